@@ -1,0 +1,95 @@
+"""What a source hands over: commits and the files that they change. Nothing here reads a repository."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+FileStatus = Literal["added", "removed", "modified", "renamed", "copied", "changed"]
+"""GitHub's words; `changed` is a change of type (a file that became a symlink or a submodule)."""
+
+PatchState = Literal["text", "binary", "submodule", "mode", "missing", "incomplete"]
+"""What `FileChange.patch` is.
+
+`text`: all of it, possibly empty (a pure rename, an empty file). `binary`: there is none to read.
+`submodule`: the two lines that name the commits. `mode`: only the file's mode changed. `missing`: an object
+is not in the repository. `incomplete`: the source left lines out and said so.
+"""
+
+UNREAD_STATES: tuple[PatchState, ...] = ("missing", "incomplete")
+"""The states in which lines exist that nobody here has seen."""
+
+_PULL_REQUEST = re.compile(r"\(#(\d{1,9})\)\s*$")
+_MERGED_PULL_REQUEST = re.compile(r"^Merge pull request #(\d{1,9}) from ")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file of a commit against the commit's first parent, renames followed.
+
+    `additions` and `deletions` count lines as `git diff --numstat` does; 0 where there is no text to count,
+    None where the text was not seen. `patch` runs from its first `@@` and has no trailing newline; it is
+    None in the states `binary`, `mode` and `missing`.
+    """
+
+    path: str
+    previous_path: str | None
+    status: FileStatus
+    additions: int | None
+    deletions: int | None
+    patch: str | None
+    patch_state: PatchState
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit without its files. Times carry an offset; `message` has no trailing white space."""
+
+    sha: str
+    parents: tuple[str, ...]
+    author_name: str
+    author_email: str
+    authored_at: datetime
+    committer_name: str
+    committer_email: str
+    committed_at: datetime
+    message: str
+
+    @property
+    def title(self) -> str:
+        """The message's first line."""
+        return title_of(self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitChanges:
+    """All files of one commit, in git's order (by path); `complete` is False where the source cut the list."""
+
+    sha: str
+    files: tuple[FileChange, ...]
+    complete: bool = True
+
+
+def title_of(message: str) -> str:
+    """The first line of a message, without surrounding white space."""
+    return message.strip().partition("\n")[0].strip()
+
+
+def pull_request_number(message: str) -> int | None:
+    """The pull request that a commit came from, by its title: `… (#123)` or `Merge pull request #123 from …`.
+
+    A revert names the number of what it reverts in quotes before its own, so that the last one counts.
+    """
+    title = title_of(message)
+    match = _PULL_REQUEST.search(title) or _MERGED_PULL_REQUEST.match(title)
+    return int(match[1]) if match else None
+
+
+def storable(text: str) -> str:
+    """Text that UTF-8 and every engine here can hold: NUL and lone surrogates become U+FFFD."""
+    return _UNSTORABLE.sub("\ufffd", text)

@@ -1,0 +1,75 @@
+"""Every error that the project raises by design.
+
+    DigestError                     exit code 1
+    ├── UsageError                  exit code 2: the request itself cannot be served
+    │   └── ConfigurationError      exit code 2: digest.toml or the environment
+    ├── SourceError                 a repository cannot be read
+    │   ├── SourceUnavailable       transient: the network, a limit; `retry_after` in seconds
+    │   └── SourceRejected          terminal: no access, no such repository, branch or commit
+    ├── AnalysisError               the model did not answer; stored as an outcome, never fatal
+    └── StoreError                  the history cannot be read or written
+        ├── StoreBusy               transient: somebody else holds it too long
+        └── StoreDamaged            terminal: the catalog or a data file is not what it should be
+
+A message is one line and says what to do next. No message holds a secret: where a cause may hold one, the
+error is raised `from None`.
+"""
+
+from __future__ import annotations
+
+
+class DigestError(Exception):
+    """The base of all of them; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class UsageError(DigestError):
+    """What was asked for cannot be served as it stands, and no retry changes that."""
+
+    exit_code = 2
+
+
+class ConfigurationError(UsageError):
+    """A setting is missing or wrong; the message names file, key, what stands there and what is allowed."""
+
+
+class SourceError(DigestError):
+    """A repository could not be read. Never the same as a day without commits."""
+
+    def __init__(self, message: str, *, repo: str | None = None) -> None:
+        super().__init__(message)
+        self.repo = repo
+
+
+class SourceUnavailable(SourceError):  # noqa: N818 - the field says "unavailable"
+    """The source may answer later; `retry_after` is in seconds where the source named a time."""
+
+    def __init__(self, message: str, *, repo: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, repo=repo)
+        self.retry_after = retry_after
+
+
+class SourceRejected(SourceError):  # noqa: N818 - as above
+    """The source answered, and the answer is no."""
+
+
+class AnalysisError(DigestError):
+    """A model gave no usable analysis; `error_class` is one of `domain.analysis.ErrorClass`."""
+
+    def __init__(self, message: str, *, error_class: str, attempts: int = 1) -> None:
+        super().__init__(message)
+        self.error_class = error_class
+        self.attempts = attempts
+
+
+class StoreError(DigestError):
+    """The history could not be read or written."""
+
+
+class StoreBusy(StoreError):  # noqa: N818 - as above
+    """Another process held the store for longer than a writer waits."""
+
+
+class StoreDamaged(StoreError):  # noqa: N818 - as above
+    """The catalog or a data file is damaged; the message says which and how to go on."""

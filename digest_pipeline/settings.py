@@ -1,0 +1,410 @@
+"""`digest.toml`, read and checked. Secrets never pass through here: settings hold the names of variables."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import date, time
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
+
+from digest_pipeline.domain.analysis import Language
+from digest_pipeline.domain.importance import Profile, merge_overrides
+from digest_pipeline.errors import ConfigurationError
+
+CONFIG_VARIABLE = "DIGEST_CONFIG"
+DEFAULT_FILE = "digest.toml"
+
+_RESERVED_OWNERS = frozenset({"daily", "weekly", "monthly", "readers"})
+_NAME_PART = re.compile(r"[^\W_][\w.+@-]*|_[\w.+@-]*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BRANCH = re.compile(r"(?!-)[^\s~^:?*\[\\\x00-\x1f\x7f]+")
+_SCP_URL = re.compile(r"(?:[\w.+-]+@)?(?P<host>[\w.-]+):(?P<path>(?!//|\\).+)")
+_HIDDEN_KEY = re.compile(r"(?i)key|token|secret|password|url|_env$")
+
+
+# --- what a value may be ---------------------------------------------------------------------------------
+
+
+def _zone(value: object) -> object:
+    if isinstance(value, ZoneInfo):
+        return value
+    try:
+        return ZoneInfo(str(value))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError('is not a time zone; use a name such as "UTC" or "Asia/Shanghai"') from None
+
+
+def _variable_name(value: str) -> str:
+    if not _VARIABLE.fullmatch(value):
+        raise ValueError(
+            "must be the NAME of an environment variable (letters, digits, _), not a secret itself; "
+            "put the secret into the environment and its variable's name here"
+        )
+    return value
+
+
+def _repo_name(value: str) -> str:
+    owner, slash, name = value.partition("/")
+    parts_ok = _NAME_PART.fullmatch(owner) and _NAME_PART.fullmatch(name)
+    if not slash or not parts_ok or ".." in value or value.endswith(".lock"):
+        raise ValueError(
+            'must be "owner/name": one slash, letters, digits and . _ + @ - on both sides, '
+            "no .. and none of | , [ ]"
+        )
+    if owner.casefold() in _RESERVED_OWNERS:
+        raise ValueError(f'"{owner}" cannot be an owner: reports/{owner}/ is a folder of its own')
+    return value
+
+
+def _branch_name(value: str) -> str:
+    if not _BRANCH.fullmatch(value) or ".." in value or value.endswith(("/", ".lock")):
+        raise ValueError('is not the name of a git branch; leave it out for the remote\'s default')
+    return value
+
+
+def _git_url(value: str) -> str:
+    if not value.strip() or value.startswith("-"):
+        raise ValueError("must be a git URL or a local path")
+    parts = urlsplit(value) if "://" in value else None
+    if parts is not None and parts.password is not None:
+        raise ValueError(
+            "holds a password; take it out, put it into an environment variable and name that one "
+            'with token_env = "…"'
+        )
+    if parts is not None and parts.scheme in {"http", "https"} and parts.username is not None:
+        raise ValueError(
+            "holds a user name or token; take it out and name the variable that holds the token "
+            'with token_env = "…"'
+        )
+    if parts is not None and parts.scheme not in {"http", "https", "ssh", "git", "file"}:
+        raise ValueError("has an unknown scheme; use https, http, ssh, git or file, or a local path")
+    return value
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"[\s<>\"'()\\]", value):
+        raise ValueError('must be an address that begins with "https://" or "http://"')
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user name or password; name a variable that holds the key instead")
+    return value.rstrip("/")
+
+
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+VariableName = Annotated[str, AfterValidator(_variable_name)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
+
+
+# --- the tables of the file --------------------------------------------------------------------------------
+
+
+class ImportanceSettings(_Table):
+    """Which profile scores, and what of it is overridden; a profile's tables may stand beside its name."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+
+    profile: str | None = None
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """The profile's tables that this file replaces."""
+        return dict(self.model_extra or {})
+
+
+class RepoSettings(_Table):
+    """One `[[repos]]` table."""
+
+    name: Annotated[str, AfterValidator(_repo_name)]
+    url: Annotated[str, AfterValidator(_git_url)] | None = None
+    branch: Annotated[str, AfterValidator(_branch_name)] | None = None
+    source: Literal["git", "github"] = "git"
+    api_url: HttpUrl = "https://api.github.com"
+    token_env: VariableName | None = None
+    web_url: HttpUrl | None = None
+    importance: ImportanceSettings = ImportanceSettings()
+
+    @model_validator(mode="after")
+    def _has_a_url(self) -> Self:
+        if self.source == "git" and self.url is None:
+            raise ValueError('url is missing: a git URL or a local path (source = "git" needs one)')
+        return self
+
+    @property
+    def link_base(self) -> str | None:
+        """Where the repository stands on the web; None where no link can be known."""
+        return self.web_url or derive_web_url(self.url)
+
+    def commit_url(self, sha: str) -> str | None:
+        """The page of a commit; None where no link can be known."""
+        base = self.link_base
+        if base is None:
+            return None
+        middle = "/-/commit/" if _is_gitlab(urlsplit(base).hostname or "") else "/commit/"
+        return f"{base}{middle}{sha}"
+
+
+class LlmSettings(_Table):
+    """`[llm]`: an OpenAI-compatible endpoint."""
+
+    base_url: HttpUrl
+    model: Annotated[str, Field(min_length=1)]
+    api_key_env: VariableName | None = None
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    context_tokens: Annotated[int, Field(ge=2048)] = 131072
+    max_output_tokens: Annotated[int, Field(ge=256)] = 8192
+    timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+
+
+class ReportSettings(_Table):
+    """`[report]`: what a page shows."""
+
+    show_reasons: bool = True
+
+
+class Settings(_Table):
+    """The whole file. Relative paths count from it; `load` is the way in."""
+
+    timezone: Zone = ZoneInfo("UTC")
+    language: Language = "en"
+    first_day: date
+    data_dir: Path = Path("data")
+    repos: Annotated[tuple[RepoSettings, ...], Field(min_length=1)]
+    importance: ImportanceSettings = ImportanceSettings()
+    llm: LlmSettings | None = None
+    report: ReportSettings = ReportSettings()
+    daily_at: time = time(2, 0)
+    digest_deadline_hours: Annotated[float, Field(gt=0, le=24 * 7)] = 6
+
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        seen: dict[str, str] = {}
+        for repo in self.repos:
+            # Folders on macOS and Windows do not tell A from a.
+            other = seen.setdefault(repo.name.casefold(), repo.name)
+            if other is not repo.name:
+                raise ValueError(f'repos: "{repo.name}" stands twice; give each repository a name of its own')
+        return self
+
+    @classmethod
+    def load(cls, path: Path | str | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read `path`, else the file that `DIGEST_CONFIG` names, else `digest.toml` in the working folder.
+
+        Raises ConfigurationError, a line for each mistake.
+        """
+        file = find_file(path, environ=environ)
+        return cls.parse(_read(file), file=file)
+
+    @classmethod
+    def parse(cls, text: str, *, file: Path) -> Settings:
+        """The settings that `text` holds; `file` is where it stands, for messages and relative paths."""
+        try:
+            raw = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(f"{file}: is not TOML: {error}") from None
+        try:
+            settings = cls.model_validate(raw)
+        except ValidationError as error:
+            raise ConfigurationError("\n".join(_explain(error, raw, file))) from None
+        folder = file.absolute().parent
+        data_dir = folder / settings.data_dir.expanduser()
+        repos = tuple(_with_absolute_path(repo, folder) for repo in settings.repos)
+        settings = settings.model_copy(update={"data_dir": data_dir, "repos": repos})
+        settings._folder = folder  # noqa: SLF001 - our own
+        for repo in settings.repos:
+            settings.profile(repo.name, file=file)
+        return settings
+
+    def repo(self, name: str) -> RepoSettings:
+        """The repo called `name`; raises ConfigurationError with the names that there are."""
+        for repo in self.repos:
+            if repo.name == name:
+                return repo
+        known = ", ".join(repo.name for repo in self.repos)
+        raise ConfigurationError(f'no repository is called "{name}"; digest.toml has: {known}')
+
+    def profile(self, repo_name: str, *, file: Path | None = None) -> Profile:
+        """The importance profile of a repo, overrides laid over it."""
+        own = self.repo(repo_name).importance
+        name = own.profile or self.importance.profile or "argus"
+        where = file or Path(DEFAULT_FILE)
+        raw = _profile_data(name, self._folder, where)
+        # A repo with a profile of its own does not take the overrides that were meant for another one.
+        if own.profile is None or own.profile == (self.importance.profile or "argus"):
+            raw = merge_overrides(raw, self.importance.overrides)
+        try:
+            return Profile.model_validate(merge_overrides(raw, own.overrides))
+        except ValidationError as error:
+            problems = "; ".join(
+                f"importance.{'.'.join(map(str, item['loc']))}: {_message(item)}" for item in error.errors()
+            )
+            raise ConfigurationError(f'{where}: {problems} (profile "{name}", repo "{repo_name}")') from None
+
+
+# --- reading and explaining ----------------------------------------------------------------------------------
+
+
+def find_file(path: Path | str | None = None, *, environ: Mapping[str, str] = os.environ) -> Path:
+    """The settings file that counts; it need not exist."""
+    return Path(path or environ.get(CONFIG_VARIABLE) or DEFAULT_FILE).expanduser()
+
+
+def derive_web_url(url: str | None) -> str | None:
+    """The web page of a repository at GitHub or GitLab, by its git URL; None for any other URL or path."""
+    if url is None:
+        return None
+    if "://" in url:
+        parts = urlsplit(url)
+        host, path = parts.hostname or "", parts.path
+        if parts.scheme == "file":
+            return None
+    elif match := _SCP_URL.fullmatch(url):
+        host, path = match["host"], match["path"]
+    else:
+        return None
+    path = path.strip("/").removesuffix(".git")
+    if not (_is_github(host) or _is_gitlab(host)) or not re.fullmatch(r"[\w.~+-]+(/[\w.~+-]+)+", path):
+        return None
+    return f"https://{host}/{path}"
+
+
+def profile_names() -> list[str]:
+    """The profiles that come with the package."""
+    folder = resources.files("digest_pipeline") / "profiles"
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
+    )
+
+
+def _is_github(host: str) -> bool:
+    return host == "github.com" or "github" in host.split(".")
+
+
+def _is_gitlab(host: str) -> bool:
+    return "gitlab" in host.split(".")
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{file} does not exist; `digest init` writes one, or name yours with --config or {CONFIG_VARIABLE}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read: {error}") from None
+
+
+def _with_absolute_path(repo: RepoSettings, folder: Path) -> RepoSettings:
+    if repo.url is None or "://" in repo.url:
+        return repo
+    local = (folder / Path(repo.url).expanduser()).absolute()
+    if not local.exists() and _SCP_URL.fullmatch(repo.url):
+        return repo  # user@host:path
+    return repo.model_copy(update={"url": os.path.normpath(local)})
+
+
+@cache
+def _packaged_profile(name: str) -> dict[str, Any] | None:
+    file = resources.files("digest_pipeline") / "profiles" / f"{name}.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def _profile_data(name: str, folder: Path, where: Path) -> dict[str, Any]:
+    if name.endswith(".toml"):
+        file = folder / Path(name).expanduser()
+        try:
+            return tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationError(f'{where}: importance.profile: "{name}" cannot be read: {error}') from None
+    data = _packaged_profile(name) if re.fullmatch(r"[\w-]+", name) else None
+    if data is None:
+        allowed = ", ".join(f'"{known}"' for known in profile_names())
+        raise ConfigurationError(
+            f'{where}: importance.profile: "{name}" is no profile; allowed: {allowed}, or the path of a .toml file'
+        )
+    return data
+
+
+def _explain(error: ValidationError, raw: Mapping[str, Any], file: Path) -> list[str]:
+    """A line for each mistake: file, key, what stands there, what is allowed."""
+    lines = []
+    for item in error.errors(include_url=False, include_context=False):
+        location = item["loc"]
+        key = ""
+        for part in location:
+            key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else str(part)
+        value = _value_at(raw, location)
+        if item["type"] == "extra_forbidden":
+            message = "is no setting; " + _suggest(location)
+            value = None
+        else:
+            message = _message(item)
+        shown = "" if value is None or isinstance(value, (dict, list)) else f" = {_show(location, value)}"
+        lines.append(f"{file}: {key}{shown}: {message}" if key else f"{file}: {message}")
+    return lines
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    if item["type"] == "missing":
+        name = item["loc"][-1]
+        hint = {"first_day": ", the first day to digest, such as first_day = 2026-01-06"}.get(str(name), "")
+        return f"is missing{hint}"
+    text = str(item["msg"]).removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]
+
+
+def _value_at(raw: object, location: tuple[int | str, ...]) -> object:
+    for part in location:
+        if isinstance(raw, dict) and part in raw:
+            raw = raw[part]
+        elif isinstance(raw, list) and isinstance(part, int) and part < len(raw):
+            raw = raw[part]
+        else:
+            return None
+    return raw
+
+
+def _show(location: tuple[int | str, ...], value: object) -> str:
+    # A secret that was put where a name belongs must not be repeated on a screen or in a log.
+    if any(isinstance(part, str) and _HIDDEN_KEY.search(part) for part in location):
+        return "…"
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - one line on a terminal
+
+
+def _suggest(location: tuple[int | str, ...]) -> str:
+    model: type[BaseModel] = Settings
+    for part in location[:-1]:
+        model = {"repos": RepoSettings, "llm": LlmSettings, "report": ReportSettings}.get(str(part), model)
+    known = sorted(model.model_fields)
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    meant = f'did you mean "{close[0]}"? ' if close else ""
+    return f"{meant}allowed: {', '.join(known)}"
