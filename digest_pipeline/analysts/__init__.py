@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -14,9 +14,25 @@ if TYPE_CHECKING:
     from digest_pipeline.domain.importance import Tier
 
 
+CueCategory = Literal["breaking", "security", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A line of a patch that hints at something: `line` with its + or -; for `removed`, a name that is gone."""
+
+    category: CueCategory
+    path: str
+    line: str
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One commit to analyse, with all that an analyst may look at; `previous_attempts` were made before."""
+    """One commit to analyse, with all that an analyst may look at.
+
+    `files` carry patches, and `cues` is empty, for an analyst that reads patches; for one that does not, the
+    other way round. `previous_attempts` were made in earlier runs.
+    """
 
     repo: str
     sha: str
@@ -25,6 +41,7 @@ class Subject:
     committed_at: datetime
     tier: Tier
     files: tuple[FileChange, ...]
+    cues: tuple[Cue, ...] = ()
     previous_attempts: int = 0
 
 
@@ -34,6 +51,11 @@ class Analyst(Protocol):
     @property
     def name(self) -> str:
         """`offline` or `openai`: what kind of analyst this is."""
+        ...
+
+    @property
+    def reads_patches(self) -> bool:
+        """Whether it wants the patches of a subject's files, or cues."""
         ...
 
     @property

@@ -105,7 +105,11 @@ class Profile(_Table):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One rule's share in a score: which rule, how many points, and what it saw."""
+    """One rule's share in a score: which rule, how many points, and what it saw.
+
+    The evidence is the same in every language: a word of the title, a number of lines or files, a kind of file
+    with how many are of it.
+    """
 
     rule: str
     points: int
@@ -152,11 +156,11 @@ def _reasons(message: str, paths: Sequence[str], changed_lines: int, profile: Pr
         if found := re.search(rule.pattern, message):
             yield Reason(f"message:{rule.name}", rule.points, found[0][:80])
     if points := _step_points(changed_lines, profile.size):
-        yield Reason("size", points, f"{changed_lines} lines")
+        yield Reason("size", points, str(changed_lines))
     if profile.kind is not None and (reason := _kind_reason(paths, profile.kind, profile._kind_names)):  # noqa: SLF001 - the profile's own cache
         yield reason
     if points := _step_points(len(paths), profile.files):
-        yield Reason("files", points, f"{len(paths)} files")
+        yield Reason("files", points, str(len(paths)))
 
 
 def _title_reason(title: str, rule: TitleRule) -> Reason:
@@ -176,9 +180,9 @@ def _kind_reason(paths: Sequence[str], rule: KindRule, kinds: Mapping[str, Kind]
     if counts:
         # max() keeps the first of equals, and rule.kinds is in the order of precedence.
         name = max((kind.name for kind in rule.kinds), key=lambda name: counts[name])
-        evidence = f"{name}: {counts[name]} of {len(paths)} files"
+        evidence = f"{name} {counts[name]}/{len(paths)}"
     elif rule.fallback is not None:
-        name, evidence = rule.fallback, f"{rule.fallback}: no file of a known kind"
+        name, evidence = rule.fallback, rule.fallback
     else:
         return None
     return Reason("kind", kinds[name].points, evidence)

@@ -1,0 +1,292 @@
+"""Why an endpoint gave no answer: a class of error, read from status, headers and text, and what to do then.
+
+Endpoints agree on little: what is a code at one is a phrase at the next, under another status.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, assert_never
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from digest_pipeline.domain.analysis import ErrorClass
+
+LONGEST_ERROR = 300
+LONGEST_PAUSE_SECONDS = 60.0
+"""The longest that one run waits before it asks for the same commit again."""
+
+_LATER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
+_LONGEST_REASON = 2000
+_SMALLEST_CONTEXT = 512
+_SHORTEST_SECRET = 4
+_PREFIX = 8
+_OK = 200
+_SERVER_ERROR = 500
+# 404 and 405 are a wrong model or a wrong address: no commit fares better until that is changed.
+_OUTAGE_STATUSES = frozenset({401, 402, 403, 404, 405, 407, 410})
+_TRANSIENT_STATUSES = frozenset({408, 409, 425, 499})
+
+_REFUSED = re.compile(
+    r"content[_ ](?:filter|policy|management)|data_?inspection|inappropriate content|moderation|flagged as",
+    re.IGNORECASE,
+)
+_TOO_LARGE = re.compile(
+    r"(?:context[_ ]?(?:length|size|window)).{0,200}?(?:exceed|longer|too |reduce|larger)"
+    r"|(?:exceed|longer|too |larger).{0,200}?context[_ ]?(?:length|size|window)"
+    r"|maximum context|context_length_exceeded|exceed_context_size|string_above_max_length"
+    r"|(?:prompt|input|request)\b.{0,40}\bis too (?:long|large)|request too large|too many (?:input )?tokens"
+    r"|reduce the length of|exceeds? the maximum number of (?:input )?tokens|range of input length"
+    r"|`?inputs`? tokens",
+    re.IGNORECASE | re.DOTALL,
+)
+_OUTAGE = re.compile(
+    r"insufficient[_ ](?:quota|balance|credit|fund)|exceeded your current quota|billing|arrearage"
+    r"|payment required|(?:invalid|incorrect)[_ ]api[_ ]?key|api key (?:is )?not valid"
+    r"|account.{0,40}(?:deactivated|suspended|disabled)"
+    r"|model[_ ]not[_ ]found|\bmodel\b.{0,100}(?:does not exist|not found|not exist)"
+    r"|(?:invalid|unknown|no such) model|not a valid model|余额不足|欠费",
+    re.IGNORECASE,
+)
+_COMES_BACK = re.compile(
+    r"(?:retry|try again|available again) (?:in|after) ([\d.]+) ?(ms|s|sec|m|min)", re.IGNORECASE
+)
+_LIMITS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"context (?:length|size|window)\D{0,20}?([\d,]+)",
+        r"([\d,]+) maximum(?: context)?",
+        r"maximum number of (?:input )?tokens\D{0,20}([\d,]+)",
+        r"range of input length\D{0,20}\[\d+, ?([\d,]+)\]",
+        r"must be <= ([\d,]+)",
+        r"\blimit:? ([\d,]+)",
+        r"\"?n_ctx\"?: ?([\d,]+)",
+    )
+)
+_HTML = re.compile(r"\s*<(?:!doctype|html|head|body)\b", re.IGNORECASE)
+_HTML_TITLE = re.compile(r"<title>([^<]{1,200})</title>", re.IGNORECASE)
+_URL = re.compile(r"(?i)\b(https?://)(?:[^\s/@\"'<>]*@)?([^\s?#\"'<>]*)(?:[?#][^\s\"'<>]*)?")
+_SECRET = re.compile(
+    r"(?i)(\bbearer\s+|\b(?:api[_-]?key|access[_-]?token|token|secret|password)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;)]+"
+    r"|\b(?:sk|pk|nvapi|gsk|xai|hf)[-_][\w*-]{6,}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One call that brought nothing. `reason` is redacted; `parameter` is what was refused, where it is named.
+
+    `retry_after` is in seconds; `context_limit` is the number of tokens that the endpoint says it can take.
+    """
+
+    error_class: ErrorClass
+    reason: str
+    status: int | None = None
+    retry_after: float | None = None
+    context_limit: int | None = None
+    parameter: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Redactor:
+    """Takes secrets out of text that came from outside: the key, what looks like one, and parts of URLs."""
+
+    secret: str | None
+
+    def __call__(self, text: str) -> str:
+        """`text` on one line and without secrets."""
+        line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        secret = self.secret or ""
+        if len(secret) >= _SHORTEST_SECRET:
+            for form in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}:
+                line = line.replace(form, "[key]")
+        if len(secret) > _PREFIX + _SHORTEST_SECRET:
+            # Some endpoints repeat the first half of what they refuse.
+            line = re.sub(re.escape(secret[:_PREFIX]) + r"[^\s\"',;)]*", "[key]", line)
+        line = _URL.sub(r"\1\2", line)
+        return _SECRET.sub(lambda match: f"{match[1] or ''}[key]", line)
+
+    def __repr__(self) -> str:
+        return "Redactor()"
+
+
+def failure_of_response(
+    status: int, headers: Mapping[str, str], text: str, *, redact: Redactor, now: datetime
+) -> Failure:
+    """What an HTTP answer that is no completion means; `text` is its body."""
+    body = _json(text)
+    message, code, parameter = _message(body, text)
+    if status == _OK:
+        # Routers put the error of a provider behind them into a success.
+        status = int(code) if re.fullmatch(r"[45]\d\d", code) else HTTPStatus.BAD_GATEWAY
+    reason = redact(f"{message} ({code})" if code and code not in message and not code.isdigit() else message)
+    hint = f"{code} {parameter} {reason}"
+    retry_after = _retry_after(headers, reason, now)
+    error_class = _classify(status, hint, retry_after)
+    return Failure(
+        error_class,
+        reason[:_LONGEST_REASON],
+        status=status,
+        retry_after=retry_after,
+        context_limit=_context_limit(reason) if error_class == "too_large" else None,
+        parameter=parameter[:100],
+        request_id=redact(headers.get("x-request-id", ""))[:60],
+    )
+
+
+def describe(failure: Failure, host: str) -> str:
+    """A failure on one line: status, reason, host and the endpoint's number for the request."""
+    where = f" ({host}, request {failure.request_id})" if failure.request_id else f" ({host})"
+    where = where[: LONGEST_ERROR // 2]
+    status = ""
+    if failure.status is not None:
+        status = f"{failure.status} {_phrase(failure.status)}".strip()
+    reason = failure.reason
+    if status and reason and not reason.startswith(status):
+        reason = f"{status}: {reason}"
+    line = reason or status or failure.error_class
+    room = LONGEST_ERROR - len(where)
+    return (line if len(line) <= room else line[: room - 1] + "…") + where
+
+
+def pause_before_retry(failure: Failure, *, before: Sequence[ErrorClass], attempts: int) -> float | None:
+    """Seconds until the same run asks again for the same commit; None where it does not.
+
+    `before` holds the classes of the tries before this one, `attempts` is how many tries there may be.
+    """
+    spent = len(before) + 1 >= attempts
+    match failure.error_class:
+        case "outage" | "refused" | "permanent":
+            return None
+        case "too_large":
+            # A smaller prompt is another question: it is asked once, even where there is one try only.
+            return None if "too_large" in before else 0.0
+        case "cut_off":
+            return None if spent or "cut_off" in before else 0.0
+        case "bad_output":
+            return None if spent else 0.0
+        case "transient" | "rate_limited":
+            if spent:
+                return None
+            grown = 2.0 ** sum(1 for one in before if one in {"transient", "rate_limited"})
+            wanted = grown if failure.retry_after is None else max(failure.retry_after, 0.0)
+            return min(wanted, LONGEST_PAUSE_SECONDS)
+        case _ as never:
+            assert_never(never)
+
+
+def retry_at(failure: Failure, *, now: datetime, rounds: int) -> datetime | None:
+    """When a later run may ask again, after `rounds` that asked in vain; None where only people can help."""
+    if failure.error_class in {"permanent", "refused"}:
+        return None
+    wait = _LATER[min(rounds, len(_LATER) - 1)]
+    if failure.retry_after is not None:
+        wait = min(max(wait, timedelta(seconds=failure.retry_after)), _LATER[-1])
+    return now + wait
+
+
+def _classify(status: int, hint: str, retry_after: float | None) -> ErrorClass:
+    if _REFUSED.search(hint):
+        return "refused"
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (
+        status != HTTPStatus.TOO_MANY_REQUESTS and _TOO_LARGE.search(hint)
+    ):
+        return "too_large"
+    # Some name a quota by the minute like one that is used up; a time to come back tells them apart.
+    if _OUTAGE.search(hint) and (status != HTTPStatus.TOO_MANY_REQUESTS or retry_after is None):
+        return "outage"
+    if status in _OUTAGE_STATUSES:
+        return "outage"
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return "rate_limited"
+    return "transient" if status in _TRANSIENT_STATUSES or status >= _SERVER_ERROR else "permanent"
+
+
+def _retry_after(headers: Mapping[str, str], reason: str, now: datetime) -> float | None:
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    named = headers.get("retry-after")
+    if (seconds := _number(named)) is not None:
+        return seconds
+    if named:
+        try:
+            moment = parsedate_to_datetime(named)
+        except (ValueError, OverflowError):
+            return None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max((moment - now).total_seconds(), 0.0)
+    if match := _COMES_BACK.search(reason):
+        amount = _number(match[1])
+        factor = {"ms": 0.001, "m": 60.0, "min": 60.0}.get(match[2].lower(), 1.0)
+        return None if amount is None else amount * factor
+    return None
+
+
+def _number(text: str | None) -> float | None:
+    """A finite, non-negative number of at most a year of seconds."""
+    if text is None or not re.fullmatch(r"\s*\d{1,9}(?:\.\d{0,9})?\s*", text):
+        return None
+    return min(float(text), 366 * 86400.0)
+
+
+def _context_limit(reason: str) -> int | None:
+    for pattern in _LIMITS:
+        if (match := pattern.search(reason)) and len(digits := match[1].replace(",", "")) in range(1, 10):
+            limit = int(digits)
+            if limit >= _SMALLEST_CONTEXT:
+                return limit
+    return None
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _error(body: object) -> Mapping[str, Any]:
+    """The part of a body that tells of an error: its `error`, else the first element's, else the body."""
+    if isinstance(body, list) and body:
+        return _error(body[0])
+    if not isinstance(body, dict):
+        return {}
+    error = body.get("error")
+    if isinstance(error, dict):
+        return error
+    return {"message": error} | body if isinstance(error, str) else body
+
+
+def _message(body: object, text: str) -> tuple[str, str, str]:
+    """Message, code and parameter of an error, empty where there is none."""
+    if body is None:
+        title = _HTML_TITLE.search(text)
+        if _HTML.match(text):
+            return (f"a web page: {title[1]}" if title else "a web page"), "", ""
+        return text[:_LONGEST_REASON], "", ""
+    error = _error(body)
+    message = next((error[key] for key in ("message", "detail", "msg", "title") if error.get(key)), "")
+    if not message:
+        message = body if isinstance(body, dict | list) else str(body)
+    text = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
+    metadata = error.get("metadata")
+    if isinstance(metadata, dict) and isinstance(raw := metadata.get("raw"), str):
+        text = f"{text}: {raw}"
+    code = error.get("code") or error.get("type") or ""
+    parameter = error.get("param") or ""
+    return text[:_LONGEST_REASON], str(code)[:100], str(parameter)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

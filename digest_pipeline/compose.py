@@ -1,0 +1,100 @@
+"""From settings to parts: which source, which analyst. The one place where secrets are taken from the environment."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from digest_pipeline.errors import ConfigurationError
+from digest_pipeline.pipeline import Pipeline, utc_now
+from digest_pipeline.store.history import History
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from digest_pipeline.analysts import Analyst
+    from digest_pipeline.settings import RepoSettings, Settings
+    from digest_pipeline.sources import Source
+
+
+def open_pipeline(settings: Settings, *, progress: Callable[[str, str, int, int], None] = lambda *_: None) -> Pipeline:
+    """The pipeline over the history of these settings, made where there is none yet."""
+    # httpx logs every address that it asks at INFO; addresses are nobody's business.
+    for name in ("httpx", "httpcore", "httpx2", "httpcore2", "openai"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return Pipeline(
+        settings,
+        History(settings.data_dir, settings.timezone),
+        open_source=open_source,
+        open_analyst=open_analyst,
+        now=utc_now,
+        progress=progress,
+    )
+
+
+def open_source(repo: RepoSettings, data_dir: Path, environ: Mapping[str, str] = os.environ) -> Source:
+    """The source that a repo's settings name. Raises ConfigurationError where its token's variable is not set."""
+    token = _secret(repo.token_env, f'repo "{repo.name}": token_env', environ)
+    if repo.source == "github":
+        from digest_pipeline.sources.github import GitHubSource
+
+        return GitHubSource(
+            repo=repo.name,
+            owner_and_name=_path_on_github(repo),
+            api_url=repo.api_url,
+            branch=repo.branch,
+            token=token,
+        )
+    from digest_pipeline.sources.git import GitSource
+
+    assert repo.url is not None  # noqa: S101 - settings see to it
+    return GitSource(
+        repo=repo.name,
+        url=repo.url,
+        branch=repo.branch,
+        mirror_dir=data_dir / "mirrors" / f"{repo.name}.git",
+        token=token,
+    )
+
+
+def open_analyst(settings: Settings, environ: Mapping[str, str] = os.environ) -> Analyst:
+    """The analyst that the settings name: offline where there is no [llm]."""
+    if settings.llm is None:
+        from digest_pipeline.analysts.offline import OfflineAnalyst
+
+        return OfflineAnalyst(settings.language)
+    from digest_pipeline.analysts.openai_compatible import OpenAICompatibleAnalyst
+
+    llm = settings.llm
+    return OpenAICompatibleAnalyst(
+        base_url=llm.base_url,
+        model=llm.model,
+        api_key=_secret(llm.api_key_env, "llm.api_key_env", environ),
+        language=settings.language,
+        concurrency=llm.concurrency,
+        context_tokens=llm.context_tokens,
+        max_output_tokens=llm.max_output_tokens,
+        timeout_seconds=llm.timeout_seconds,
+        attempts=llm.attempts,
+    )
+
+
+def _secret(variable: str | None, key: str, environ: Mapping[str, str]) -> str | None:
+    if variable is None:
+        return None
+    value = environ.get(variable, "").strip()
+    if not value:
+        raise ConfigurationError(f"{key}: the environment variable {variable} is not set; set it, or leave the key out")
+    return value
+
+
+def _path_on_github(repo: RepoSettings) -> str:
+    """owner/name as the API knows it: from the URL where there is one, for `name` is the user's choice."""
+    if repo.url is None:
+        return repo.name
+    path = urlsplit(repo.url).path if "://" in repo.url else repo.url.rpartition(":")[2]
+    parts = path.strip("/").removesuffix(".git").split("/")
+    return "/".join(parts[-2:]) if len(parts) >= 2 else repo.name  # noqa: PLR2004 - owner and name

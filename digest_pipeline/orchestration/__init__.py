@@ -1,0 +1,1 @@
+"""Everything that imports Dagster: the instance and its storage, assets, checks, schedules, sensors."""

@@ -1,0 +1,162 @@
+"""Dagster's home folder: made, given its dagster.yaml, and opened."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import dagster as dg
+import sqlalchemy.exc
+import yaml  # type: ignore[import-untyped]
+from dagster._check import CheckError
+from dagster._core.secrets.env_file import get_env_var_dict
+
+from digest_pipeline.errors import ConfigurationError, DigestError, StoreBusy, StoreDamaged, StoreError
+from digest_pipeline.orchestration.instance_storage import HOME_VARIABLE
+
+BATCH_SIZE_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
+BATCH_SIZE = "500"
+
+_FILE = "dagster.yaml"
+_WRITTEN = ".dagster.yaml.written"
+_DAMAGED = re.compile(r"malformed|not a database|no such (?:table|column)|disk image|has no column")
+_BUSY = re.compile(r"is locked|is busy")
+
+
+def packaged_file() -> Path:
+    """The dagster.yaml of this version: beside this module in a wheel, at the top of a clone."""
+    beside = Path(__file__).with_name(_FILE)
+    return beside if beside.is_file() else Path(__file__).parents[2] / _FILE
+
+
+def prepare_home(data_dir: Path, environ: Mapping[str, str]) -> Path:
+    """The absolute home folder, `$DAGSTER_HOME` or `<data_dir>/dagster`, made and with a dagster.yaml in it.
+
+    The file is brought up to date while it is as some version of the project wrote it, and left alone once
+    somebody edited it. Raises ConfigurationError where the folder cannot be written.
+    """
+    named = environ.get(HOME_VARIABLE)
+    home = (Path(named).expanduser() if named else data_dir / "dagster").absolute()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        _bring_up_to_date(home, packaged_file().read_bytes())
+    except OSError as error:
+        raise ConfigurationError(
+            f"{home} cannot be Dagster's home ({error.strerror}): point {HOME_VARIABLE} at a folder "
+            "that can be written"
+        ) from error
+    return home
+
+
+def _bring_up_to_date(home: Path, packaged: bytes) -> None:
+    file, record = home / _FILE, home / _WRITTEN
+    written = record.read_text(encoding="ascii").split() if record.is_file() else []
+    current = file.read_bytes() if file.exists() else None
+    if current == packaged or (current is not None and _hash(current) not in written):
+        return
+    # The record goes first and keeps older hashes: whatever a crash leaves is still known to be ours.
+    _replace(record, "".join(f"{known}\n" for known in [*written, _hash(packaged)]).encode("ascii"))
+    _replace(file, packaged)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _replace(file: Path, content: bytes) -> None:
+    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(file)
+
+
+@contextmanager
+def open_instance(data_dir: Path, environ: Mapping[str, str] | None = None) -> Iterator[dg.DagsterInstance]:
+    """The instance of that home, its event batches switched on.
+
+    Dagster reads both from the process's environment, which therefore holds them meanwhile. Raises
+    ConfigurationError for a dagster.yaml that Dagster refuses, StoreDamaged for a history that SQLite cannot
+    read, StoreBusy for one that another process holds too long.
+    """
+    environ = os.environ if environ is None else environ
+    home = prepare_home(data_dir, environ)
+    batch_size = environ.get(BATCH_SIZE_VARIABLE) or BATCH_SIZE
+    with _environment({HOME_VARIABLE: str(home), BATCH_SIZE_VARIABLE: batch_size}):
+        try:
+            instance = dg.DagsterInstance.from_config(str(home))
+        except (dg.DagsterInvalidConfigError, CheckError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigurationError(
+                f"{home / _FILE} is not what Dagster accepts: mend it, or delete it and it is written anew "
+                f"({reason})"
+            ) from error
+        except sqlalchemy.exc.DatabaseError as error:
+            raise _translated(error, home) from error
+        with instance:
+            try:
+                yield instance
+            except sqlalchemy.exc.DatabaseError as error:
+                raise _translated(error, home) from error
+
+
+def _translated(error: sqlalchemy.exc.DatabaseError, home: Path) -> StoreError:
+    text = str(error.orig)
+    if _BUSY.search(text):
+        return StoreBusy(f"another process holds Dagster's history in {home} for too long: try again later")
+    if not _DAMAGED.search(text):
+        return StoreError(f"Dagster's history in {home} cannot be used ({text}): mend that and try again")
+    damaged = ", ".join(str(file) for file in _damaged_files(home)) or f"something in {home}"
+    return StoreDamaged(
+        f"Dagster's history is damaged ({damaged}): stop Dagster, move {home / 'storage'} away and start "
+        "again; runs and ticks begin anew, digests and analyses are kept elsewhere and stay"
+    )
+
+
+def _damaged_files(home: Path) -> list[Path]:
+    return [file for file in sorted(home.rglob("*.db")) if not _is_sound(file)]
+
+
+def _is_sound(file: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+            answer = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError:
+        return False
+    return bool(answer == ("ok",))
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def main() -> None:
+    """Make this clone's home with empty databases in it, for `make install`.
+
+    Webserver and daemon starting together on an empty home would both try to create them.
+    """
+    # The .env of the working folder wins over the environment, as it does for `dagster dev`.
+    os.environ.update(get_env_var_dict(str(Path.cwd())))
+    try:
+        with open_instance(Path("data")):
+            pass
+    except DigestError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

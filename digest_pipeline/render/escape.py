@@ -1,0 +1,135 @@
+"""Untrusted text in Markdown: escaped where it would act, untouched elsewhere, so that it reads as written.
+
+Everything that a commit or a model wrote passes through here, and only here. Code spans stay; HTML, links,
+images, emphasis, entities, table breaks, bare addresses and block markers do not.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Bidirectional controls, zero-width and tag characters can make text look like what it is not. The joiners
+# U+200C and U+200D stay: scripts and emoji need them.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+_BREAKS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_RUNS = re.compile(r"`+")
+
+_ACTING = re.compile(
+    r"""
+      (?P<always> [\\`*<\[\]~$] )                           # escapes, code, emphasis, HTML, links, strike, maths
+    | (?P<under>  _ )                                       # emphasis, unless inside a word
+    | (?P<entity> & (?= (?:\#\d+ | \#[xX][0-9a-fA-F]+ | [A-Za-z][A-Za-z0-9]*) ; ) )
+    | (?P<scheme> (?: (?<=http) | (?<=https) | (?<=ftp) | (?<=HTTP) | (?<=HTTPS) ) : (?= // ) )
+    | (?P<www>    (?<=www) \. | (?<=WWW) \. )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_QUICK = re.compile(r"[\\`*<\[\]~$_&:|]|www\.", re.IGNORECASE)
+_BLOCK_START = re.compile(r"(#{1,6}(?=\s|$)|>|[-+](?=\s|$)|=+\s*$|-{3,}|:?-+:?\s*\|)")
+_ORDERED_START = re.compile(r"(\d{1,9})([.)])(?=\s|$)")
+
+
+def visible(text: str) -> str:
+    """`text` without characters that cannot be seen; tabs stay."""
+    return _INVISIBLE.sub("", text)
+
+
+def lines(text: str) -> list[str]:
+    """The lines of `text`, at every character that Markdown or a browser takes for a line break."""
+    return _BREAKS.split(text)
+
+
+def inline(text: str, *, table: bool = False) -> str:
+    """`text` on one line, safe inside a paragraph, a heading or a link's text; in a table cell with `table`."""
+    text = visible(" ".join(part.strip() if index else part.rstrip() for index, part in enumerate(lines(text))))
+    if not _QUICK.search(text):
+        return text
+    parts = []
+    position = 0
+    for start, end in _code_spans(text):
+        span = text[start:end]
+        if table and "|" in span:
+            if "\\|" in span:
+                continue  # a cell cannot show this inside code; as plain text it can
+            span = span.replace("|", "\\|")
+        parts += [_plain(text[position:start], table=table), span]
+        position = end
+    parts.append(_plain(text[position:], table=table))
+    return "".join(parts)
+
+
+def block(text: str) -> str:
+    """`inline`, safe also where a line begins: no list, quote, heading or rule comes of it."""
+    escaped = inline(text).strip()
+    if _BLOCK_START.match(escaped):
+        return "\\" + escaped
+    return _ORDERED_START.sub(r"\1\\\2", escaped, count=1) if _ORDERED_START.match(escaped) else escaped
+
+
+def heading(text: str) -> str:
+    """`inline` for a heading, whose closing # would be swallowed."""
+    escaped = inline(text).strip()
+    return f"{escaped[:-1]}\\#" if escaped.endswith("#") else escaped
+
+
+def cell(text: str) -> str:
+    """`inline` for a table cell."""
+    return inline(text, table=True)
+
+
+def message_cell(message: str) -> str:
+    """A commit message in one cell: its lines joined with `<br>`, empty ones and sign-offs left out."""
+    kept = (
+        line.rstrip()
+        for line in lines(message)
+        if line.strip() and not line.startswith(("Signed-off-by", "Co-authored-by"))
+    )
+    return "<br>".join(cell(line) for line in kept)
+
+
+def code(text: str) -> str:
+    """A known word (a sha, a path) as a code span."""
+    text = visible(" ".join(lines(text)))
+    longest = max((len(run) for run in _RUNS.findall(text)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def shorten(text: str, width: int = 60) -> str:
+    """`text`, or its first `width` - 3 characters and `...`."""
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def _plain(text: str, *, table: bool) -> str:
+    escaped = _ACTING.sub(lambda match: _escape(match, text), text)
+    return escaped.replace("|", "\\|") if table else escaped
+
+
+def _escape(match: re.Match[str], text: str) -> str:
+    found = match[0]
+    if match.lastgroup == "under":
+        before, after = text[: match.start()][-1:], text[match.end() :][:1]
+        if before.isalnum() and after.isalnum():
+            return found
+    return f"\\{found}"
+
+
+def _code_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each code span: a run of backticks up to the next run of the same length."""
+    runs = list(_RUNS.finditer(text))
+    index = 0
+    while index < len(runs):
+        opening = runs[index]
+        closing = next((other for other in range(index + 1, len(runs)) if len(runs[other][0]) == len(opening[0])), None)
+        if closing is None:
+            index += 1
+            continue
+        yield opening.start(), runs[closing].end()
+        index = closing + 1

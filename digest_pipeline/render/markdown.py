@@ -1,0 +1,191 @@
+"""Markdown pages: one for a repo and day, one for a day over all repos."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from digest_pipeline.domain.analysis import Analysis, Language, Status
+from digest_pipeline.domain.day import Window
+from digest_pipeline.domain.importance import TIERS, Reason, Tier
+from digest_pipeline.render import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
+    from zoneinfo import ZoneInfo
+
+_BODY_START = '<a id="'
+
+
+@dataclass(frozen=True, slots=True)
+class CommitEntry:
+    """One commit as a page shows it; `analysis` is None where there is none, `unread` are paths without a patch."""
+
+    sha: str
+    author_name: str
+    authored_at: datetime
+    message: str
+    title: str
+    url: str | None
+    tier: Tier
+    score: int
+    reasons: tuple[Reason, ...]
+    status: Status
+    analysis: Analysis | None
+    model: str
+    is_offline: bool
+    attempts: int
+    error: str | None
+    unread: tuple[str, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RepoPage:
+    """A repo's day; `commits` in the order of the history, newest first."""
+
+    repo: str
+    day: date
+    window: Window
+    commits: tuple[CommitEntry, ...]
+
+    def count(self, status: Status) -> int:
+        """How many commits have this status."""
+        return sum(commit.status == status for commit in self.commits)
+
+    def tier(self, tier: Tier) -> list[CommitEntry]:
+        """The commits of one tier, in the order of the page."""
+        return [commit for commit in self.commits if commit.tier == tier]
+
+
+@dataclass(frozen=True, slots=True)
+class DigestEntry:
+    """A repo's place in the digest of a day.
+
+    `body` is its page without the title, None where there is no page; `error` says why it could not be read.
+    """
+
+    repo: str
+    body: str | None
+    error: str | None
+    commits: int = 0
+    high: int = 0
+    medium: int = 0
+    low: int = 0
+    unanalysed: int = 0
+
+
+class MarkdownRenderer:
+    """Renders pages in one language and timezone; the same rows give the same bytes."""
+
+    def __init__(self, language: Language, timezone: ZoneInfo, *, show_reasons: bool = True) -> None:
+        self._label = _labels(language)
+        self._timezone = timezone
+        self._show_reasons = show_reasons
+        self._environment = environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("digest_pipeline.render", "templates"),
+            undefined=jinja2.StrictUndefined,
+            autoescape=False,  # noqa: S701 - this is Markdown: every value passes a filter of render.escape
+            keep_trailing_newline=True,
+        )
+        environment.filters |= {
+            "inline": escape.inline,
+            "block": escape.block,
+            "heading": escape.heading,
+            "cell": escape.cell,
+            "message_cell": escape.message_cell,
+            "code": escape.code,
+            "shorten": escape.shorten,
+            "slug": slug,
+            "local_time": self._local_time,
+            "reasons": self._reasons,
+            "state": self._state,
+        }
+        environment.globals |= {
+            "label": self._label,
+            "show_reasons": show_reasons,
+            "points": self._points,
+        }
+
+    def page(self, page: RepoPage) -> str:
+        """The page of a repo and day."""
+        tiers = [(tier, page.tier(tier)) for tier in TIERS]
+        return self._environment.get_template("page.md.j2").render(
+            page=page,
+            tiers=[(tier, commits) for tier, commits in tiers if commits],
+            tier_counts={tier: len(commits) for tier, commits in tiers},
+            coverage=self._coverage(page),
+        )
+
+    def digest(self, day: date, entries: Sequence[DigestEntry]) -> str:
+        """The digest of a day over `entries`, in their order."""
+        totals = {name: sum(getattr(entry, name) for entry in entries) for name in ("commits", *TIERS)}
+        return self._environment.get_template("digest.md.j2").render(day=day, entries=entries, totals=totals)
+
+    def _coverage(self, page: RepoPage) -> str:
+        label = self._label["coverage"]
+        models = dict.fromkeys(commit.model for commit in page.commits if commit.analysis is not None and not commit.is_offline)
+        names = [escape.code(model) for model in models]
+        if any(commit.is_offline and commit.analysis is not None for commit in page.commits):
+            names.append(label["offline"])
+        line = label["line"].format(
+            commits=len(page.commits),
+            analysed=page.count("ok"),
+            failed=page.count("failed"),
+            deferred=page.count("deferred"),
+            start=self._minute(page.window.start),
+            end=self._minute(page.window.end),
+            timezone=escape.inline(self._timezone.key),
+            models=self._label["comma"].join(names) or label["none"],
+        )
+        unread = sum(len(commit.unread) for commit in page.commits)
+        return str(line + (label["unread"].format(count=unread) if unread else ""))
+
+    def _points(self, name: str, items: Sequence[str]) -> str:
+        if not items:
+            return ""
+        listed = "".join(f"- {escape.block(item)}\n" for item in items)
+        return f"\n**{name}**{self._label['colon']}\n\n{listed}"
+
+    def _reasons(self, commit: CommitEntry) -> str:
+        rules = self._label["rules"]
+        return " · ".join(
+            f"{rules.get(reason.rule.partition(':')[0], reason.rule)} {escape.inline(reason.evidence)} {reason.points:+d}"
+            for reason in commit.reasons
+        )
+
+    def _state(self, entry: DigestEntry) -> str:
+        label = self._label["digest"]
+        if entry.error is not None:
+            return str(label["failed_short"])
+        if entry.body is None:
+            return str(label["pending_short"])
+        return str(label["incomplete_short"].format(count=entry.unanalysed) if entry.unanalysed else label["ok"])
+
+    def _local_time(self, moment: datetime) -> str:
+        return moment.astimezone(self._timezone).strftime("%Y-%m-%d %H:%M:%S")
+
+    def _minute(self, moment: datetime) -> str:
+        return moment.astimezone(self._timezone).strftime("%Y-%m-%d %H:%M")
+
+
+def body_of(page: str) -> str:
+    """A repo's page without its title, as the digest takes it."""
+    return page[page.index(_BODY_START) :]
+
+
+def slug(repo: str) -> str:
+    """A repo's name as an anchor; `~` stands in no name, so that no two repos share one."""
+    return repo.replace("/", "~")
+
+
+@cache
+def _labels(language: Language) -> Mapping[str, Any]:
+    file = resources.files("digest_pipeline") / "render" / "labels" / f"{language}.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8"))

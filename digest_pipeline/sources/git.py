@@ -1,0 +1,326 @@
+"""A repository's history through the `git` command: a mirror of a remote, or a local path read where it lies."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import secrets
+import shutil
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digest_pipeline.domain.commit import Commit, CommitChanges, storable
+from digest_pipeline.errors import SourceError, SourceRejected, SourceUnavailable
+from digest_pipeline.sources import Head
+from digest_pipeline.sources.git_command import Git
+from digest_pipeline.sources.git_diff import (
+    RawEntry,
+    missing_file,
+    parse_commit,
+    parse_raw,
+    split_commits,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from digest_pipeline.domain.day import Window
+
+MINIMUM_GIT = (2, 37)
+"""The first git with `--since-as-filter`: plain `--since` stops at the first commit with a skewed date."""
+
+_ASK_SECONDS = 120.0
+_FETCH_SECONDS = 3600.0
+_FIELDS = "%H%x00%P%x00%an%x00%ae%x00%at %ad%x00%cn%x00%ce%x00%ct %cd%x00%B"
+_DIFF_TREE = ("diff-tree", "--stdin", "-r", "--root", "--diff-merges=first-parent", "--always", "--no-color", "--no-ext-diff", "--no-textconv")
+_PATCH = ("--raw", "-z", "-p", "-M", "-l1000", "--no-abbrev")
+
+
+class GitSource:
+    """`Source` over git.
+
+    A remote `url` is mirrored at `mirror_dir`, bare and without blobs, which are fetched for the days that
+    are read. A local path is only ever read. `token` is for http(s) remotes.
+    """
+
+    def __init__(self, *, repo: str, url: str, branch: str | None, mirror_dir: Path, token: str | None = None) -> None:
+        self._repo = repo
+        self._url = url
+        self._branch = branch
+        self._is_local = "://" not in url and (Path(url).is_absolute() or Path(url).exists())
+        self._mirror_dir = mirror_dir
+        self._asking = Git(None, repo=repo, origin=url, token=token)
+        self._mirror = Git(mirror_dir, repo=repo, origin=url, token=token)
+        self._git: Git | None = None
+
+    def refresh(self) -> Head:
+        """Resolve the tracked branch, after fetching what the mirror lacks; see `Source.refresh`."""
+        return self._resolve_local() if self._is_local else self._refresh_mirror()
+
+    def commits(self, head: Head, window: Window) -> list[Commit]:
+        """See `Source.commits`."""
+        marker = secrets.token_hex(16)
+        output = self._reading().run(
+            "rev-list",
+            "--no-commit-header",
+            f"--since-as-filter={int(window.start.timestamp()) - 1}",
+            f"--until={int(window.end.timestamp()) + 1}",
+            "--date=raw",
+            f"--format={marker}{_FIELDS}",
+            "--encoding=UTF-8",
+            head.sha,
+            "--",
+        )
+        chunks = output.decode("utf-8", "replace").split(marker)[1:]
+        commits = (_parse_commit(chunk) for chunk in chunks)
+        return [commit for commit in commits if commit.committed_at in window]
+
+    def changes(self, shas: Sequence[str]) -> Iterator[CommitChanges]:
+        """See `Source.changes`. The objects that are missing are found first: one would end the stream."""
+        git = self._reading()
+        entries = self._raw_entries(git, shas)
+        missing = self._missing_blobs(git, entries)
+        marred = {
+            sha: [entry for entry in files if missing.intersection(entry.blobs)]
+            for sha, files in entries.items()
+            if missing and any(missing.intersection(entry.blobs) for entry in files)
+        }
+        del entries
+        whole = (changes for changes in self._stream(git, [sha for sha in shas if sha not in marred]))
+        for sha in shas:
+            yield self._marred(git, sha, marred[sha]) if sha in marred else next(whole)
+
+    def close(self) -> None:
+        """Nothing is held between calls."""
+
+    # --- where the history lies ---------------------------------------------------------------------------
+
+    def _reading(self) -> Git:
+        if self._git is None:
+            self._git = self._open_local() if self._is_local else self._mirror
+        return self._git
+
+    def _open_local(self) -> Git:
+        if not Path(self._url).exists():
+            raise SourceRejected(f"{self._repo}: {self._url} does not exist; check url", repo=self._repo)
+        finder = Git(None, repo=self._repo, origin=self._url)
+        found = finder.run("-C", self._url, "-c", "core.bare=false", "rev-parse", "--absolute-git-dir")
+        return Git(Path(found.decode().strip()), repo=self._repo, origin=self._url)
+
+    def _resolve_local(self) -> Head:
+        self._git = git = self._open_local()
+        if git.run("rev-parse", "--is-shallow-repository").strip() == b"true":
+            raise SourceRejected(
+                f"{self._repo}: {self._url} is a shallow clone, which shows whole trees as changes; "
+                "run `git fetch --unshallow` in it",
+                repo=self._repo,
+            )
+        if self._branch is not None:
+            for prefix in ("refs/heads/", "refs/remotes/origin/"):
+                sha = _try_commit(git, prefix + self._branch)
+                if sha is not None:
+                    return Head(self._branch, sha)
+            if not git.run("for-each-ref", "--count=1", "refs/heads", "refs/remotes").strip():
+                raise self._empty()
+            raise self._unknown_branch(git.run("for-each-ref", "--format=%(refname:short)", "refs/heads").decode().split())
+        sha = _try_commit(git, "HEAD")
+        if sha is None:
+            branches = git.run("for-each-ref", "--format=%(refname:short)", "refs/heads").decode().split()
+            if branches:
+                raise SourceRejected(
+                    f"{self._repo}: the default branch of {self._url} has no commits; set branch to one of: {_some(branches)}",
+                    repo=self._repo,
+                )
+            raise self._empty()
+        name = git.run("rev-parse", "--abbrev-ref", "HEAD").decode().strip()
+        return Head(name, sha)
+
+    def _refresh_mirror(self) -> Head:
+        branch, sha = self._ask_remote()
+        with _exclusive(self._mirror_dir):
+            self._prepare_mirror()
+            if _try_commit(self._mirror, sha) is None or _try_commit(self._mirror, f"refs/heads/{branch}") != sha:
+                refspec = f"+refs/heads/{branch}:refs/heads/{branch}"
+                self._fetch("--prune", "--filter=blob:none", "origin", refspec)
+            fetched = _try_commit(self._mirror, f"refs/heads/{branch}")
+        if fetched is None:
+            raise SourceUnavailable(f"{self._repo}: {self._url} sent no commits for {branch}; try again", repo=self._repo)
+        self._git = self._mirror
+        return Head(branch, fetched)
+
+    def _ask_remote(self) -> tuple[str, str]:
+        """The tracked branch and where it stands, in one question."""
+        answer = self._asking.run("ls-remote", "--symref", "--", self._url, "HEAD", "refs/heads/*", network=True, timeout=_ASK_SECONDS)
+        branches: dict[str, str] = {}
+        default: str | None = None
+        head_sha: str | None = None
+        for line in answer.decode("utf-8", "replace").splitlines():
+            value, _, name = line.partition("\t")
+            if value.startswith("ref: ") and name == "HEAD":
+                default = value.removeprefix("ref: refs/heads/")
+            elif name == "HEAD":
+                head_sha = value
+            elif name.startswith("refs/heads/"):
+                branches[name.removeprefix("refs/heads/")] = value
+        if not branches:
+            raise self._empty()
+        if self._branch is None and default is None:
+            # A detached HEAD, or an old server that does not tell: the branch that stands where HEAD stands.
+            default = next((name for name, sha in branches.items() if sha == head_sha), None)
+        wanted = self._branch or default
+        if wanted is None or wanted not in branches:
+            raise self._unknown_branch(list(branches), wanted)
+        return wanted, branches[wanted]
+
+    def _prepare_mirror(self) -> None:
+        if self._mirror_dir.exists() and not self._mirror.succeeds("rev-parse", "--is-bare-repository"):
+            # Half made when a run was killed, or damaged: nothing in it that the remote does not have.
+            shutil.rmtree(self._mirror_dir)
+        if not self._mirror_dir.exists():
+            self._mirror_dir.parent.mkdir(parents=True, exist_ok=True)
+            self._asking.run("init", "--quiet", "--bare", "--", str(self._mirror_dir))
+        self._mirror.run("config", "remote.origin.url", self._url)
+
+    def _fetch(self, *arguments: str, stdin: bytes | None = None) -> None:
+        self._mirror.run(
+            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", *arguments,
+            stdin=stdin, network=True, timeout=_FETCH_SECONDS,
+        )
+
+    # --- what changed -------------------------------------------------------------------------------------
+
+    def _raw_entries(self, git: Git, shas: Sequence[str]) -> dict[str, list[RawEntry]]:
+        marker = secrets.token_hex(16)
+        with git.stream(*_DIFF_TREE, "--raw", "-z", "--no-abbrev", "--no-renames", f"--format={marker}%H", lines=shas) as output:
+            return {sha: parse_raw(chunk)[0] for sha, chunk in split_commits(output, marker.encode())}
+
+    def _missing_blobs(self, git: Git, entries: dict[str, list[RawEntry]]) -> set[bytes]:
+        needed = {blob for files in entries.values() for entry in files for blob in entry.blobs}
+        if not needed:
+            return set()
+        missing = needed - _present(git, needed)
+        if missing and not self._is_local:
+            with _exclusive(self._mirror_dir):
+                self._fetch("--filter=blob:none", "--stdin", "origin", stdin=b"\n".join(sorted(missing)) + b"\n") if self._is_partial() else None
+            missing -= _present(git, missing)
+        return missing
+
+    def _is_partial(self) -> bool:
+        return self._mirror.succeeds("config", "--get", "remote.origin.promisor")
+
+    def _stream(self, git: Git, shas: Sequence[str]) -> Iterator[CommitChanges]:
+        if not shas:
+            return
+        marker = secrets.token_hex(16)
+        with git.stream(*_DIFF_TREE, *_PATCH, f"--format={marker}%H", lines=shas) as output:
+            for sha, chunk in split_commits(output, marker.encode()):
+                yield parse_commit(sha, chunk)
+
+    def _marred(self, git: Git, sha: str, missing: Sequence[RawEntry]) -> CommitChanges:
+        """The commit without the files at fault, and those as records that say so."""
+        marker = secrets.token_hex(16)
+        leave_out = [f":(exclude,literal,top){entry.path.decode('utf-8', 'surrogateescape')}" for entry in missing]
+        with git.stream(*_DIFF_TREE, *_PATCH, f"--format={marker}%H", "--", ".", *leave_out, lines=[sha]) as output:
+            chunks = list(split_commits(output, marker.encode()))
+        # With pathspecs a commit of which nothing is left prints nothing, --always or not.
+        rest = parse_commit(*chunks[0]).files if chunks else ()
+        files = sorted((*rest, *map(missing_file, missing)), key=lambda file: file.path.encode("utf-8", "surrogateescape"))
+        return CommitChanges(sha, tuple(files))
+
+    # --- errors -------------------------------------------------------------------------------------------
+
+    def _empty(self) -> SourceError:
+        return SourceRejected(f"{self._repo}: {self._url} has no commits yet; push some, or check url", repo=self._repo)
+
+    def _unknown_branch(self, known: Sequence[str], wanted: str | None = None) -> SourceError:
+        return SourceRejected(
+            f'{self._repo}: {self._url} has no branch "{wanted or self._branch or "HEAD"}"; set branch to one of: {_some(known)}',
+            repo=self._repo,
+        )
+
+
+def git_version() -> tuple[int, ...]:
+    """The version of the installed git; raises SourceRejected where there is none."""
+    text = Git(None, repo="git").run("--version").decode()
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
+
+
+def origin_url(path: Path) -> str | None:
+    """The URL that a local clone calls origin; None where it has none."""
+    try:
+        return Git(None, repo=str(path)).run("-C", str(path), "config", "--get", "remote.origin.url").decode().strip()
+    except SourceError:
+        return None
+
+
+def active_days(path: Path) -> list[datetime]:
+    """Committer dates of all commits of a local repository's HEAD, newest first; raises SourceRejected as `refresh` does."""
+    source = GitSource(repo=str(path), url=str(path.absolute()), branch=None, mirror_dir=path)
+    head = source.refresh()
+    stamps = source._reading().run("rev-list", "--no-commit-header", "--format=%ct", head.sha, "--")  # noqa: SLF001 - our own
+    return sorted((_moment(stamp, "+0000") for stamp in stamps.decode().split()), reverse=True)
+
+
+def _present(git: Git, names: set[bytes]) -> set[bytes]:
+    """Which of these objects are in the repository, without asking a promisor for any."""
+    if not git.succeeds("config", "--get-regexp", r"^remote\..*\.promisor$"):
+        answer = git.run("cat-file", "--batch-check=%(objectname)", stdin=b"\n".join(names) + b"\n")
+        return {line for line in answer.split(b"\n") if line in names}
+    # `--batch-check` would start a fetch for each object that is not here (before git 2.45), a listing does not.
+    with git.stream("cat-file", "--batch-all-objects", "--batch-check=%(objectname)", "--unordered", lines=()) as output:
+        return {name for line in output if (name := line.strip()) in names}
+
+
+def _try_commit(git: Git, revision: str) -> str | None:
+    try:
+        return git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+    except SourceError:
+        return None
+
+
+def _parse_commit(chunk: str) -> Commit:
+    sha, parents, author, author_email, authored, committer, committer_email, committed, message = chunk.split("\0", 8)
+    return Commit(
+        sha=sha,
+        parents=tuple(parents.split()),
+        author_name=storable(author),
+        author_email=storable(author_email),
+        authored_at=_moment(*_stamp(authored)),
+        committer_name=storable(committer),
+        committer_email=storable(committer_email),
+        committed_at=_moment(*_stamp(committed)),
+        message=storable(message.rstrip()),
+    )
+
+
+def _stamp(text: str) -> tuple[str, str]:
+    # "%at %ad" with raw dates: "1771635600 1771635600 -0800"; broken headers leave parts out.
+    parts = text.split()
+    return (parts[0] if parts else "0", parts[-1] if len(parts) > 1 else "+0000")
+
+
+def _moment(seconds: str, offset: str) -> datetime:
+    """A git timestamp; a zone that no calendar has becomes UTC, a time out of range the epoch's end or start."""
+    match = re.fullmatch(r"([+-])(\d\d)(\d\d)", offset)
+    delta = timedelta(hours=int(match[2]), minutes=int(match[3])) if match else timedelta()
+    zone = timezone(-delta if match and match[1] == "-" else delta) if delta < timedelta(hours=24) else UTC
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC).astimezone(zone)
+    except (ValueError, OverflowError, OSError):
+        return datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:8])
+    return f"{shown}, …" if len(names) > 8 else shown or "(none)"  # noqa: PLR2004 - one line on a terminal
+
+
+@contextmanager
+def _exclusive(mirror_dir: Path) -> Iterator[None]:
+    """One fetch at a time: git's own locks make a second one fail instead of wait."""
+    mirror_dir.parent.mkdir(parents=True, exist_ok=True)
+    with mirror_dir.with_name(mirror_dir.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

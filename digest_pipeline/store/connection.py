@@ -1,0 +1,125 @@
+"""Connecting to the history: extensions, ATTACH, and what DuckDB's complaints mean."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from digest_pipeline.errors import StoreBusy, StoreDamaged, StoreError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+CATALOG_FILE = "catalog.sqlite"
+FILES_FOLDER = "files"
+SHELL_FILE = "history.sql"
+NAME = "history"
+
+_EXTENSIONS = ("ducklake", "sqlite_scanner")
+
+_BUSY = re.compile(r"(?i)database is locked|transaction conflict|conflict|busy")
+_FULL = re.compile(r"(?i)no space left|disk is full|disk full|quota exceeded|errno 28")
+_DAMAGED = re.compile(
+    r"(?i)not a database|malformed|no magic bytes|corrupt|unable to open database|failed to load ducklake|"
+    r"no such file|cannot open file|too small to be a parquet|thrift|ducklake_metadata|snappy|zstd|invalid parquet"
+)
+
+
+def store_folder(data_dir: Path) -> Path:
+    """The folder of catalog and Parquet files."""
+    return data_dir / "store"
+
+
+def catalog_path(data_dir: Path) -> Path:
+    """The catalog's file; a history exists where it does."""
+    return store_folder(data_dir) / CATALOG_FILE
+
+
+def connect(data_dir: Path, *, read_only: bool, timezone: ZoneInfo | None = None, memory: str = "1GB") -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection in which the history is attached and in use; 180 ms. Raises StoreError."""
+    try:
+        connection = duckdb.connect(":memory:", config={"threads": min(4, os.cpu_count() or 2)})
+        for line in load_statements():
+            connection.execute(line)
+        connection.execute(f"SET memory_limit = '{memory}'")
+        connection.execute(f"SET temp_directory = {_quoted(store_folder(data_dir) / 'tmp')}")
+        connection.execute("SET preserve_insertion_order = true")
+        if timezone is not None:
+            connection.execute("SET TimeZone = $zone", {"zone": timezone.key})
+        connection.execute(attach_statement(data_dir, read_only=read_only))
+        connection.execute(f"USE {NAME}")
+    except duckdb.Error as error:
+        raise translate(error, data_dir) from error
+    return connection
+
+
+def load_statements() -> list[str]:
+    """LOAD for each extension: by path from its Python package, else installed by name from DuckDB's site."""
+    statements = []
+    for name in _EXTENSIONS:
+        path = _packaged_extension(name)
+        statements += [f"LOAD {_quoted(path)}"] if path else [f"INSTALL {name}", f"LOAD {name}"]
+    return statements
+
+
+def attach_statement(data_dir: Path, *, read_only: bool) -> str:
+    """The ATTACH of the history in `data_dir`; paths are those of today, wherever the folder was made."""
+    folder = store_folder(data_dir)
+    options = [
+        f"DATA_PATH {_quoted(folder / FILES_FOLDER)}",
+        "OVERRIDE_DATA_PATH true",
+        "META_JOURNAL_MODE 'WAL'",
+        "META_BUSY_TIMEOUT 30000",
+    ]
+    if read_only:
+        options.append("READ_ONLY")
+    catalog = str(folder / CATALOG_FILE).replace("'", "''")
+    return f"ATTACH 'ducklake:sqlite:{catalog}' AS {NAME} ({', '.join(options)})"
+
+
+def shell_script(data_dir: Path, timezone: str) -> str:
+    """What `history.sql` says: with it any DuckDB shell of the same version opens the history."""
+    lines = [
+        "-- Opens the history read-only: duckdb -init history.sql",
+        f"-- Needs DuckDB {duckdb.__version__}. Where a LOAD finds no file, use instead:",
+        "--   INSTALL ducklake; LOAD ducklake; INSTALL sqlite; LOAD sqlite;",
+        *(f"{line};" for line in load_statements()),
+        f"SET TimeZone = '{timezone}';",
+        f"{attach_statement(data_dir, read_only=True)};",
+        f"USE {NAME};",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def translate(error: duckdb.Error, data_dir: Path) -> StoreError:
+    """DuckDB's complaint as one of ours, in one line."""
+    text = " ".join(str(error).split())
+    short = text if len(text) <= 200 else text[:197] + "…"  # noqa: PLR2004 - one line on a terminal
+    if _FULL.search(text):
+        return StoreError(f"the disk that holds {data_dir} is full; free some space and run again, nothing was lost ({short})")
+    if _BUSY.search(text):
+        return StoreBusy(f"the history in {data_dir} is held by another process; run again in a moment ({short})")
+    if isinstance(error, duckdb.IOException | duckdb.InvalidInputException | duckdb.FatalException | duckdb.CatalogException) and _DAMAGED.search(text):
+        return StoreDamaged(
+            f"the history in {store_folder(data_dir)} is damaged or not one of ours; restore that folder from a backup, "
+            f"or move it away and run again to collect anew ({short})"
+        )
+    return StoreError(f"the history in {data_dir} cannot be used: {short}")
+
+
+def _packaged_extension(name: str) -> Path | None:
+    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+    for location in (spec.submodule_search_locations or ()) if spec else ():
+        file = Path(location) / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+        if file.is_file():
+            return file
+    return None
+
+
+def _quoted(value: Path | str) -> str:
+    return "'" + str(value).replace("'", "''") + "'"

@@ -1,0 +1,26 @@
+"""Where the SQL files lie: in the clone's `sql/`, or inside the installed wheel."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@cache
+def sql_folder() -> Path:
+    """The folder with `migrations/`, `views/`, `queries/`, `pipeline/` and `checks/`."""
+    installed = _PACKAGE / "sql"
+    return installed if installed.is_dir() else _PACKAGE.parent / "sql"
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of `sql/<name>.sql`."""
+    return (sql_folder() / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def names(folder: str) -> list[str]:
+    """The files of one folder in order, without their ending."""
+    return sorted(file.stem for file in (sql_folder() / folder).glob("*.sql"))

@@ -1,0 +1,243 @@
+"""Reading and writing the history. A partition, or a batch of them, is replaced in one transaction."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import duckdb
+
+from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreError
+from digest_pipeline.store.columns import arrow_table
+from digest_pipeline.store.connection import (
+    SHELL_FILE,
+    catalog_path,
+    connect,
+    shell_script,
+    store_folder,
+    translate,
+)
+from digest_pipeline.store.files import names, statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from zoneinfo import ZoneInfo
+
+    Row = Mapping[str, Any]
+
+_TRIES = 6
+_WRITER_MEMORY = "192MB"
+"""Enough for a batch; what does not fit is spilled. A run over 250 MB of patches stays below 600 MB with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """`rows` in the place of all rows of `table` that match `key` (column to the values it may have)."""
+
+    table: str
+    key: Mapping[str, Sequence[object]]
+    rows: Sequence[Row] = field(default=())
+
+
+class History:
+    """The history in a data folder, open for reading and writing; one warm connection for a process."""
+
+    def __init__(self, data_dir: Path, timezone: ZoneInfo, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Opens the history, creating or migrating it first where needed.
+
+        Raises ConfigurationError where it was made in another timezone, StoreError where it cannot be used.
+        """
+        self.data_dir = data_dir
+        self.timezone = timezone
+        self._sleep = sleep
+        self._columns: dict[str, dict[str, str]] = {}
+        self._lock_path = data_dir / "store.lock"
+        try:
+            store_folder(data_dir).mkdir(parents=True, exist_ok=True)
+            if not catalog_path(data_dir).exists():
+                with self._lock():  # ATTACH creates the catalog
+                    connect(data_dir, read_only=False, timezone=timezone).close()
+            self._connection = connect(data_dir, read_only=False, timezone=timezone, memory=_WRITER_MEMORY)
+            if self._is_behind():
+                with self._lock():
+                    self._migrate()
+            self._check_timezone()
+            self._write_shell_file()
+        except OSError as error:
+            raise StoreError(f"{data_dir} cannot be written: {error.strerror or error}; check data_dir and its rights") from None
+        except duckdb.Error as error:
+            raise translate(error, data_dir) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the history stays."""
+        self._connection.close()
+
+    def read(self, name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
+        """The rows that `sql/<name>.sql` gives, each by column name."""
+        try:
+            cursor = self._connection.execute(statement(name), dict(parameters or {}))
+            columns = [column[0] for column in cursor.description or ()]
+            return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+        except duckdb.Error as error:
+            raise translate(error, self.data_dir) from error
+
+    def replace(self, *replacements: Replacement) -> None:
+        """Carry out all of `replacements` in one transaction; after any failure nothing of them is there.
+
+        Another writer is waited for. Raises StoreError.
+        """
+        if not replacements:
+            return
+        for attempt in range(1, _TRIES + 1):
+            try:
+                with self._lock():
+                    return self._transact(replacements)
+            except duckdb.Error as error:
+                failure = translate(error, self.data_dir)
+                if not isinstance(failure, StoreBusy) or attempt == _TRIES:
+                    raise failure from error
+                self._sleep(0.1 * 2**attempt)
+            except OSError as error:
+                raise StoreError(f"{self.data_dir} cannot be written: {error.strerror or error}") from None
+        return None
+
+    def run(self, name: str) -> None:
+        """Run the statements of `sql/<name>.sql` under the writers' lock, outside a transaction."""
+        try:
+            with self._lock():
+                self._connection.execute(statement(name))
+        except duckdb.Error as error:
+            raise translate(error, self.data_dir) from error
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _transact(self, replacements: Sequence[Replacement]) -> None:
+        connection = self._connection
+        connection.execute("BEGIN")
+        try:
+            for replacement in replacements:
+                self._delete(replacement)
+                if replacement.rows:
+                    self._insert(replacement.table, replacement.rows)
+            connection.execute("COMMIT")
+        except BaseException:
+            # COMMIT that failed has ended the transaction already.
+            _quietly(connection, "ROLLBACK")
+            raise
+
+    def _delete(self, replacement: Replacement) -> None:
+        # Identifiers come from our own code; the values are bound.
+        conditions, values = [], []
+        for column, allowed in replacement.key.items():
+            conditions.append(f"{column} IN ({', '.join('?' * len(allowed))})")
+            values.extend(allowed)
+        self._connection.execute(f"DELETE FROM {replacement.table} WHERE {' AND '.join(conditions)}", values)  # noqa: S608
+
+    def _insert(self, table: str, rows: Sequence[Row]) -> None:
+        incoming = arrow_table(self._types(table), rows)
+        self._connection.register("incoming", incoming)
+        try:
+            self._connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608
+        finally:
+            self._connection.unregister("incoming")
+
+    def _types(self, table: str) -> dict[str, str]:
+        if table not in self._columns:
+            described = self._connection.execute(f"DESCRIBE {table}").fetchall()
+            self._columns[table] = {row[0]: row[1] for row in described}
+        return self._columns[table]
+
+    def _applied(self) -> set[str]:
+        return {row[0] for row in self._connection.execute("FROM schema_migrations SELECT name").fetchall()}
+
+    def _is_behind(self) -> bool:
+        try:
+            return self._applied() != {*names("migrations")[1:], f"views-{_views_hash()}"}
+        except duckdb.CatalogException:
+            return True
+
+    def _migrate(self) -> None:
+        connection = self._connection
+        connection.execute(statement("migrations/0000_migrations"))
+        applied = self._applied()
+        known = names("migrations")[1:]
+        newer = {name for name in applied if not name.startswith("views-")} - set(known)
+        if newer:
+            raise StoreError(
+                f"the history in {self.data_dir} was made by a newer digest_pipeline ({', '.join(sorted(newer))}); upgrade this one"
+            )
+        pending = [name for name in known if name not in applied]
+        views = f"views-{_views_hash()}"
+        if not pending and views in applied:
+            return
+        # A migration and the record of it are one transaction: it is done, or it never happened.
+        connection.execute("BEGIN")
+        try:
+            for name in pending:
+                connection.execute(statement(f"migrations/{name}"))
+                connection.execute("INSERT INTO schema_migrations VALUES ($name, now())", {"name": name})
+            for name in names("views"):
+                connection.execute(statement(f"views/{name}"))
+            connection.execute("DELETE FROM schema_migrations WHERE name LIKE 'views-%'")
+            connection.execute("INSERT INTO schema_migrations VALUES ($name, now())", {"name": views})
+            connection.execute("COMMIT")
+        except BaseException:
+            _quietly(connection, "ROLLBACK")
+            raise
+
+    def _check_timezone(self) -> None:
+        made_in = [row["timezone"] for row in self.read("pipeline/timezones")]
+        others = [zone for zone in made_in if zone != self.timezone.key]
+        if others:
+            self.close()
+            raise ConfigurationError(
+                f'timezone = "{self.timezone.key}": the history in {self.data_dir} holds days of "{others[0]}"; '
+                f'put timezone = "{others[0]}" back, or name a new data_dir'
+            )
+
+    def _write_shell_file(self) -> None:
+        file = self.data_dir / SHELL_FILE
+        text = shell_script(self.data_dir, self.timezone.key)
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """All writers, one after the other. Blocking: polling starved some of them for a minute."""
+        with self._lock_path.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def open_history(data_dir: Path, timezone: ZoneInfo | None = None) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the history in `data_dir`; its tables are reached unqualified.
+
+    Raises StoreError where there is no history yet, StoreDamaged where it cannot be read.
+    """
+    if not catalog_path(data_dir).exists():
+        raise StoreError(f"there is no history in {data_dir} yet; `digest run` makes one")
+    return connect(data_dir, read_only=True, timezone=timezone)
+
+
+def _views_hash() -> str:
+    text = "".join(statement(f"views/{name}") for name in names("views"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _quietly(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    try:
+        connection.execute(sql)
+    except duckdb.Error:
+        pass

@@ -1,0 +1,1 @@
+"""Stand-ins for what the pipeline talks to, on loopback, and builders for what it reads."""

@@ -1,0 +1,120 @@
+"""A real PostgreSQL on loopback, in a temporary folder, gone after the session.
+
+Its binaries refuse to run as root, so that there the cluster belongs to an unprivileged user.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+
+PASSWORD = "pa55-word-of-the-fake"  # noqa: S105 - of a server that lives for one session
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """Where it listens; `url` names a database of it."""
+
+    port: int
+    folder: Path
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://digest:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"test_{uuid.uuid4().hex}"
+        connection = psycopg2.connect(self.url())
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        connection.close()
+        return self.url(name)
+
+
+@contextmanager
+def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
+    # Not below pytest's own folder, which other users cannot enter; and short, for the socket's name.
+    folder = Path(tempfile.mkdtemp(prefix="digest-pg-"))
+    account = _unprivileged_account() if os.geteuid() == 0 else None
+    if account is not None:
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    server = PostgresServer(_free_port(), folder)
+    data, log, secret = folder / "data", folder / "log", folder / "password"
+    secret.write_text(PASSWORD, encoding="ascii")
+
+    def run(program: str, *arguments: str) -> None:
+        command = [str(binaries / program), *arguments]
+        # A file instead of a pipe: the server inherits it and would keep a pipe open.
+        with (folder / f"{program}.out").open("a+b") as output:
+            done = subprocess.run(  # noqa: S603
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env={"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C"},
+                user=account.pw_uid if account else None,
+                group=account.pw_gid if account else None,
+                extra_groups=[] if account else None,
+                timeout=60,
+                check=False,
+            )
+            output.seek(0)
+            said = output.read().decode(errors="replace")
+        if done.returncode:
+            served = log.read_text(errors="replace") if log.exists() else ""
+            pytest.fail(f"{program} failed:\n{said}\n{served}", pytrace=False)
+
+    options = f"-p {server.port} -h 127.0.0.1 -k {folder} -c fsync=off"
+    try:
+        initdb = ("-D", str(data), "-U", "digest", "-A", "scram-sha-256", "--pwfile", str(secret), "-E", "UTF8")
+        run("initdb", *initdb, "--no-sync")
+        run("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", options, "start")
+        try:
+            yield server
+        finally:
+            run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unprivileged_account() -> pwd.struct_passwd:
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    pytest.skip("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_bin: Path) -> Iterator[PostgresServer]:
+    """A server for the session; for tests marked `postgres`."""
+    with running_postgres(postgres_bin) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """The URL of an empty database of its own for each test."""
+    return postgres_server.create_database()

@@ -1,0 +1,56 @@
+-- Which lines of the patches hint at a break, at security, or at names that are gone?  $repo, $first, $last
+-- For the analyst without a model. At most 12 lines a file and category; generated files and locks are left out.
+WITH patches AS (
+    SELECT sha, position, path, patch
+    FROM commit_files
+    WHERE repo = $repo
+      AND day BETWEEN $first AND $last
+      AND patch_state = 'text'
+      AND NOT regexp_matches(path, '(\.lock|\.sum|-lock\.(json|yaml)|\.min\.(js|css)|\.snap|\.svg|\.map|\.ipynb)$|(^|/)(vendor|third_party|node_modules)/')
+),
+code AS (
+    -- Tests and prose define and mention names too, but nobody depends on them.
+    FROM patches
+    WHERE regexp_matches(path, '\.(py|pyi|rs|go|ts|tsx|js|java|kt|swift|c|cc|cpp|h|hpp)$')
+      AND NOT regexp_matches(path, '(^|/)(tests?|testing|examples?|benchmarks?)/|(^|/)test_[^/]*$|_test\.[a-z]+$|(^|/)conftest\.py$')
+),
+breaking AS (
+    SELECT sha, position, path, 'breaking' AS category,
+        regexp_extract_all(patch, '(?i)\n(\+[^\n]*(?:\bbreaking[ -]change|\bdeprecat|\bno longer supported|backwards?[ -]incompatib)[^\n]*)', 1)[:12] AS lines
+    FROM patches
+    WHERE regexp_matches(patch, '(?i)breaking[ -]change|deprecat|no longer supported|incompatib')
+),
+security AS (
+    SELECT sha, position, path, 'security' AS category,
+        regexp_extract_all(patch, '(?i)\n([+-][^\n]*(?:\bCVE-\d|\bGHSA-|vulnerabilit|verify ?= ?False|shell ?= ?True|InsecureSkipVerify|\bpickle\.loads?\(|\byaml\.load\(|trust_remote_code ?= ?True|privileged: ?true|\bunsafe (?:\{|fn |impl ))[^\n]*)', 1)[:12] AS lines
+    FROM patches
+    WHERE regexp_matches(patch, '(?i)CVE-\d|GHSA-|vulnerabilit|verify ?= ?False|shell ?= ?True|InsecureSkipVerify|pickle\.load|yaml\.load\(|trust_remote_code ?= ?True|privileged: ?true|unsafe (\{|fn |impl )')
+),
+definitions AS (
+    SELECT sha, position, path,
+        regexp_extract_all(patch, '\n-(?:export (?:default )?(?:async )?(?:function|class|const|interface|type|enum)|pub(?:\(crate\))? (?:async |unsafe |const )*(?:fn|struct|enum|trait|type)|(?:async )?def|class|func(?: \([^)\n]*\))?) ([A-Za-z][A-Za-z0-9_]*)', 1) AS removed,
+        regexp_extract_all(patch, '\n[+ ]\s*(?:export (?:default )?(?:async )?(?:function|class|const|interface|type|enum)|pub(?:\([a-z]+\))? (?:async |unsafe |const )*(?:fn|struct|enum|trait|type)|(?:async )?def|class|func(?: \([^)\n]*\))?) ([A-Za-z][A-Za-z0-9_]*)', 1) AS kept
+    FROM code
+    WHERE regexp_matches(patch, '\n-(export |pub[ (]|async def|def |class |func )')
+),
+kept_anywhere AS (
+    -- A definition that moved to another file of the same commit is not gone.
+    SELECT sha, list_distinct(flatten(list(kept))) AS names FROM (
+        SELECT sha, kept FROM definitions
+        UNION ALL
+        SELECT sha, regexp_extract_all(patch, '\n\+\s*(?:export (?:default )?(?:async )?(?:function|class|const|interface|type|enum)|pub(?:\([a-z]+\))? (?:async |unsafe |const )*(?:fn|struct|enum|trait|type)|(?:async )?def|class|func(?: \([^)\n]*\))?) ([A-Za-z][A-Za-z0-9_]*)', 1)
+        FROM code WHERE sha IN (SELECT sha FROM definitions WHERE len(removed) > 0)
+    ) GROUP BY sha
+),
+removed AS (
+    SELECT definitions.sha, position, path, 'removed' AS category,
+        list_filter(list_distinct(removed), lambda name: NOT list_contains(kept_anywhere.names, name))[:12] AS lines
+    FROM definitions JOIN kept_anywhere USING (sha)
+    WHERE len(removed) > 0
+)
+SELECT sha, category, path, left(trim(line), 200) AS line
+FROM (
+    SELECT sha, position, path, category, unnest(lines) AS line, unnest(range(len(lines))) AS number
+    FROM (FROM breaking UNION ALL FROM security UNION ALL FROM removed)
+)
+ORDER BY sha, category, position, number;

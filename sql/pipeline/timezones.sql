@@ -1,0 +1,2 @@
+-- In which timezones were the stored days cut?
+SELECT DISTINCT timezone FROM reads;

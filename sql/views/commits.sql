@@ -1,0 +1,24 @@
+-- Commits with their size. additions, deletions and files are null until the commit's files were read.
+CREATE OR REPLACE VIEW commits AS
+SELECT
+    log.repo,
+    log.day,
+    log.position,
+    log.sha,
+    log.parents,
+    log.author_name,
+    log.author_email,
+    log.authored_at,
+    log.committer_name,
+    log.committer_email,
+    log.committed_at,
+    log.message,
+    split_part(trim(log.message), chr(10), 1) AS title,
+    log.pull_request,
+    size.additions,
+    size.deletions,
+    size.files,
+    size.unread_files,
+    size.complete
+FROM commit_log AS log
+LEFT JOIN commit_sizes AS size USING (repo, day, sha);
