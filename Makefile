@@ -80,16 +80,16 @@ install: .venv/.installed ## set up .venv, .env and the Dagster home; does nothi
 demo: install ## build a sample repository and its digest, offline
 	$(BIN)/digest demo $(ARGS)
 
-test: lint ## everything that CI checks: lint, then the tests
+test: install lint ## everything that CI checks: lint, then the tests
 	$(BIN)/pytest $(ARGS)
 
-lint: install ## style, types and the fences between layers
+lint: .venv/.installed ## style, types and the fences between layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
-format: install ## rewrite the code in the house style
+format: .venv/.installed ## rewrite the code in the house style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -114,7 +114,7 @@ lock: ## make requirements.lock anew from pyproject.toml; ARGS=--upgrade takes n
 	  cat "$$scratch/new.lock"; } > requirements.lock; \
 	echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
 
-build: install ## make the wheel and the sdist in dist/
+build: .venv/.installed ## make the wheel and the sdist in dist/
 	rm -rf dist
 	$(BIN)/python -m hatchling build
 

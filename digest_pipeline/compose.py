@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+from datetime import UTC
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from digest_pipeline.errors import ConfigurationError
 from digest_pipeline.pipeline import Pipeline, utc_now
+from digest_pipeline.settings import RepoSettings, Settings, derive_web_url
 from digest_pipeline.store.history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from digest_pipeline.analysts import Analyst
-    from digest_pipeline.settings import RepoSettings, Settings
+    from digest_pipeline.domain.analysis import Language
+    from digest_pipeline.pipeline import Progress
+    from digest_pipeline.settings import LlmSettings
     from digest_pipeline.sources import Source
 
 
-def open_pipeline(settings: Settings, *, progress: Callable[[str, str, int, int], None] = lambda *_: None) -> Pipeline:
+def open_pipeline(settings: Settings, *, progress: Progress = lambda *_: None) -> Pipeline:
     """The pipeline over the history of these settings, made where there is none yet."""
     # httpx logs every address that it asks at INFO; addresses are nobody's business.
     for name in ("httpx", "httpcore", "httpx2", "httpcore2", "openai"):
@@ -82,12 +88,43 @@ def open_analyst(settings: Settings, environ: Mapping[str, str] = os.environ) ->
     )
 
 
+def settings_for_clone(path: Path, *, data_dir: Path, language: Language = "en") -> Settings:
+    """Settings for one local repository and nothing else: its whole history, UTC, the offline analyst.
+
+    Raises SourceRejected where there is no history to read, with what to do.
+    """
+    from digest_pipeline.sources.git import clone_of
+
+    clone = clone_of(path)
+    web_url = derive_web_url(clone.origin_url)
+    name = (
+        "/".join(urlsplit(web_url).path.strip("/").split("/")[-2:])
+        if web_url
+        else f"local/{clone.folder.name}"
+    )
+    return Settings(
+        timezone=ZoneInfo("UTC"),
+        language=language,
+        first_day=min(clone.commit_times).astimezone(UTC).date(),
+        data_dir=data_dir.absolute(),
+        repos=(RepoSettings(name=_safe_name(name), url=str(clone.folder), web_url=web_url),),
+    )
+
+
+def _safe_name(name: str) -> str:
+    """A repo name made of a folder's or URL's words: what a name may not hold becomes `-`."""
+    owner, _, rest = re.sub(r"[^\w./+@-]|\.{2,}", "-", name).partition("/")
+    return f"{owner.lstrip('.-+@') or 'local'}/{rest.lstrip('.-+@') or 'repository'}"
+
+
 def _secret(variable: str | None, key: str, environ: Mapping[str, str]) -> str | None:
     if variable is None:
         return None
     value = environ.get(variable, "").strip()
     if not value:
-        raise ConfigurationError(f"{key}: the environment variable {variable} is not set; set it, or leave the key out")
+        raise ConfigurationError(
+            f"{key}: the environment variable {variable} is not set; set it, or leave the key out"
+        )
     return value
 
 
@@ -98,3 +135,13 @@ def _path_on_github(repo: RepoSettings) -> str:
     path = urlsplit(repo.url).path if "://" in repo.url else repo.url.rpartition(":")[2]
     parts = path.strip("/").removesuffix(".git").split("/")
     return "/".join(parts[-2:]) if len(parts) >= 2 else repo.name  # noqa: PLR2004 - owner and name
+
+
+async def probe_endpoint(llm: LlmSettings, environ: Mapping[str, str] = os.environ) -> str | None:
+    """None where the endpoint answers one real question; else a redacted line that says why not."""
+    from digest_pipeline.analysts.openai_compatible import probe
+
+    key = _secret(llm.api_key_env, "llm.api_key_env", environ)
+    return await probe(
+        base_url=llm.base_url, model=llm.model, api_key=key, timeout_seconds=llm.timeout_seconds
+    )

@@ -12,6 +12,7 @@ import hashlib
 import os
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -27,7 +28,7 @@ from digest_pipeline.render.markdown import CommitEntry, DigestEntry, MarkdownRe
 from digest_pipeline.store.history import Replacement
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from digest_pipeline.analysts import Analyst
     from digest_pipeline.domain.analysis import Outcome
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
     Counts = dict[str, Any]
+
+Progress = Callable[[str, str, int, int], None]
 
 BATCH_BYTES = 8 << 20
 """Text in one transaction: 8 MB kept a run over 229 days below 600 MB; more is no faster."""
@@ -60,7 +63,8 @@ class StepResult:
 class Pipeline:
     """The steps over one history. Sources are opened when first needed, refreshed once, closed with `close`.
 
-    `progress` is told (step, repo, days done so far, of how many) as a step goes on.
+    `progress` is told (step, repo, how many are done, of how many) as a step goes on: days, or commits while
+    a model is asked.
     """
 
     def __init__(
@@ -71,7 +75,7 @@ class Pipeline:
         open_source: Callable[[RepoSettings, Path], Source],
         open_analyst: Callable[[Settings], Analyst],
         now: Callable[[], datetime],
-        progress: Callable[[str, str, int, int], None] = lambda *_: None,
+        progress: Progress = lambda *_: None,
     ) -> None:
         self.settings = settings
         self.history = history
@@ -80,7 +84,9 @@ class Pipeline:
         self._now = now
         self._progress = progress
         self._sources: dict[str, tuple[Source, Head] | SourceError] = {}
-        self._renderer = MarkdownRenderer(settings.language, settings.timezone, show_reasons=settings.report.show_reasons)
+        self._renderer = MarkdownRenderer(
+            settings.language, settings.timezone, show_reasons=settings.report.show_reasons
+        )
 
     def close(self) -> None:
         """Give back what the sources hold."""
@@ -131,11 +137,20 @@ class Pipeline:
                     {"repo": [repo], "day": batch},
                     [
                         self._read_row(repo, day)
-                        | {"branch": head.branch, "head_sha": head.sha, "commit_count": len(by_day[day]), "read_at": read_at}
+                        | {
+                            "branch": head.branch,
+                            "head_sha": head.sha,
+                            "commit_count": len(by_day[day]),
+                            "read_at": read_at,
+                        }
                         for day in batch
                     ],
                 ),
-                Replacement("commit_log", {"repo": [repo], "day": batch}, [row for day in batch for row in by_day[day]]),
+                Replacement(
+                    "commit_log",
+                    {"repo": [repo], "day": batch},
+                    [row for day in batch for row in by_day[day]],
+                ),
             )
         for day in days:
             result.done[day] = {"commits": len(by_day[day]), "head_sha": head.sha, "branch": head.branch}
@@ -183,9 +198,15 @@ class Pipeline:
         collected = {row["day"] for row in self._rows("reads", repo, days) if row["head_sha"] is not None}
         for day in days:
             if day not in collected:
-                result.failed[day] = StoreError(f"{repo} {day}: its commits were not collected; materialize raw_commits first")
+                result.failed[day] = StoreError(
+                    f"{repo} {day}: its commits were not collected; materialize raw_commits first"
+                )
         wanted = {
-            day: [row["sha"] for row in commits[day] if row["files"] is None or row["unread_files"] or not row["complete"]]
+            day: [
+                row["sha"]
+                for row in commits[day]
+                if row["files"] is None or row["unread_files"] or not row["complete"]
+            ]
             for day in days
             if day in collected
         }
@@ -201,7 +222,11 @@ class Pipeline:
                 changes = iter(())
             for number, (day, shas) in enumerate(wanted.items(), 1):
                 current = {row["sha"] for row in commits[day]}
-                batch.add(day, [next(changes) for _ in shas], gone=[sha for sha in stored[day] if sha not in current])
+                batch.add(
+                    day,
+                    [next(changes) for _ in shas],
+                    gone=[sha for sha in stored[day] if sha not in current],
+                )
                 if batch.size >= BATCH_BYTES:
                     batch.flush()
                     self._progress("diff", repo, number, len(wanted))
@@ -246,19 +271,28 @@ class Pipeline:
             if day in collected and all(row["files"] is not None for row in commits[day]):
                 ready.append(day)
             else:
-                result.failed[day] = StoreError(f"{repo} {day}: its diffs were not read; materialize commit_diffs first")
+                result.failed[day] = StoreError(
+                    f"{repo} {day}: its diffs were not read; materialize commit_diffs first"
+                )
         if ready:
             self._analyse_days(repo, ready, commits)
-            for day, rows in self._by_day("analyses_of_days", repo, ready, language=self.settings.language).items():
+            for day, rows in self._by_day(
+                "analyses_of_days", repo, ready, language=self.settings.language
+            ).items():
                 result.done[day] = _analysis_counts(rows)
 
     def _analyse_days(self, repo: str, days: Sequence[date], commits: Mapping[date, Sequence[Row]]) -> None:
         language = self.settings.language
         profile = self.settings.profile(repo)
-        profile_name = self.settings.repo(repo).importance.profile or self.settings.importance.profile or "argus"
+        profile_name = (
+            self.settings.repo(repo).importance.profile or self.settings.importance.profile or "argus"
+        )
         analyst = self._open_analyst(self.settings)
         files = {row["sha"]: row["files"] for row in self._rows("file_facts", repo, days)}
-        known = {(row["day"], row["sha"]): row for row in self._rows("analyses_of_days", repo, days, language=language)}
+        known = {
+            (row["day"], row["sha"]): row
+            for row in self._rows("analyses_of_days", repo, days, language=language)
+        }
         kept: dict[date, list[Row]] = defaultdict(list)
         to_ask: list[tuple[date, Row, Score]] = []
         for day in days:
@@ -270,7 +304,9 @@ class Pipeline:
                 if before is not None and before["status"] == "ok" and before["analyst"] != "offline":
                     kept[day].append({**before, **_score_columns(scored, profile_name)})
                 else:
-                    attempts = before["attempts"] if before is not None and before["analyst"] == analyst.name else 0
+                    attempts = (
+                        before["attempts"] if before is not None and before["analyst"] == analyst.name else 0
+                    )
                     to_ask.append((day, {**row, "previous_attempts": attempts}, scored))
         writer = _AnalysisWriter(self.history, repo, language, profile_name, self._now)
         writer.begin(days, kept, gone=[key for key in known if known])
@@ -330,19 +366,27 @@ class Pipeline:
         for day, row, scored in to_ask:
             sha = row["sha"]
             if analyst.reads_patches:
-                files = tuple(FileChange(**file) for file in self.history.read("pipeline/files_of_commit", {"repo": repo, "day": day, "sha": sha}))
+                files = tuple(
+                    FileChange(**file)
+                    for file in self.history.read(
+                        "pipeline/files_of_commit", {"repo": repo, "day": day, "sha": sha}
+                    )
+                )
             else:
                 files = tuple(FileChange(**file, patch=None) for file in facts.get(sha, ()))
-            yield day, Subject(
-                repo=repo,
-                sha=sha,
-                message=row["message"],
-                author_name=row["author_name"],
-                committed_at=row["committed_at"],
-                tier=scored.tier,
-                files=files,
-                cues=tuple(cues.get(sha, ())),
-                previous_attempts=row["previous_attempts"],
+            yield (
+                day,
+                Subject(
+                    repo=repo,
+                    sha=sha,
+                    message=row["message"],
+                    author_name=row["author_name"],
+                    committed_at=row["committed_at"],
+                    tier=scored.tier,
+                    files=files,
+                    cues=tuple(cues.get(sha, ())),
+                    previous_attempts=row["previous_attempts"],
+                ),
             )
 
     # --- report -----------------------------------------------------------------------------------------------
@@ -367,13 +411,24 @@ class Pipeline:
         changed: list[Row] = []
         for day in days:
             said = {row["sha"]: row for row in analyses[day]}
-            if day not in reads or reads[day]["head_sha"] is None or any(row["sha"] not in said for row in commits[day]):
-                result.failed[day] = StoreError(f"{repo} {day}: its commits were not analysed; materialize commit_analyses first")
+            if (
+                day not in reads
+                or reads[day]["head_sha"] is None
+                or any(row["sha"] not in said for row in commits[day])
+            ):
+                result.failed[day] = StoreError(
+                    f"{repo} {day}: its commits were not analysed; materialize commit_analyses first"
+                )
                 continue
             window = day_window(day, self.settings.timezone)
-            page = RepoPage(repo, day, window, tuple(self._entry(repo, row, said[row["sha"]], unread) for row in commits[day]))
+            page = RepoPage(
+                repo,
+                day,
+                window,
+                tuple(self._entry(repo, row, said[row["sha"]], unread) for row in commits[day]),
+            )
             markdown = self._renderer.page(page)
-            path = self.report_path(repo, day)
+            path = report_path(repo, day)
             revision = _revision(markdown)
             write_page(self.settings.data_dir / path, markdown)
             counts = {
@@ -385,13 +440,30 @@ class Pipeline:
             }
             if day not in before or before[day]["revision"] != revision:
                 changed.append(
-                    {"repo": repo, "day": day, "language": language, "path": path, "revision": revision,
-                     "markdown": markdown, "rendered_at": self._now(), **counts}
+                    {
+                        "repo": repo,
+                        "day": day,
+                        "language": language,
+                        "path": path,
+                        "revision": revision,
+                        "markdown": markdown,
+                        "rendered_at": self._now(),
+                        **counts,
+                    }
                 )
-            result.done[day] = {**counts, "path": str(self.settings.data_dir / path), "preview": preview(markdown), "revision": revision}
+            result.done[day] = {
+                **counts,
+                "path": str(self.settings.data_dir / path),
+                "preview": preview(markdown),
+                "revision": revision,
+            }
         for batch in _by_bytes(changed, "markdown"):
             self.history.replace(
-                Replacement("reports", {"repo": [repo], "language": [language], "day": [row["day"] for row in batch]}, batch)
+                Replacement(
+                    "reports",
+                    {"repo": [repo], "language": [language], "day": [row["day"] for row in batch]},
+                    batch,
+                )
             )
 
     def _entry(self, repo: str, row: Row, said: Row, unread: Mapping[str, Sequence[str]]) -> CommitEntry:
@@ -415,33 +487,54 @@ class Pipeline:
             complete=row["complete"] is not False,
         )
 
-    def report_path(self, repo: str, day: date) -> str:
-        """Where a repo's page lies, counted from the data folder."""
-        return f"reports/{repo}/{day:%Y}/{day}.md"
-
     # --- digest -----------------------------------------------------------------------------------------------
 
     def digest(self, days: Sequence[date]) -> StepResult:
         """Render each day's digest over all repos, those that could not be read or are not made yet named."""
         result = StepResult()
         language = self.settings.language
-        before = {row["day"]: row for row in self.history.read("pipeline/digests_of_days", self._range(days) | {"language": language})}
+        before = {
+            row["day"]: row
+            for row in self.history.read(
+                "pipeline/digests_of_days", self._range(days) | {"language": language}
+            )
+        }
         changed: list[Row] = []
         for chunk in _batches(days, 31):
             stored: dict[date, dict[str, Row]] = defaultdict(dict)
-            for row in self.history.read("pipeline/digest_inputs", self._range(chunk) | {"language": language}):
+            for row in self.history.read(
+                "pipeline/digest_inputs", self._range(chunk) | {"language": language}
+            ):
                 stored[row["day"]][row["repo"]] = row
+            states = {
+                row["day"]: row["inputs"]
+                for row in self.history.read(
+                    "pipeline/digest_states", self._range(chunk) | {"language": language}
+                )
+            }
             for day in chunk:
                 entries = self._digest_entries(stored[day])
                 markdown = self._renderer.digest(day, entries)
                 path = digest_path(day)
-                revision, inputs = _revision(markdown), digest_inputs(stored[day].values())
+                revision, inputs = _revision(markdown), states.get(day, "")
                 write_page(self.settings.data_dir / path, markdown)
                 missing = [entry.repo for entry in entries if entry.body is None]
-                if day not in before or (before[day]["revision"], before[day]["inputs"]) != (revision, inputs):
+                if day not in before or (before[day]["revision"], before[day]["inputs"]) != (
+                    revision,
+                    inputs,
+                ):
                     changed.append(
-                        {"day": day, "language": language, "path": path, "revision": revision, "inputs": inputs,
-                         "markdown": markdown, "repos": len(entries), "missing_repos": missing, "rendered_at": self._now()}
+                        {
+                            "day": day,
+                            "language": language,
+                            "path": path,
+                            "revision": revision,
+                            "inputs": inputs,
+                            "markdown": markdown,
+                            "repos": len(entries),
+                            "missing_repos": missing,
+                            "rendered_at": self._now(),
+                        }
                     )
                 result.done[day] = {
                     "repos": len(entries),
@@ -453,13 +546,17 @@ class Pipeline:
                 }
                 self._progress("digest", "", len(result.done), len(days))
         for batch in _by_bytes(changed, "markdown"):
-            self.history.replace(Replacement("digests", {"language": [language], "day": [row["day"] for row in batch]}, batch))
+            self.history.replace(
+                Replacement("digests", {"language": [language], "day": [row["day"] for row in batch]}, batch)
+            )
         return result
 
     def _digest_entries(self, stored: Mapping[str, Row]) -> list[DigestEntry]:
         configured = [repo.name for repo in self.settings.repos]
         # A repo that left the settings keeps its place in the digests of its days.
-        left = sorted(name for name, row in stored.items() if name not in configured and row["revision"] is not None)
+        left = sorted(
+            name for name, row in stored.items() if name not in configured and row["revision"] is not None
+        )
         entries = []
         for name in [*configured, *left]:
             row = stored.get(name)
@@ -468,8 +565,13 @@ class Pipeline:
             else:
                 entries.append(
                     DigestEntry(
-                        name, body_of(row["markdown"]), row["error"],
-                        commits=row["commits"], high=row["high"], medium=row["medium"], low=row["low"],
+                        name,
+                        body_of(row["markdown"]),
+                        row["error"],
+                        commits=row["commits"],
+                        high=row["high"],
+                        medium=row["medium"],
+                        low=row["low"],
                         unanalysed=row["failed"] + row["deferred"],
                     )
                 )
@@ -483,7 +585,9 @@ class Pipeline:
         wanted = set(days)
         return [row for row in rows if row.get("day") is None or row["day"] in wanted]
 
-    def _by_day(self, query: str, repo: str, days: Sequence[date], **more: object) -> dict[date, list[dict[str, Any]]]:
+    def _by_day(
+        self, query: str, repo: str, days: Sequence[date], **more: object
+    ) -> dict[date, list[dict[str, Any]]]:
         grouped: dict[date, list[dict[str, Any]]] = {day: [] for day in days}
         for row in self._rows(query, repo, days, **more):
             grouped[row["day"]].append(row)
@@ -500,15 +604,14 @@ def preview(markdown: str) -> str:
     return markdown[: markdown.rfind("\n", 0, PREVIEW_CHARACTERS)] + "\n\n…\n"
 
 
+def report_path(repo: str, day: date) -> str:
+    """Where a repo's page lies, counted from the data folder."""
+    return f"reports/{repo}/{day:%Y}/{day}.md"
+
+
 def digest_path(day: date) -> str:
     """Where the digest of a day lies, counted from the data folder."""
     return f"reports/daily/{day:%Y}/{day}.md"
-
-
-def digest_inputs(rows: Iterable[Row]) -> str:
-    """A hash over what a digest is made from: it changes exactly when the digest is stale."""
-    parts = sorted(f"{row['repo']}\t{row['revision']}\t{row['error']}" for row in rows)
-    return _revision("\n".join(parts))
 
 
 def write_page(path: Path, text: str) -> bool:
@@ -528,7 +631,9 @@ def write_page(path: Path, text: str) -> bool:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror or error}; free some space or check its rights") from None
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror or error}; free some space or check its rights"
+        ) from None
     return True
 
 
@@ -554,18 +659,30 @@ class _DiffBatch:
             key = {"repo": self._repo, "day": day, "sha": change.sha}
             for position, file in enumerate(change.files):
                 self._files.append(
-                    {**key, "position": position, "path": file.path, "previous_path": file.previous_path,
-                     "status": file.status, "additions": file.additions, "deletions": file.deletions,
-                     "patch": file.patch, "patch_state": file.patch_state}
+                    {
+                        **key,
+                        "position": position,
+                        "path": file.path,
+                        "previous_path": file.previous_path,
+                        "status": file.status,
+                        "additions": file.additions,
+                        "deletions": file.deletions,
+                        "patch": file.patch,
+                        "patch_state": file.patch_state,
+                    }
                 )
                 self.size += len(file.patch or "") + len(file.path)
             self._sizes.append(
-                {**key,
-                 "additions": sum(file.additions or 0 for file in change.files),
-                 "deletions": sum(file.deletions or 0 for file in change.files),
-                 "files": len(change.files),
-                 "unread_files": sum(file.patch_state in ("missing", "incomplete") for file in change.files),
-                 "complete": change.complete}
+                {
+                    **key,
+                    "additions": sum(file.additions or 0 for file in change.files),
+                    "deletions": sum(file.deletions or 0 for file in change.files),
+                    "files": len(change.files),
+                    "unread_files": sum(
+                        file.patch_state in ("missing", "incomplete") for file in change.files
+                    ),
+                    "complete": change.complete,
+                }
             )
 
     def flush(self) -> None:
@@ -583,7 +700,9 @@ class _DiffBatch:
 class _AnalysisWriter:
     """Analyses on their way into the store; safe to add to while another thread flushes."""
 
-    def __init__(self, history: History, repo: str, language: str, profile: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, history: History, repo: str, language: str, profile: str, now: Callable[[], datetime]
+    ) -> None:
         self._history = history
         self._repo = repo
         self._language = language
@@ -592,7 +711,9 @@ class _AnalysisWriter:
         self._rows: list[Row] = []
         self.size = 0
 
-    def begin(self, days: Sequence[date], kept: Mapping[date, Sequence[Row]], gone: Sequence[tuple[date, str]]) -> None:
+    def begin(
+        self, days: Sequence[date], kept: Mapping[date, Sequence[Row]], gone: Sequence[tuple[date, str]]
+    ) -> None:
         """Scores of kept analyses are brought up to date, analyses of commits that left the day are dropped."""
         rows = [row for day in days for row in kept.get(day, ())]
         shas = [row["sha"] for row in rows] + [sha for _, sha in gone]
@@ -605,17 +726,26 @@ class _AnalysisWriter:
         analysis = outcome.analysis.model_dump_json(exclude_defaults=True) if outcome.analysis else None
         self._rows.append(
             {
-                "repo": self._repo, "day": day, "sha": subject.sha, "language": self._language,
-                "analyst": outcome.analyst, "model": outcome.model,
+                "repo": self._repo,
+                "day": day,
+                "sha": subject.sha,
+                "language": self._language,
+                "analyst": outcome.analyst,
+                "model": outcome.model,
                 **_score_columns(scored, self._profile),
-                "status": outcome.status, "error_class": outcome.error_class, "error": outcome.error,
+                "status": outcome.status,
+                "error_class": outcome.error_class,
+                "error": outcome.error,
                 "attempts": outcome.attempts,
                 "retry_at": outcome.retry_at.isoformat() if outcome.retry_at else None,
                 "analysis": analysis,
-                "prompt_version": outcome.prompt_version, "input_hash": outcome.input_hash,
-                "tokens_in": outcome.usage.tokens_in, "tokens_out": outcome.usage.tokens_out,
+                "prompt_version": outcome.prompt_version,
+                "input_hash": outcome.input_hash,
+                "tokens_in": outcome.usage.tokens_in,
+                "tokens_out": outcome.usage.tokens_out,
                 "tokens_cached": outcome.usage.tokens_cached,
-                "shown_lines": outcome.shown_lines, "changed_lines": outcome.changed_lines,
+                "shown_lines": outcome.shown_lines,
+                "changed_lines": outcome.changed_lines,
                 "analysed_at": self._now().isoformat(),
             }
         )
@@ -626,20 +756,27 @@ class _AnalysisWriter:
         while self._rows:
             rows, self._rows, self.size = self._rows, [], 0
             key = {
-                "repo": [self._repo], "language": [self._language],
-                "day": sorted({row["day"] for row in rows}), "sha": [row["sha"] for row in rows],
+                "repo": [self._repo],
+                "language": [self._language],
+                "day": sorted({row["day"] for row in rows}),
+                "sha": [row["sha"] for row in rows],
             }
             self._history.replace(Replacement("analyses", key, rows))
 
 
 def _score_columns(scored: Score, profile: str) -> Row:
-    reasons = [{"rule": reason.rule, "points": reason.points, "evidence": reason.evidence} for reason in scored.reasons]
+    reasons = [
+        {"rule": reason.rule, "points": reason.points, "evidence": reason.evidence}
+        for reason in scored.reasons
+    ]
     return {"profile": profile, "tier": scored.tier, "score": scored.points, "reasons": reasons}
 
 
 def _analysis_counts(rows: Sequence[Row]) -> Counts:
     counts: Counts = {tier: sum(row["tier"] == tier for row in rows) for tier in ("high", "medium", "low")}
-    counts |= {status: sum(row["status"] == status for row in rows) for status in ("ok", "failed", "deferred")}
+    counts |= {
+        status: sum(row["status"] == status for row in rows) for status in ("ok", "failed", "deferred")
+    }
     counts |= {name: sum(row[name] for row in rows) for name in ("tokens_in", "tokens_out", "tokens_cached")}
     counts["models"] = sorted({row["model"] for row in rows})
     return counts

@@ -77,7 +77,7 @@ def _repo_name(value: str) -> str:
 
 def _branch_name(value: str) -> str:
     if not _BRANCH.fullmatch(value) or ".." in value or value.endswith(("/", ".lock")):
-        raise ValueError('is not the name of a git branch; leave it out for the remote\'s default')
+        raise ValueError("is not the name of a git branch; leave it out for the remote's default")
     return value
 
 
@@ -343,7 +343,9 @@ def _profile_data(name: str, folder: Path, where: Path) -> dict[str, Any]:
         try:
             return tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigurationError(f'{where}: importance.profile: "{name}" cannot be read: {error}') from None
+            raise ConfigurationError(
+                f'{where}: importance.profile: "{name}" cannot be read: {error}'
+            ) from None
     data = _packaged_profile(name) if re.fullmatch(r"[\w-]+", name) else None
     if data is None:
         allowed = ", ".join(f'"{known}"' for known in profile_names())

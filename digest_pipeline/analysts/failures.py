@@ -81,7 +81,7 @@ _SECRET = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One call that brought nothing. `reason` is redacted; `parameter` is what was refused, where it is named.
+    """One call that brought nothing. `reason` is redacted; `parameter` is what was refused, if named.
 
     `retry_after` is in seconds; `context_limit` is the number of tokens that the endpoint says it can take.
     """
@@ -122,13 +122,13 @@ def failure_of_response(
     status: int, headers: Mapping[str, str], text: str, *, redact: Redactor, now: datetime
 ) -> Failure:
     """What an HTTP answer that is no completion means; `text` is its body."""
-    body = _json(text)
-    message, code, parameter = _message(body, text)
+    told = _told(text)
     if status == _OK:
         # Routers put the error of a provider behind them into a success.
-        status = int(code) if re.fullmatch(r"[45]\d\d", code) else HTTPStatus.BAD_GATEWAY
-    reason = redact(f"{message} ({code})" if code and code not in message and not code.isdigit() else message)
-    hint = f"{code} {parameter} {reason}"
+        status = int(told.code) if re.fullmatch(r"[45]\d\d", told.code) else HTTPStatus.BAD_GATEWAY
+    shows_code = told.code and not told.code.isdigit() and told.code not in told.message
+    reason = redact(f"{told.message} ({told.code})" if shows_code else told.message)
+    hint = f"{told.code} {told.kind} {told.parameter} {reason}"
     retry_after = _retry_after(headers, reason, now)
     error_class = _classify(status, hint, retry_after)
     return Failure(
@@ -137,7 +137,7 @@ def failure_of_response(
         status=status,
         retry_after=retry_after,
         context_limit=_context_limit(reason) if error_class == "too_large" else None,
-        parameter=parameter[:100],
+        parameter=told.parameter,
         request_id=redact(headers.get("x-request-id", ""))[:60],
     )
 
@@ -265,24 +265,32 @@ def _error(body: object) -> Mapping[str, Any]:
     return {"message": error} | body if isinstance(error, str) else body
 
 
-def _message(body: object, text: str) -> tuple[str, str, str]:
-    """Message, code and parameter of an error, empty where there is none."""
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a body says of an error, each part empty where it says nothing."""
+
+    message: str
+    code: str = ""
+    kind: str = ""
+    parameter: str = ""
+
+
+def _told(text: str) -> _Told:
+    body = _json(text)
     if body is None:
         title = _HTML_TITLE.search(text)
         if _HTML.match(text):
-            return (f"a web page: {title[1]}" if title else "a web page"), "", ""
-        return text[:_LONGEST_REASON], "", ""
+            return _Told(f"a web page: {title[1]}" if title else "a web page")
+        return _Told(text[:_LONGEST_REASON])
     error = _error(body)
-    message = next((error[key] for key in ("message", "detail", "msg", "title") if error.get(key)), "")
-    if not message:
-        message = body if isinstance(body, dict | list) else str(body)
-    text = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
+    message = next((error[key] for key in ("message", "detail", "msg", "title") if error.get(key)), body)
+    if not isinstance(message, str):
+        message = json.dumps(message, ensure_ascii=False)
     metadata = error.get("metadata")
     if isinstance(metadata, dict) and isinstance(raw := metadata.get("raw"), str):
-        text = f"{text}: {raw}"
-    code = error.get("code") or error.get("type") or ""
-    parameter = error.get("param") or ""
-    return text[:_LONGEST_REASON], str(code)[:100], str(parameter)
+        message = f"{message}: {raw}"
+    code, kind, parameter = (str(error.get(key) or "")[:100] for key in ("code", "type", "param"))
+    return _Told(message[:_LONGEST_REASON], code, kind, parameter)
 
 
 def _phrase(status: int) -> str:

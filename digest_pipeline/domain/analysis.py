@@ -24,7 +24,6 @@ ErrorClass = Literal[
 ]
 
 
-
 def _as_points(value: object) -> object:
     # Asked for a list, small models often give one string; it is the same answer.
     return [value] if isinstance(value, str) else value

@@ -20,8 +20,12 @@ _DEPENDENCY = re.compile(
     r"(^|/)(pyproject\.toml|setup\.(py|cfg)|requirements[\w.-]*\.(txt|in)|Cargo\.toml|package\.json|go\.mod|Pipfile|"
     r"pom\.xml|build\.gradle(\.kts)?|Gemfile|environment\.ya?ml|Dockerfile[\w.-]*|[\w.-]*\.Dockerfile)$"
 )
-_TEST = re.compile(r"(^|/)(tests?|testing|__tests__|spec|e2e)/|(^|/)(test_[\w.-]+|conftest)\.py$|_test\.\w+$|\.(test|spec)\.\w+$")
-_DOCS = re.compile(r"\.(md|mdx|rst|txt|adoc)$|(^|/)docs?/|(^|/)(LICENSE|NOTICE|CHANGELOG)[\w.-]*$", re.IGNORECASE)
+_TEST = re.compile(
+    r"(^|/)(tests?|testing|__tests__|spec|e2e)/|(^|/)(test_[\w.-]+|conftest)\.py$|_test\.\w+$|\.(test|spec)\.\w+$"
+)
+_DOCS = re.compile(
+    r"\.(md|mdx|rst|txt|adoc)$|(^|/)docs?/|(^|/)(LICENSE|NOTICE|CHANGELOG)[\w.-]*$", re.IGNORECASE
+)
 _CONFIG = re.compile(r"\.(ya?ml|toml|json|ini|cfg|conf|env|properties|tf|tpl|j2)$")
 
 

@@ -15,6 +15,7 @@ import dagster as dg
 import sqlalchemy.exc
 import yaml  # type: ignore[import-untyped]
 from dagster._check import CheckError
+from dagster._serdes import ConfigurableClassData
 from dagster._core.secrets.env_file import get_env_var_dict
 
 from digest_pipeline.errors import ConfigurationError, DigestError, StoreBusy, StoreDamaged, StoreError
@@ -27,6 +28,10 @@ _FILE = "dagster.yaml"
 _WRITTEN = ".dagster.yaml.written"
 _DAMAGED = re.compile(r"malformed|not a database|no such (?:table|column)|disk image|has no column")
 _BUSY = re.compile(r"is locked|is busy")
+
+_NO_CAPTURE = ConfigurableClassData(
+    "dagster._core.storage.noop_compute_log_manager", "NoOpComputeLogManager", "{}"
+)
 
 
 def packaged_file() -> Path:
@@ -76,8 +81,13 @@ def _replace(file: Path, content: bytes) -> None:
 
 
 @contextmanager
-def open_instance(data_dir: Path, environ: Mapping[str, str] | None = None) -> Iterator[dg.DagsterInstance]:
+def open_instance(
+    data_dir: Path, environ: Mapping[str, str] | None = None, *, capture_output: bool = True
+) -> Iterator[dg.DagsterInstance]:
     """The instance of that home, its event batches switched on.
+
+    With `capture_output` off, runs in this process leave stdout and stderr to whoever runs them: Dagster would
+    otherwise put two processes between, and a progress bar would end in a file.
 
     Dagster reads both from the process's environment, which therefore holds them meanwhile. Raises
     ConfigurationError for a dagster.yaml that Dagster refuses, StoreDamaged for a history that SQLite cannot
@@ -89,6 +99,10 @@ def open_instance(data_dir: Path, environ: Mapping[str, str] | None = None) -> I
     with _environment({HOME_VARIABLE: str(home), BATCH_SIZE_VARIABLE: batch_size}):
         try:
             instance = dg.DagsterInstance.from_config(str(home))
+            if not capture_output:
+                instance = dg.DagsterInstance.from_ref(
+                    instance.get_ref()._replace(compute_logs_data=_NO_CAPTURE)
+                )
         except (dg.DagsterInvalidConfigError, CheckError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise ConfigurationError(

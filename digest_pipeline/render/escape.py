@@ -47,7 +47,9 @@ def lines(text: str) -> list[str]:
 
 def inline(text: str, *, table: bool = False) -> str:
     """`text` on one line, safe inside a paragraph, a heading or a link's text; in a table cell with `table`."""
-    text = visible(" ".join(part.strip() if index else part.rstrip() for index, part in enumerate(lines(text))))
+    text = visible(
+        " ".join(part.strip() if index else part.rstrip() for index, part in enumerate(lines(text)))
+    )
     if not _QUICK.search(text):
         return text
     parts = []
@@ -127,7 +129,9 @@ def _code_spans(text: str) -> Iterator[tuple[int, int]]:
     index = 0
     while index < len(runs):
         opening = runs[index]
-        closing = next((other for other in range(index + 1, len(runs)) if len(runs[other][0]) == len(opening[0])), None)
+        closing = next(
+            (other for other in range(index + 1, len(runs)) if len(runs[other][0]) == len(opening[0])), None
+        )
         if closing is None:
             index += 1
             continue

@@ -130,7 +130,9 @@ class MarkdownRenderer:
 
     def _coverage(self, page: RepoPage) -> str:
         label = self._label["coverage"]
-        models = dict.fromkeys(commit.model for commit in page.commits if commit.analysis is not None and not commit.is_offline)
+        models = dict.fromkeys(
+            commit.model for commit in page.commits if commit.analysis is not None and not commit.is_offline
+        )
         names = [escape.code(model) for model in models]
         if any(commit.is_offline and commit.analysis is not None for commit in page.commits):
             names.append(label["offline"])
@@ -166,7 +168,9 @@ class MarkdownRenderer:
             return str(label["failed_short"])
         if entry.body is None:
             return str(label["pending_short"])
-        return str(label["incomplete_short"].format(count=entry.unanalysed) if entry.unanalysed else label["ok"])
+        return str(
+            label["incomplete_short"].format(count=entry.unanalysed) if entry.unanalysed else label["ok"]
+        )
 
     def _local_time(self, moment: datetime) -> str:
         return moment.astimezone(self._timezone).strftime("%Y-%m-%d %H:%M:%S")

@@ -34,6 +34,10 @@ class Source(Protocol):
         """
         ...
 
+    def probe(self) -> Head:
+        """Resolve the tracked branch without bringing anything here; raises as `refresh` does."""
+        ...
+
     def commits(self, head: Head, window: Window) -> list[Commit]:
         """The commits reachable from `head` whose committer date lies in `window`.
 

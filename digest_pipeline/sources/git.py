@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,17 @@ MINIMUM_GIT = (2, 37)
 _ASK_SECONDS = 120.0
 _FETCH_SECONDS = 3600.0
 _FIELDS = "%H%x00%P%x00%an%x00%ae%x00%at %ad%x00%cn%x00%ce%x00%ct %cd%x00%B"
-_DIFF_TREE = ("diff-tree", "--stdin", "-r", "--root", "--diff-merges=first-parent", "--always", "--no-color", "--no-ext-diff", "--no-textconv")
+_DIFF_TREE = (
+    "diff-tree",
+    "--stdin",
+    "-r",
+    "--root",
+    "--diff-merges=first-parent",
+    "--always",
+    "--no-color",
+    "--no-ext-diff",
+    "--no-textconv",
+)
 _PATCH = ("--raw", "-z", "-p", "-M", "-l1000", "--no-abbrev")
 
 
@@ -45,7 +56,9 @@ class GitSource:
     are read. A local path is only ever read. `token` is for http(s) remotes.
     """
 
-    def __init__(self, *, repo: str, url: str, branch: str | None, mirror_dir: Path, token: str | None = None) -> None:
+    def __init__(
+        self, *, repo: str, url: str, branch: str | None, mirror_dir: Path, token: str | None = None
+    ) -> None:
         self._repo = repo
         self._url = url
         self._branch = branch
@@ -58,6 +71,10 @@ class GitSource:
     def refresh(self) -> Head:
         """Resolve the tracked branch, after fetching what the mirror lacks; see `Source.refresh`."""
         return self._resolve_local() if self._is_local else self._refresh_mirror()
+
+    def probe(self) -> Head:
+        """See `Source.probe`."""
+        return self._resolve_local() if self._is_local else Head(*self._ask_remote())
 
     def commits(self, head: Head, window: Window) -> list[Commit]:
         """See `Source.commits`."""
@@ -124,7 +141,9 @@ class GitSource:
                     return Head(self._branch, sha)
             if not git.run("for-each-ref", "--count=1", "refs/heads", "refs/remotes").strip():
                 raise self._empty()
-            raise self._unknown_branch(git.run("for-each-ref", "--format=%(refname:short)", "refs/heads").decode().split())
+            raise self._unknown_branch(
+                git.run("for-each-ref", "--format=%(refname:short)", "refs/heads").decode().split()
+            )
         sha = _try_commit(git, "HEAD")
         if sha is None:
             branches = git.run("for-each-ref", "--format=%(refname:short)", "refs/heads").decode().split()
@@ -141,18 +160,32 @@ class GitSource:
         branch, sha = self._ask_remote()
         with _exclusive(self._mirror_dir):
             self._prepare_mirror()
-            if _try_commit(self._mirror, sha) is None or _try_commit(self._mirror, f"refs/heads/{branch}") != sha:
+            if (
+                _try_commit(self._mirror, sha) is None
+                or _try_commit(self._mirror, f"refs/heads/{branch}") != sha
+            ):
                 refspec = f"+refs/heads/{branch}:refs/heads/{branch}"
                 self._fetch("--prune", "--filter=blob:none", "origin", refspec)
             fetched = _try_commit(self._mirror, f"refs/heads/{branch}")
         if fetched is None:
-            raise SourceUnavailable(f"{self._repo}: {self._url} sent no commits for {branch}; try again", repo=self._repo)
+            raise SourceUnavailable(
+                f"{self._repo}: {self._url} sent no commits for {branch}; try again", repo=self._repo
+            )
         self._git = self._mirror
         return Head(branch, fetched)
 
     def _ask_remote(self) -> tuple[str, str]:
         """The tracked branch and where it stands, in one question."""
-        answer = self._asking.run("ls-remote", "--symref", "--", self._url, "HEAD", "refs/heads/*", network=True, timeout=_ASK_SECONDS)
+        answer = self._asking.run(
+            "ls-remote",
+            "--symref",
+            "--",
+            self._url,
+            "HEAD",
+            "refs/heads/*",
+            network=True,
+            timeout=_ASK_SECONDS,
+        )
         branches: dict[str, str] = {}
         default: str | None = None
         head_sha: str | None = None
@@ -185,15 +218,24 @@ class GitSource:
 
     def _fetch(self, *arguments: str, stdin: bytes | None = None) -> None:
         self._mirror.run(
-            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", *arguments,
-            stdin=stdin, network=True, timeout=_FETCH_SECONDS,
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--recurse-submodules=no",
+            *arguments,
+            stdin=stdin,
+            network=True,
+            timeout=_FETCH_SECONDS,
         )
 
     # --- what changed -------------------------------------------------------------------------------------
 
     def _raw_entries(self, git: Git, shas: Sequence[str]) -> dict[str, list[RawEntry]]:
         marker = secrets.token_hex(16)
-        with git.stream(*_DIFF_TREE, "--raw", "-z", "--no-abbrev", "--no-renames", f"--format={marker}%H", lines=shas) as output:
+        with git.stream(
+            *_DIFF_TREE, "--raw", "-z", "--no-abbrev", "--no-renames", f"--format={marker}%H", lines=shas
+        ) as output:
             return {sha: parse_raw(chunk)[0] for sha, chunk in split_commits(output, marker.encode())}
 
     def _missing_blobs(self, git: Git, entries: dict[str, list[RawEntry]]) -> set[bytes]:
@@ -203,7 +245,9 @@ class GitSource:
         missing = needed - _present(git, needed)
         if missing and not self._is_local:
             with _exclusive(self._mirror_dir):
-                self._fetch("--filter=blob:none", "--stdin", "origin", stdin=b"\n".join(sorted(missing)) + b"\n") if self._is_partial() else None
+                self._fetch(
+                    "--filter=blob:none", "--stdin", "origin", stdin=b"\n".join(sorted(missing)) + b"\n"
+                ) if self._is_partial() else None
             missing -= _present(git, missing)
         return missing
 
@@ -221,18 +265,27 @@ class GitSource:
     def _marred(self, git: Git, sha: str, missing: Sequence[RawEntry]) -> CommitChanges:
         """The commit without the files at fault, and those as records that say so."""
         marker = secrets.token_hex(16)
-        leave_out = [f":(exclude,literal,top){entry.path.decode('utf-8', 'surrogateescape')}" for entry in missing]
-        with git.stream(*_DIFF_TREE, *_PATCH, f"--format={marker}%H", "--", ".", *leave_out, lines=[sha]) as output:
+        leave_out = [
+            f":(exclude,literal,top){entry.path.decode('utf-8', 'surrogateescape')}" for entry in missing
+        ]
+        with git.stream(
+            *_DIFF_TREE, *_PATCH, f"--format={marker}%H", "--", ".", *leave_out, lines=[sha]
+        ) as output:
             chunks = list(split_commits(output, marker.encode()))
         # With pathspecs a commit of which nothing is left prints nothing, --always or not.
         rest = parse_commit(*chunks[0]).files if chunks else ()
-        files = sorted((*rest, *map(missing_file, missing)), key=lambda file: file.path.encode("utf-8", "surrogateescape"))
+        files = sorted(
+            (*rest, *map(missing_file, missing)),
+            key=lambda file: file.path.encode("utf-8", "surrogateescape"),
+        )
         return CommitChanges(sha, tuple(files))
 
     # --- errors -------------------------------------------------------------------------------------------
 
     def _empty(self) -> SourceError:
-        return SourceRejected(f"{self._repo}: {self._url} has no commits yet; push some, or check url", repo=self._repo)
+        return SourceRejected(
+            f"{self._repo}: {self._url} has no commits yet; push some, or check url", repo=self._repo
+        )
 
     def _unknown_branch(self, known: Sequence[str], wanted: str | None = None) -> SourceError:
         return SourceRejected(
@@ -247,20 +300,41 @@ def git_version() -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
 
 
-def origin_url(path: Path) -> str | None:
-    """The URL that a local clone calls origin; None where it has none."""
+@dataclass(frozen=True, slots=True)
+class Clone:
+    """A local repository: its top folder, what it calls origin, the committer dates of HEAD's history."""
+
+    folder: Path
+    origin_url: str | None
+    commit_times: tuple[datetime, ...]
+
+
+def clone_of(path: Path) -> Clone:
+    """The repository that `path` lies in. Raises SourceRejected, with what to do, where it has no whole history."""
+    finder = Git(None, repo=str(path))
     try:
-        return Git(None, repo=str(path)).run("-C", str(path), "config", "--get", "remote.origin.url").decode().strip()
-    except SourceError:
-        return None
-
-
-def active_days(path: Path) -> list[datetime]:
-    """Committer dates of all commits of a local repository's HEAD, newest first; raises SourceRejected as `refresh` does."""
-    source = GitSource(repo=str(path), url=str(path.absolute()), branch=None, mirror_dir=path)
+        bare = (
+            finder.run("-C", str(path), "-c", "core.bare=false", "rev-parse", "--is-bare-repository").strip()
+            == b"true"
+        )
+        shown = "--absolute-git-dir" if bare else "--show-toplevel"
+        folder = Path(
+            finder.run("-C", str(path), "-c", f"core.bare={str(bare).lower()}", "rev-parse", shown)
+            .decode()
+            .strip()
+        )
+    except SourceError as error:
+        raise SourceRejected(
+            f"{path} has no git history ({error}); run this in a clone (git clone …), or name one with --path"
+        ) from None
+    source = GitSource(repo=str(folder), url=str(folder), branch=None, mirror_dir=folder)
     head = source.refresh()
     stamps = source._reading().run("rev-list", "--no-commit-header", "--format=%ct", head.sha, "--")  # noqa: SLF001 - our own
-    return sorted((_moment(stamp, "+0000") for stamp in stamps.decode().split()), reverse=True)
+    try:
+        origin = finder.run("-C", str(path), "config", "--get", "remote.origin.url").decode().strip()
+    except SourceError:
+        origin = None
+    return Clone(folder, origin, tuple(_moment(stamp, "+0000") for stamp in stamps.decode().split()))
 
 
 def _present(git: Git, names: set[bytes]) -> set[bytes]:
@@ -269,19 +343,27 @@ def _present(git: Git, names: set[bytes]) -> set[bytes]:
         answer = git.run("cat-file", "--batch-check=%(objectname)", stdin=b"\n".join(names) + b"\n")
         return {line for line in answer.split(b"\n") if line in names}
     # `--batch-check` would start a fetch for each object that is not here (before git 2.45), a listing does not.
-    with git.stream("cat-file", "--batch-all-objects", "--batch-check=%(objectname)", "--unordered", lines=()) as output:
+    with git.stream(
+        "cat-file", "--batch-all-objects", "--batch-check=%(objectname)", "--unordered", lines=()
+    ) as output:
         return {name for line in output if (name := line.strip()) in names}
 
 
 def _try_commit(git: Git, revision: str) -> str | None:
     try:
-        return git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
+        return (
+            git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+            .decode()
+            .strip()
+        )
     except SourceError:
         return None
 
 
 def _parse_commit(chunk: str) -> Commit:
-    sha, parents, author, author_email, authored, committer, committer_email, committed, message = chunk.split("\0", 8)
+    sha, parents, author, author_email, authored, committer, committer_email, committed, message = (
+        chunk.split("\0", 8)
+    )
     return Commit(
         sha=sha,
         parents=tuple(parents.split()),

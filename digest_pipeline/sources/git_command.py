@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Only what a git URL can be; `ext::` would run a command of the URL's choosing.
-_PROTOCOLS = ("protocol.allow=never", *(f"protocol.{name}.allow=always" for name in ("https", "http", "ssh", "git", "file")))
+_PROTOCOLS = (
+    "protocol.allow=never",
+    *(f"protocol.{name}.allow=always" for name in ("https", "http", "ssh", "git", "file")),
+)
 
 _READING = (
     # The path to the repository is given, and no work tree: .gitattributes of a checkout then cannot turn a
@@ -41,7 +44,15 @@ _FETCHING = (
     "fetch.writeCommitGraph=false",
 )
 
-_INHERITED_LOCATION = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX")
+_INHERITED_LOCATION = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+)
 
 _NO_ACCESS = re.compile(
     r"(?i)authentication failed|could not read (username|password)|permission denied|access denied|"
@@ -77,7 +88,9 @@ class Git:
         self._token = token
         self._base = dict(os.environ if environ is None else environ)
 
-    def run(self, *arguments: str, stdin: bytes | None = None, network: bool = False, timeout: float | None = None) -> bytes:
+    def run(
+        self, *arguments: str, stdin: bytes | None = None, network: bool = False, timeout: float | None = None
+    ) -> bytes:
         """Standard output of one command; raises SourceRejected or SourceUnavailable where it fails."""
         try:
             done = subprocess.run(
@@ -176,10 +189,15 @@ class Git:
         if self._token:
             text = text.replace(self._token, "***")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        said = next((line for line in lines if line.startswith(("fatal:", "error:", "remote:"))), lines[-1] if lines else "no reason given")
+        said = next(
+            (line for line in lines if line.startswith(("fatal:", "error:", "remote:"))),
+            lines[-1] if lines else "no reason given",
+        )
         where = self._origin or str(self._git_dir)
         if _NO_SPACE.search(text):
-            return SourceUnavailable(f"{self._repo}: the disk is full; free some space and try again ({said})", repo=self._repo)
+            return SourceUnavailable(
+                f"{self._repo}: the disk is full; free some space and try again ({said})", repo=self._repo
+            )
         if _DUBIOUS.search(text):
             return SourceRejected(
                 f"{self._repo}: {where} belongs to another user; allow it with `git config --global --add safe.directory {where}`",
@@ -191,9 +209,13 @@ class Git:
                 repo=self._repo,
             )
         if _NOT_THERE.search(text):
-            return SourceRejected(f"{self._repo}: there is no git repository at {where}; check url ({said})", repo=self._repo)
+            return SourceRejected(
+                f"{self._repo}: there is no git repository at {where}; check url ({said})", repo=self._repo
+            )
         return SourceUnavailable(f"{self._repo}: git {command} failed at {where}: {said}", repo=self._repo)
 
 
 def _cannot_start(repo: str, error: OSError) -> SourceError:
-    return SourceRejected(f"{repo}: the git command cannot be started ({error.strerror}); install git 2.37 or newer", repo=repo)
+    return SourceRejected(
+        f"{repo}: the git command cannot be started ({error.strerror}); install git 2.37 or newer", repo=repo
+    )

@@ -133,7 +133,11 @@ def _file(entry: RawEntry, segment: bytes) -> FileChange:
             return _record(entry, 0, 0, "", "submodule")
         if b"\nBinary files " in segment or b"\nGIT binary patch" in segment:
             return _record(entry, 0, 0, None, "binary")
-        if entry.status in b"MRC" and entry.old_mode != entry.new_mode and entry.old_object == entry.new_object:
+        if (
+            entry.status in b"MRC"
+            and entry.old_mode != entry.new_mode
+            and entry.old_object == entry.new_object
+        ):
             return _record(entry, 0, 0, None, "mode")
         return _record(entry, 0, 0, "", "text")
     body = segment[hunks:]
@@ -148,7 +152,9 @@ def _typechange(entry: RawEntry, removed: bytes, added: bytes) -> FileChange:
     before, after = _file(entry, removed), _file(entry, added)
     patches = [side.patch for side in (before, after) if side.patch]
     states = {before.patch_state, after.patch_state}
-    state: PatchState = next((known for known in ("submodule", "binary", "incomplete") if known in states), "text")
+    state: PatchState = next(
+        (known for known in ("submodule", "binary", "incomplete") if known in states), "text"
+    )
     return _record(
         entry,
         (before.additions or 0) + (after.additions or 0),
@@ -158,7 +164,9 @@ def _typechange(entry: RawEntry, removed: bytes, added: bytes) -> FileChange:
     )
 
 
-def _record(entry: RawEntry, additions: int | None, deletions: int | None, patch: str | None, state: PatchState) -> FileChange:
+def _record(
+    entry: RawEntry, additions: int | None, deletions: int | None, patch: str | None, state: PatchState
+) -> FileChange:
     return FileChange(
         path=_text(entry.path),
         previous_path=None if entry.previous_path is None else _text(entry.previous_path),

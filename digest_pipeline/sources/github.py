@@ -92,6 +92,10 @@ class GitHubSource:
     def __repr__(self) -> str:
         return f"GitHubSource({self._url!r}, branch={self._branch!r})"
 
+    def probe(self) -> Head:
+        """See `Source.probe`; nothing is ever brought here."""
+        return self.refresh()
+
     def refresh(self) -> Head:
         """Where the branch stands now; see `Source.refresh`."""
         response = self._api.get(self._url)
@@ -211,9 +215,10 @@ class GitHubSource:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
             detail = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+            asked = self._api.one_line(response.url.path)
             raise self._api.unavailable(
-                f"the answer to {self._api.one_line(response.url.path)} is not in GitHub's form; check api_url "
-                f"and try again ({self._api.one_line(detail)})"
+                f"the answer to {asked} is not in GitHub's form; check api_url and try again "
+                f"({self._api.one_line(detail)})"
             ) from None
 
     def _refused(self, response: httpx.Response, missing: str) -> SourceRejected | SourceUnavailable:

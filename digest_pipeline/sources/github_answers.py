@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Annotated, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
@@ -157,10 +158,10 @@ def commit_of(listed: ListedCommit) -> Commit:
         parents=tuple(parent.sha for parent in listed.parents),
         author_name=storable(author.name or ""),
         author_email=storable(author.email or ""),
-        authored_at=author.date,
+        authored_at=author.date.astimezone(UTC),
         committer_name=storable(committer.name or ""),
         committer_email=storable(committer.email or ""),
-        committed_at=committer.date,
+        committed_at=committer.date.astimezone(UTC),
         message=storable(listed.commit.message.rstrip()),
     )
 

@@ -135,8 +135,9 @@ class GitHubApi:
             named = None
             try:
                 response = self._client.get(url, headers=self._authorization(url))
-            except (httpx.HTTPError, UnicodeError) as error:  # the latter for a host that no resolver takes
-                # The error's request holds the token: only its words are kept.
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+                # UnicodeError: a host's name that no resolver takes; InvalidURL: httpx looks at a redirect
+                # even where it does not follow. The error's request holds the token: only its words are kept.
                 problem = _fault(self.one_line(str(error)) or type(error).__name__)
             else:
                 limited = limit_wait(response, now=self._now(), earlier=limits)

@@ -41,7 +41,9 @@ def _column(kind: str, values: list[Any]) -> Any:  # noqa: ANN401 - nanoarrow's 
 def _reasons(items: list[Mapping[str, Any]]) -> Any:  # noqa: ANN401 - as above
     children = {name: _column(kind, [item[name] for item in items]) for name, kind in _REASON_FIELDS.items()}
     schema = na.struct({name: child.schema for name, child in children.items()})
-    return na.c_array_from_buffers(schema, length=len(items), buffers=[None], children=list(children.values()))
+    return na.c_array_from_buffers(
+        schema, length=len(items), buffers=[None], children=list(children.values())
+    )
 
 
 def _lists(values: list[Sequence[Any]], build: Any) -> Any:  # noqa: ANN401 - as above

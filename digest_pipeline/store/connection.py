@@ -40,7 +40,9 @@ def catalog_path(data_dir: Path) -> Path:
     return store_folder(data_dir) / CATALOG_FILE
 
 
-def connect(data_dir: Path, *, read_only: bool, timezone: ZoneInfo | None = None, memory: str = "1GB") -> duckdb.DuckDBPyConnection:
+def connect(
+    data_dir: Path, *, read_only: bool, timezone: ZoneInfo | None = None, memory: str = "1GB"
+) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection in which the history is attached and in use; 180 ms. Raises StoreError."""
     try:
         connection = duckdb.connect(":memory:", config={"threads": min(4, os.cpu_count() or 2)})
@@ -101,10 +103,17 @@ def translate(error: duckdb.Error, data_dir: Path) -> StoreError:
     text = " ".join(str(error).split())
     short = text if len(text) <= 200 else text[:197] + "…"  # noqa: PLR2004 - one line on a terminal
     if _FULL.search(text):
-        return StoreError(f"the disk that holds {data_dir} is full; free some space and run again, nothing was lost ({short})")
+        return StoreError(
+            f"the disk that holds {data_dir} is full; free some space and run again, nothing was lost ({short})"
+        )
     if _BUSY.search(text):
-        return StoreBusy(f"the history in {data_dir} is held by another process; run again in a moment ({short})")
-    if isinstance(error, duckdb.IOException | duckdb.InvalidInputException | duckdb.FatalException | duckdb.CatalogException) and _DAMAGED.search(text):
+        return StoreBusy(
+            f"the history in {data_dir} is held by another process; run again in a moment ({short})"
+        )
+    if isinstance(
+        error,
+        duckdb.IOException | duckdb.InvalidInputException | duckdb.FatalException | duckdb.CatalogException,
+    ) and _DAMAGED.search(text):
         return StoreDamaged(
             f"the history in {store_folder(data_dir)} is damaged or not one of ours; restore that folder from a backup, "
             f"or move it away and run again to collect anew ({short})"

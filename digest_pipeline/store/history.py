@@ -48,7 +48,9 @@ class Replacement:
 class History:
     """The history in a data folder, open for reading and writing; one warm connection for a process."""
 
-    def __init__(self, data_dir: Path, timezone: ZoneInfo, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, data_dir: Path, timezone: ZoneInfo, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         """Opens the history, creating or migrating it first where needed.
 
         Raises ConfigurationError where it was made in another timezone, StoreError where it cannot be used.
@@ -70,14 +72,18 @@ class History:
             self._check_timezone()
             self._write_shell_file()
         except OSError as error:
-            raise StoreError(f"{data_dir} cannot be written: {error.strerror or error}; check data_dir and its rights") from None
+            raise StoreError(
+                f"{data_dir} cannot be written: {error.strerror or error}; check data_dir and its rights"
+            ) from None
         except duckdb.Error as error:
             raise translate(error, data_dir) from error
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -86,12 +92,7 @@ class History:
 
     def read(self, name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         """The rows that `sql/<name>.sql` gives, each by column name."""
-        try:
-            cursor = self._connection.execute(statement(name), dict(parameters or {}))
-            columns = [column[0] for column in cursor.description or ()]
-            return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-        except duckdb.Error as error:
-            raise translate(error, self.data_dir) from error
+        return rows_of(self._connection, statement(name), parameters, self.data_dir)
 
     def replace(self, *replacements: Replacement) -> None:
         """Carry out all of `replacements` in one transaction; after any failure nothing of them is there.
@@ -229,6 +230,24 @@ def open_history(data_dir: Path, timezone: ZoneInfo | None = None) -> duckdb.Duc
     if not catalog_path(data_dir).exists():
         raise StoreError(f"there is no history in {data_dir} yet; `digest run` makes one")
     return connect(data_dir, read_only=True, timezone=timezone)
+
+
+def read_once(data_dir: Path, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
+    """The rows that `sql/<name>.sql` gives, over a read-only connection of its own. Raises StoreError."""
+    with open_history(data_dir) as connection:
+        return rows_of(connection, statement(name), parameters, data_dir)
+
+
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object] | None, data_dir: Path
+) -> list[dict[str, Any]]:
+    """The rows of one statement, each by column name. Raises StoreError."""
+    try:
+        cursor = connection.execute(sql, dict(parameters or {}))
+        columns = [column[0] for column in cursor.description or ()]
+        return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    except duckdb.Error as error:
+        raise translate(error, data_dir) from error
 
 
 def _views_hash() -> str:

@@ -12,14 +12,17 @@ import socket
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psycopg2
+import psycopg2  # type: ignore[import-untyped]
 import pytest
 from psycopg2 import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PASSWORD = "pa55-word-of-the-fake"  # noqa: S105 - of a server that lives for one session
 
@@ -60,7 +63,7 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
         command = [str(binaries / program), *arguments]
         # A file instead of a pipe: the server inherits it and would keep a pipe open.
         with (folder / f"{program}.out").open("a+b") as output:
-            done = subprocess.run(  # noqa: S603
+            done = subprocess.run(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -81,7 +84,18 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
 
     options = f"-p {server.port} -h 127.0.0.1 -k {folder} -c fsync=off"
     try:
-        initdb = ("-D", str(data), "-U", "digest", "-A", "scram-sha-256", "--pwfile", str(secret), "-E", "UTF8")
+        initdb = (
+            "-D",
+            str(data),
+            "-U",
+            "digest",
+            "-A",
+            "scram-sha-256",
+            "--pwfile",
+            str(secret),
+            "-E",
+            "UTF8",
+        )
         run("initdb", *initdb, "--no-sync")
         run("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", options, "start")
         try:

@@ -123,6 +123,3 @@ CREATE TABLE digests (
     missing_repos VARCHAR[] NOT NULL,
     rendered_at TIMESTAMPTZ NOT NULL
 );
-
--- Patches are text: zstd stores them in a third of the space that snappy takes.
-CALL history.set_option('parquet_compression', 'zstd');

@@ -1,0 +1,83 @@
+"""The `digest` command: its options, its errors, its exit codes. What a command does stands in its own file."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from digest_pipeline import __version__
+from digest_pipeline.cli import demo, doctor, init, run, sql, status, up
+from digest_pipeline.cli.output import Verbosity, error_line, set_verbosity
+from digest_pipeline.errors import DigestError
+
+app = typer.Typer(
+    name="digest",
+    help="Reads fast-moving repositories for you: every day's commits, scored, explained and rendered.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"digest_pipeline {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # noqa: ARG001 - answered by its callback
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("init")(init.init)
+app.command("doctor")(doctor.doctor)
+app.command("run")(run.run)
+app.command("demo")(demo.demo)
+app.command("up")(up.up)
+app.command("status")(status.status)
+app.command("sql")(sql.sql)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code: 0 done, 1 something failed, 2 wrong use."""
+    sys.exit(invoke(sys.argv[1:]))
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run one command; an expected error is a line or a few on stderr, never a traceback."""
+    set_verbosity(Verbosity.NORMAL)
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=arguments, prog_name="digest", standalone_mode=False)
+    except DigestError as error:
+        for line in str(error).splitlines():
+            error_line(line)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        error_line("stopped; what was finished is kept, run the same command again to go on")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has left (digest sql … | head); that is no error of ours.
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        if set_verbosity() is Verbosity.VERBOSE:
+            logging.getLogger(__name__).exception("unexpected")
+        else:
+            first = (str(error).strip().splitlines() or [""])[0]
+            error_line(f"unexpected {type(error).__name__}: {first} (a bug; --verbose shows where)")
+        return 1
+    return int(code or 0)

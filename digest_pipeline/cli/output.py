@@ -1,0 +1,95 @@
+"""What a command says, and where: results to stdout, all else to stderr. The options that every command has."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+
+class Verbosity(Enum):
+    """How much goes to stderr: errors only, what a person wants to know, everything."""
+
+    QUIET = 0
+    NORMAL = 1
+    VERBOSE = 2
+
+
+_verbosity = Verbosity.NORMAL
+
+
+def set_verbosity(verbosity: Verbosity | None = None) -> Verbosity:
+    """Set how much is said, where given; gives what counts."""
+    global _verbosity  # noqa: PLW0603 - one process, one stderr
+    if verbosity is not None:
+        _verbosity = verbosity
+        level = {
+            Verbosity.QUIET: logging.ERROR,
+            Verbosity.NORMAL: logging.WARNING,
+            Verbosity.VERBOSE: logging.INFO,
+        }
+        logging.basicConfig(
+            level=level[verbosity],
+            format="%(levelname)s %(name)s: %(message)s",
+            stream=sys.stderr,
+            force=True,
+        )
+        for name in ("httpx", "httpcore", "openai", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+    return _verbosity
+
+
+@cache
+def console() -> Console:
+    """The console on stderr."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str, *, style: str | None = None) -> None:
+    """A line for a person, on stderr; not with --quiet."""
+    if _verbosity is not Verbosity.QUIET:
+        console().print(text, style=style, markup=False)
+
+
+def error_line(text: str) -> None:
+    """An error on one line of stderr, whatever the verbosity."""
+    console().print(f"digest: {text}", style="red", markup=False)
+
+
+def result_line(text: str | Path) -> None:
+    """A result on stdout, where other programs read it."""
+    print(text, flush=True)
+
+
+def _quiet(value: bool) -> bool:
+    if value:
+        set_verbosity(Verbosity.QUIET)
+    return value
+
+
+def _verbose(value: bool) -> bool:
+    if value:
+        set_verbosity(Verbosity.VERBOSE)
+    return value
+
+
+def _option(*names: str, **settings: Any) -> Any:  # noqa: ANN401 - typer's own
+    return typer.Option(*names, rich_help_panel="Everywhere", **settings)
+
+
+Config = Annotated[
+    Path | None,
+    _option(
+        "--config", "-c", help="The settings file; else $DIGEST_CONFIG, else digest.toml in this folder."
+    ),
+]
+Quiet = Annotated[bool, _option("--quiet", "-q", callback=_quiet, help="Say nothing but errors.")]
+Verbose = Annotated[
+    bool, _option("--verbose", "-v", callback=_verbose, help="Say everything, tracebacks included.")
+]

@@ -1,0 +1,143 @@
+"""`digest status`: which days are there, missing, failed; what the history takes on the disk."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line
+from digest_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from digest_pipeline.domain.state import RepoState
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every day.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit 1 where a day is missing or failed, or analyses are.")
+    ] = False,
+    config: Config = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show which days are there, missing or failed, and how much disk they use."""
+    del quiet, verbose
+    from digest_pipeline.domain.day import yesterday
+    from digest_pipeline.domain.state import repo_states
+    from digest_pipeline.pipeline import utc_now
+    from digest_pipeline.store.connection import catalog_path
+    from digest_pipeline.store.history import read_once
+
+    settings = Settings.load(config)
+    last = yesterday(utc_now(), settings.timezone)
+    rows = []
+    if catalog_path(settings.data_dir).exists():
+        rows = read_once(settings.data_dir, "pipeline/status", {"language": settings.language})
+    states = repo_states(rows, [repo.name for repo in settings.repos], settings.first_day, last)
+    problems = [problem for state in states for problem in _problems(state)]
+    if as_json:
+        result_line(
+            json.dumps(_as_json(settings, last, states, problems), ensure_ascii=False, indent=2, default=str)
+        )
+    else:
+        _print_table(settings, last, states, problems)
+    if check and problems:
+        raise typer.Exit(1)
+
+
+def _problems(state: RepoState) -> list[str]:
+    problems = []
+    if state.missing:
+        problems.append(f"{state.repo}: {len(state.missing)} days were never made: {_spans(state.missing)}")
+    for kind, words in (("failed", "could not be read"), ("unfinished", "have no report yet")):
+        days = [row["day"] for row in state.days(kind)]
+        if days:
+            problems.append(f"{state.repo}: {len(days)} days {words}: {_spans(days)}")
+    for column in ("failed", "deferred"):
+        if state.count(column):
+            problems.append(f"{state.repo}: {state.count(column)} analyses {column}")
+    return problems
+
+
+def _as_json(
+    settings: Settings, last: date, states: Sequence[RepoState], problems: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        "data_dir": str(settings.data_dir),
+        "timezone": settings.timezone.key,
+        "language": settings.language,
+        "first_day": settings.first_day,
+        "last_day": last,
+        "disk_bytes": _disk_bytes(settings.data_dir),
+        "repos": [
+            {
+                "repo": state.repo,
+                "made": len(state.days("made")),
+                "missing": list(state.missing),
+                "failed": [row["day"] for row in state.days("failed")],
+                "unfinished": [row["day"] for row in state.days("unfinished")],
+                "days": list(state.rows),
+            }
+            for state in states
+        ],
+        "problems": list(problems),
+        "healthy": not problems,
+    }
+
+
+def _print_table(
+    settings: Settings, last: date, states: Sequence[RepoState], problems: Sequence[str]
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{settings.first_day} to {last} ({settings.timezone.key})", title_justify="left")
+    table.add_column("repository")
+    for column in ("made", "missing", "failed", "commits", "analysed", "failed analyses", "deferred"):
+        table.add_column(column, justify="right")
+    for state in states:
+        table.add_row(
+            state.repo,
+            *(
+                str(number)
+                for number in (
+                    len(state.days("made")),
+                    len(state.missing),
+                    len(state.days("failed")) + len(state.days("unfinished")),
+                    state.count("commits"),
+                    state.count("ok"),
+                    state.count("failed"),
+                    state.count("deferred"),
+                )
+            ),
+        )
+    console = Console()
+    console.print(table)
+    for folder, size in _disk_bytes(settings.data_dir).items():
+        console.print(f"{folder:10} {size / 1e6:10.1f} MB", highlight=False, markup=False)
+    for problem in problems:
+        console.print(problem, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _disk_bytes(data_dir: Path) -> dict[str, int]:
+    """What each part of the data folder takes, in bytes."""
+    parts = ("store", "reports", "mirrors", "dagster")
+    sizes = {
+        part: sum(file.stat().st_size for file in (data_dir / part).rglob("*") if file.is_file())
+        for part in parts
+    }
+    return {**sizes, "total": sum(sizes.values())}
+
+
+def _spans(days: Sequence[date]) -> str:
+    from digest_pipeline.domain.state import spans
+
+    found = [str(first) if first == last else f"{first} to {last}" for first, last in spans(sorted(days))]
+    return ", ".join(found[:4]) + (f" and {len(found) - 4} more spans" if len(found) > 4 else "")  # noqa: PLR2004 - one line

@@ -1,0 +1,96 @@
+"""`digest up`: the Dagster UI and daemon on this project's instance."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from digest_pipeline.cli.output import Config, Quiet, Verbose, Verbosity, say, set_verbosity
+from digest_pipeline.errors import DigestError
+from digest_pipeline.settings import CONFIG_VARIABLE, Settings, find_file
+
+
+def up(
+    host: Annotated[str, typer.Option("--host", "-h", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", "-p", min=1, max=65535, help="The port to listen on.")
+    ] = 3000,
+    config: Config = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Start the Dagster UI, and the daemon that makes a digest every night. Stop with Ctrl-C."""
+    del quiet, verbose
+    from digest_pipeline.compose import open_pipeline
+    from digest_pipeline.orchestration.instance import (
+        BATCH_SIZE,
+        BATCH_SIZE_VARIABLE,
+        HOME_VARIABLE,
+        open_instance,
+        prepare_home,
+    )
+    from digest_pipeline.orchestration.orphans import report_orphans
+
+    file = find_file(config).absolute()
+    settings = Settings.load(file)
+    _must_be_free(host, port)
+    # What is wrong with the stores is said here in one line, not in the log of a daemon.
+    opened = open_pipeline(settings)
+    opened.history.close()
+    with open_instance(settings.data_dir) as instance:
+        report_orphans(instance)
+    home = prepare_home(settings.data_dir, os.environ)
+    environment = os.environ | {
+        CONFIG_VARIABLE: str(file),
+        HOME_VARIABLE: str(home),
+        BATCH_SIZE_VARIABLE: os.environ.get(BATCH_SIZE_VARIABLE) or BATCH_SIZE,
+    }
+    level = {Verbosity.QUIET: "error", Verbosity.NORMAL: "warning", Verbosity.VERBOSE: "info"}[
+        set_verbosity()
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "--module-name",
+        "digest_pipeline.definitions",
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--log-level",
+        level,
+    ]
+    say(f"Dagster UI: http://{host}:{port}  (home: {home}; Ctrl-C stops)")
+    # In its own home: a .env in the working folder would otherwise name another one.
+    raise typer.Exit(_run(command, environment, home))
+
+
+def _run(command: list[str], environment: dict[str, str], folder: os.PathLike[str]) -> int:
+    process = subprocess.Popen(command, env=environment, cwd=folder)
+    # A service manager ends us with SIGTERM: the children must not outlive us. Ctrl-C reaches them by itself.
+    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
+    while True:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            continue
+        return 0 if code in {0, 130, -signal.SIGINT} else 1
+
+
+def _must_be_free(host: str, port: int) -> None:
+    try:
+        with closing(socket.create_server((host, port))):
+            pass
+    except OSError as error:
+        raise DigestError(
+            f"{host}:{port} cannot be listened on ({error.strerror}); choose another with --port or --host"
+        ) from None

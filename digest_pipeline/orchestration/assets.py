@@ -1,0 +1,300 @@
+"""The assets. Each takes its partitions, calls one step of the pipeline, and returns counts and links.
+
+The four assets by day and repo are one op that can be run in part: a repo that cannot be read then costs its
+own partitions alone, while its neighbours in the same run go on to their reports.
+"""
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from digest_pipeline.errors import DigestError
+from digest_pipeline.orchestration.checks import CHECKS, evaluate
+from digest_pipeline.orchestration.events import log_asset_check_evaluations, log_materializations
+from digest_pipeline.orchestration.partitions import Partitions, by_repo, partition_key
+from digest_pipeline.pipeline import Pipeline, StepResult
+from digest_pipeline.settings import Settings
+from digest_pipeline.store.files import statement
+
+GROUP = "digest"
+MAX_PARTITIONS_PER_RUN = 31
+LLM_POOL = "llm"
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+_STEPS: Mapping[str, Callable[[Pipeline, str, Sequence[date]], StepResult]] = {
+    "raw_commits": Pipeline.collect,
+    "commit_diffs": Pipeline.diff,
+    "commit_analyses": Pipeline.analyse,
+    "repo_report": Pipeline.report,
+}
+
+
+def build_assets(
+    settings: Settings, partitions: Partitions, *, pooled: bool = True
+) -> list[dg.AssetsDefinition]:
+    """All assets for these settings. `pooled` bounds how many runs analyse at once, where a daemon counts them."""
+    return [_repo_day(settings, partitions.repo_days, pooled=pooled), _daily_digest(partitions.days)]
+
+
+def _repo_day(
+    settings: Settings, partitions: dg.MultiPartitionsDefinition, *, pooled: bool
+) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name="repo_day",
+        specs=_specs(settings, partitions),
+        check_specs=_check_specs(partitions),
+        can_subset=True,
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=MAX_PARTITIONS_PER_RUN),
+        pool=LLM_POOL if pooled else None,
+        required_resource_keys={"pipeline"},
+    )
+    def repo_day(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        pipeline: Pipeline = context.resources.pipeline
+        days_of = by_repo(context.partition_keys)
+        failed: dict[str, DigestError] = {}
+        for name, step in _STEPS.items():
+            if dg.AssetKey(name) not in context.selected_asset_keys:
+                continue
+            done: dict[str, list[date]] = {}
+            for repo, days in days_of.items():
+                if not days:
+                    continue
+                result = _tried(step, pipeline, repo, days)
+                done[repo] = list(result.done)
+                failed |= {str(partition_key(day, repo)): error for day, error in result.failed.items()}
+                for day, counts in result.done.items():
+                    context.add_asset_metadata(
+                        _metadata(counts), asset_key=name, partition_key=str(partition_key(day, repo))
+                    )
+            whole = all(len(done.get(repo, ())) == len(days) for repo, days in days_of.items()) and not failed
+            if whole:
+                yield dg.MaterializeResult(asset_key=name)
+            else:
+                # An output would materialize every partition of the run: these are logged one by one instead.
+                log_materializations(context, _materializations(context, name, done))
+            yield from _checked(context, pipeline, name, done, whole=whole)
+            days_of = done
+        if failed:
+            raise _failure(failed)
+
+    return repo_day
+
+
+def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        name="daily_digest",
+        description="The digest of a day over all repos; a repo that could not be read, or is not made yet, is named in it.",
+        group_name=GROUP,
+        kinds={"markdown", "duckdb"},
+        code_version=code_version("render", "pipeline.py"),
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[dg.AssetDep("repo_report", partition_mapping=dg.MultiToSingleDimensionPartitionMapping("day"))],
+        metadata={"dagster/column_schema": _table_schema("digests")},
+        required_resource_keys={"pipeline"},
+    )
+    def daily_digest(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        pipeline: Pipeline = context.resources.pipeline
+        days = sorted(date.fromisoformat(key) for key in context.partition_keys)
+        try:
+            result = pipeline.digest(days)
+        except DigestError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        for day, counts in result.done.items():
+            context.add_asset_metadata(_metadata(counts), partition_key=day.isoformat())
+        return dg.MaterializeResult()
+
+    return daily_digest
+
+
+def _tried(
+    step: Callable[[Pipeline, str, Sequence[date]], StepResult],
+    pipeline: Pipeline,
+    repo: str,
+    days: Sequence[date],
+) -> StepResult:
+    """The step's result; an error that stopped all of it (a full disk, a missing key) fails the repo's days."""
+    try:
+        return step(pipeline, repo, days)
+    except DigestError as error:
+        return StepResult(failed=dict.fromkeys(days, error))
+
+
+def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list[dg.AssetSpec]:
+    def spec(
+        name: str, description: str, kinds: set[str], version: str, table: str, deps: Sequence[str]
+    ) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            name,
+            description=description,
+            group_name=GROUP,
+            kinds=kinds,
+            code_version=version,
+            partitions_def=partitions,
+            deps=deps,
+            skippable=True,
+            metadata={
+                "dagster/column_schema": _table_schema(table),
+                "dagster/table_name": f"history.{table}",
+            },
+        )
+
+    analyst = "openai" if settings.llm is not None else "python"
+    return [
+        spec(
+            "raw_commits",
+            "The commits of a repo's day: the half-open window of committer dates, local midnight to midnight, on the tracked branch.",
+            {"git", "duckdb"},
+            code_version("sources", "domain/day.py", "domain/commit.py"),
+            "commits",
+            (),
+        ),
+        spec(
+            "commit_diffs",
+            "The files of each commit with their patches, renames followed, merges against the first parent.",
+            {"git", "duckdb"},
+            code_version("sources", "domain/commit.py"),
+            "commit_files",
+            ("raw_commits",),
+        ),
+        spec(
+            "commit_analyses",
+            "Each commit's importance with its reasons, and its analysis, or the class of the failure and when to try again.",
+            {analyst, "duckdb"},
+            code_version("analysts", "profiles", "domain"),
+            "analyses",
+            ("commit_diffs",),
+        ),
+        spec(
+            "repo_report",
+            "The page of a repo's day as Markdown, rendered from stored rows only.",
+            {"markdown", "duckdb"},
+            code_version("render", "pipeline.py"),
+            "reports",
+            ("commit_analyses",),
+        ),
+    ]
+
+
+def _check_specs(partitions: dg.PartitionsDefinition[Any]) -> list[dg.AssetCheckSpec]:
+    with warnings.catch_warnings():
+        # partitions_def of a check is a preview; it is what shows one result for each partition.
+        warnings.simplefilter("ignore")
+        return [
+            dg.AssetCheckSpec(
+                check.name, asset=check.asset, description=check.description, partitions_def=partitions
+            )
+            for check in CHECKS
+        ]
+
+
+def _checked(
+    context: dg.AssetExecutionContext,
+    pipeline: Pipeline,
+    asset: str,
+    done: Mapping[str, Sequence[date]],
+    *,
+    whole: bool,
+) -> Iterator[Any]:
+    for check in CHECKS:
+        key = dg.AssetCheckKey(dg.AssetKey(asset), check.name)
+        if check.asset != asset or key not in context.selected_asset_check_keys:
+            continue
+        log_asset_check_evaluations(
+            context,
+            [found for repo, days in done.items() if days for found in evaluate(check, pipeline, repo, days)],
+        )
+        if whole:
+            yield dg.Output(None, output_name=f"{asset}_{check.name}")
+
+
+def _materializations(
+    context: dg.AssetExecutionContext, asset: str, done: Mapping[str, Sequence[date]]
+) -> Iterator[dg.AssetMaterialization]:
+    version = context.assets_def.code_versions_by_key[dg.AssetKey(asset)]
+    step = context.op_execution_context.get_step_execution_context()
+    for repo, days in done.items():
+        for day in days:
+            key = partition_key(day, repo)
+            yield dg.AssetMaterialization(
+                asset_key=asset,
+                partition=str(key),
+                metadata=dict(
+                    step.get_asset_metadata(asset_key=dg.AssetKey(asset), partition_key=str(key)) or {}
+                ),
+                tags={
+                    "dagster/partition/day": key.keys_by_dimension["day"],
+                    "dagster/partition/repo": repo,
+                    "dagster/code_version": version or "",
+                },
+            )
+
+
+def _failure(failed: Mapping[str, DigestError]) -> dg.Failure:
+    """One failure for all partitions that were not done; each distinct message once."""
+    messages = list(dict.fromkeys(str(error) for error in failed.values()))
+    return dg.Failure(
+        description="; ".join(messages[:5])
+        + (f"; and {len(messages) - 5} more" if len(messages) > 5 else ""),  # noqa: PLR2004 - a line, not a page
+        metadata={"partitions": len(failed), "first": next(iter(failed))},
+        allow_retries=False,
+    )
+
+
+def _metadata(counts: Mapping[str, Any]) -> dict[str, dg.MetadataValue[Any] | Any]:
+    metadata: dict[str, Any] = {
+        name: value for name, value in counts.items() if name not in {"preview", "path"}
+    }
+    if "path" in counts:
+        metadata["report"] = dg.MetadataValue.path(counts["path"])
+    if "preview" in counts:
+        metadata["preview"] = dg.MetadataValue.md(counts["preview"])
+    return {name: ", ".join(value) if isinstance(value, list) else value for name, value in metadata.items()}
+
+
+def code_version(*places: str) -> str:
+    """A hash over the files in these places of the package: code that changed shows its assets as stale."""
+    digest = hashlib.sha256()
+    for place in places:
+        root = _PACKAGE / place
+        files = (
+            [root]
+            if root.is_file()
+            else sorted(file for file in root.rglob("*") if file.suffix in {".py", ".toml", ".md", ".j2"})
+        )
+        for file in files:
+            digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@cache
+def _schemas() -> Mapping[str, dg.TableSchema]:
+    """The columns of every table, from the migrations themselves."""
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(statement("migrations/0001_history"))
+        connection.execute(statement("views/commits"))
+        tables = [
+            row[0]
+            for row in connection.execute(
+                "SELECT DISTINCT table_name FROM information_schema.columns"
+            ).fetchall()
+        ]
+        return {
+            table: dg.TableSchema(
+                [dg.TableColumn(row[0], row[1]) for row in connection.execute(f"DESCRIBE {table}").fetchall()]
+            )
+            for table in tables
+        }
+
+
+def _table_schema(table: str) -> dg.TableSchema:
+    return _schemas()[table]

@@ -1,0 +1,78 @@
+"""Asset checks: a question in `sql/checks/` each, answered for every partition, also in a run over a range."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from digest_pipeline.orchestration.partitions import partition_key
+from digest_pipeline.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check: its name is that of its SQL file; the rest is what Dagster shows."""
+
+    name: str
+    asset: str
+    description: str
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    by_language: bool = False
+
+
+CHECKS = (
+    Check(
+        "unique_commits",
+        "raw_commits",
+        "Each commit stands once in its day, and all that were read are there.",
+    ),
+    Check("counts_agree", "commit_diffs", "Commits, their sizes and their files agree with each other."),
+    Check(
+        "coverage",
+        "commit_analyses",
+        "Every commit has a row, and at least 90 % are analysed.",
+        dg.AssetCheckSeverity.WARN,
+        by_language=True,
+    ),
+    Check(
+        "links_resolve", "repo_report", "Every link inside the page has one target in it.", by_language=True
+    ),
+    Check(
+        "freshness",
+        "repo_report",
+        "The day was read after it was over, without an error, and its page holds what was read.",
+        dg.AssetCheckSeverity.WARN,
+        by_language=True,
+    ),
+)
+
+
+def evaluate(
+    check: Check, pipeline: Pipeline, repo: str, days: Sequence[date]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """The check's evaluation of each of `days`."""
+    language = {"language": pipeline.settings.language} if check.by_language else {}
+    rows = pipeline.history.read(
+        f"checks/{check.name}", {"repo": repo, "first": min(days), "last": max(days), **language}
+    )
+    answers = {row["day"]: row for row in rows}
+    for day in days:
+        yield _evaluation(check, str(partition_key(day, repo)), answers.get(day))
+
+
+def _evaluation(check: Check, key: str, row: dict[str, Any] | None) -> dg.AssetCheckEvaluation:
+    details = {
+        name: value
+        for name, value in (row or {}).items()
+        if name not in {"day", "passed"} and value is not None
+    }
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(check.asset),
+        check_name=check.name,
+        passed=bool(row and row["passed"]),
+        metadata=details if row else {"reason": "no row in the store"},
+        severity=check.severity,
+        partition=key,
+    )

@@ -1,0 +1,60 @@
+"""Jobs: one for each thing that an operator wants."""
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from digest_pipeline.orchestration.partitions import Partitions
+from digest_pipeline.pipeline import Pipeline
+
+REPO_DAYS = "repo_days"
+DIGESTS = "digests"
+UPKEEP = "upkeep"
+
+
+@dg.op(
+    description="Flush, merge, expire and clean up the history's files, as sql/upkeep.sql says.",
+    required_resource_keys={"pipeline"},
+)
+def keep_history_small(context: dg.OpExecutionContext) -> None:
+    """Run the upkeep under the writers' lock."""
+    pipeline: Pipeline = context.resources.pipeline
+    pipeline.history.run("upkeep")
+
+
+@dg.job(name=UPKEEP, description="Daily upkeep of the history; readers and writers go on meanwhile.")
+def upkeep_job() -> None:
+    """Upkeep alone."""
+    keep_history_small()
+
+
+def build_jobs(partitions: Partitions) -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
+    """The asset jobs, in-process: a process for each of four short steps costs more than the steps."""
+
+    def job(
+        name: str, description: str, selection: list[str], keys: dg.PartitionsDefinition
+    ) -> UnresolvedAssetJobDefinition:  # type: ignore[type-arg]
+        return dg.define_asset_job(
+            name,
+            selection=dg.AssetSelection.assets(*selection),
+            description=description,
+            partitions_def=keys,
+            executor_def=dg.in_process_executor,
+        )
+
+    return [
+        job(
+            REPO_DAYS,
+            "Read, score, analyse and report repos' days: the main job.",
+            ["raw_commits", "commit_diffs", "commit_analyses", "repo_report"],
+            partitions.repo_days,
+        ),
+        job(
+            "reanalyse",
+            "Try again what has no analysis yet, and render the pages anew.",
+            ["commit_analyses", "repo_report"],
+            partitions.repo_days,
+        ),
+        job("rerender", "Render the pages anew from what is stored.", ["repo_report"], partitions.repo_days),
+        job(DIGESTS, "Render the digests of days over all repos.", ["daily_digest"], partitions.days),
+        upkeep_job,
+    ]

@@ -1,0 +1,10 @@
+-- Which directories changed most since a day?  $since
+SELECT repo, regexp_extract(path, '^([^/]+(?:/[^/]+)?)/', 1) AS directory,
+    count(DISTINCT sha) AS commits,
+    sum(additions) AS additions,
+    sum(deletions) AS deletions
+FROM commit_files
+WHERE day >= $since::DATE
+GROUP BY repo, directory
+ORDER BY additions + deletions DESC, repo, directory
+LIMIT 30;

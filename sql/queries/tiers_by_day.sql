@@ -1,0 +1,9 @@
+-- How many commits of each tier had each day?  $first, $last
+SELECT day, repo, count(*) AS commits,
+    count(*) FILTER (tier = 'high') AS high,
+    count(*) FILTER (tier = 'medium') AS medium,
+    count(*) FILTER (tier = 'low') AS low
+FROM analyses
+WHERE day BETWEEN $first::DATE AND $last::DATE
+GROUP BY day, repo, language
+ORDER BY day, repo;
