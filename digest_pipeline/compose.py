@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from digest_pipeline.errors import ConfigurationError
-from digest_pipeline.pipeline import Pipeline, utc_now
+from digest_pipeline.pipeline import Pipeline, Workbench, utc_now
 from digest_pipeline.settings import RepoSettings, Settings, derive_web_url
 from digest_pipeline.store.history import History
 
@@ -31,7 +31,7 @@ def open_pipeline(settings: Settings, *, progress: Progress = lambda *_: None) -
     # httpx logs every address that it asks at INFO; addresses are nobody's business.
     for name in ("httpx", "httpcore", "httpx2", "httpcore2", "openai"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    return Pipeline(
+    workbench = Workbench(
         settings,
         History(settings.data_dir, settings.timezone),
         open_source=open_source,
@@ -39,6 +39,7 @@ def open_pipeline(settings: Settings, *, progress: Progress = lambda *_: None) -
         now=utc_now,
         progress=progress,
     )
+    return Pipeline(workbench)
 
 
 def open_source(repo: RepoSettings, data_dir: Path, environ: Mapping[str, str] = os.environ) -> Source:

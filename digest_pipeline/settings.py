@@ -250,10 +250,14 @@ class Settings(_Table):
         known = ", ".join(repo.name for repo in self.repos)
         raise ConfigurationError(f'no repository is called "{name}"; digest.toml has: {known}')
 
+    def profile_name(self, repo_name: str) -> str:
+        """What the settings call the profile of a repo."""
+        return self.repo(repo_name).importance.profile or self.importance.profile or "argus"
+
     def profile(self, repo_name: str, *, file: Path | None = None) -> Profile:
         """The importance profile of a repo, overrides laid over it."""
         own = self.repo(repo_name).importance
-        name = own.profile or self.importance.profile or "argus"
+        name = self.profile_name(repo_name)
         where = file or Path(DEFAULT_FILE)
         raw = _profile_data(name, self._folder, where)
         # A repo with a profile of its own does not take the overrides that were meant for another one.
@@ -385,9 +389,7 @@ def _message(item: Mapping[str, Any]) -> str:
 
 def _value_at(raw: object, location: tuple[int | str, ...]) -> object:
     for part in location:
-        if isinstance(raw, dict) and part in raw:
-            raw = raw[part]
-        elif isinstance(raw, list) and isinstance(part, int) and part < len(raw):
+        if (isinstance(raw, dict) and part in raw) or (isinstance(raw, list) and isinstance(part, int) and part < len(raw)):
             raw = raw[part]
         else:
             return None

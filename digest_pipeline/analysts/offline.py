@@ -224,9 +224,7 @@ def _body_points(message: str) -> list[str]:
     open_point = False
     for raw in message.strip().split("\n")[1:]:
         line = raw.strip()
-        if not line or line.startswith("#") or set(line) <= set("-=*_~` "):
-            open_point = False
-        elif _TRAILER.match(line):
+        if not line or line.startswith("#") or set(line) <= set("-=*_~` ") or _TRAILER.match(line):
             open_point = False
         elif match := re.match(r"(?:[-*+•]|\d+[.)])\s+(.*)", line):
             points.append(match[1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import typer
@@ -15,7 +14,7 @@ from digest_pipeline.errors import DigestError
 from digest_pipeline.settings import RepoSettings, Settings, find_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MINIMUM_FREE_BYTES = 1 << 30
 
@@ -89,7 +88,7 @@ def _history(settings: Settings) -> str:
     from digest_pipeline.compose import open_pipeline
 
     opened = open_pipeline(settings)
-    opened.history.close()
+    opened.close()
     return f"{settings.data_dir} can be read and written"
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from digest_pipeline.pipeline import Progress
     from digest_pipeline.orchestration.runs import RunOutcome
+    from digest_pipeline.pipeline import Progress
 
 
 def run(

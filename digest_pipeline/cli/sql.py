@@ -9,7 +9,7 @@ import re
 import sys
 from datetime import date, datetime
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How rows are written."""
 
     TABLE = "table"

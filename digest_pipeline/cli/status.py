@@ -60,10 +60,10 @@ def _problems(state: RepoState) -> list[str]:
         days = [row["day"] for row in state.days(kind)]
         if days:
             problems.append(f"{state.repo}: {len(days)} days {words}: {_spans(days)}")
-    for column in ("failed", "deferred"):
-        if state.count(column):
-            problems.append(f"{state.repo}: {state.count(column)} analyses {column}")
-    return problems
+    counted = {column: state.count(column) for column in ("failed", "deferred")}
+    return problems + [
+        f"{state.repo}: {count} analyses {column}" for column, count in counted.items() if count
+    ]
 
 
 def _as_json(

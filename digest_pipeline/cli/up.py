@@ -32,10 +32,10 @@ def up(
     from digest_pipeline.orchestration.instance import (
         BATCH_SIZE,
         BATCH_SIZE_VARIABLE,
-        HOME_VARIABLE,
         open_instance,
         prepare_home,
     )
+    from digest_pipeline.orchestration.instance_storage import HOME_VARIABLE
     from digest_pipeline.orchestration.orphans import report_orphans
 
     file = find_file(config).absolute()
@@ -43,7 +43,7 @@ def up(
     _must_be_free(host, port)
     # What is wrong with the stores is said here in one line, not in the log of a daemon.
     opened = open_pipeline(settings)
-    opened.history.close()
+    opened.close()
     with open_instance(settings.data_dir) as instance:
         report_orphans(instance)
     home = prepare_home(settings.data_dir, os.environ)

@@ -95,7 +95,7 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         description="The digest of a day over all repos; a repo that could not be read, or is not made yet, is named in it.",
         group_name=GROUP,
         kinds={"markdown", "duckdb"},
-        code_version=code_version("render", "pipeline.py"),
+        code_version=code_version("render", "pipeline/report.py", "pipeline/digest.py"),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[dg.AssetDep("repo_report", partition_mapping=dg.MultiToSingleDimensionPartitionMapping("day"))],
@@ -154,7 +154,7 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
             "raw_commits",
             "The commits of a repo's day: the half-open window of committer dates, local midnight to midnight, on the tracked branch.",
             {"git", "duckdb"},
-            code_version("sources", "domain/day.py", "domain/commit.py"),
+            code_version("sources", "pipeline/collect.py", "domain/day.py", "domain/commit.py"),
             "commits",
             (),
         ),
@@ -162,7 +162,7 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
             "commit_diffs",
             "The files of each commit with their patches, renames followed, merges against the first parent.",
             {"git", "duckdb"},
-            code_version("sources", "domain/commit.py"),
+            code_version("sources", "pipeline/diff.py", "domain/commit.py"),
             "commit_files",
             ("raw_commits",),
         ),
@@ -170,7 +170,7 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
             "commit_analyses",
             "Each commit's importance with its reasons, and its analysis, or the class of the failure and when to try again.",
             {analyst, "duckdb"},
-            code_version("analysts", "profiles", "domain"),
+            code_version("analysts", "pipeline/analyse.py", "profiles", "domain"),
             "analyses",
             ("commit_diffs",),
         ),
@@ -178,7 +178,7 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
             "repo_report",
             "The page of a repo's day as Markdown, rendered from stored rows only.",
             {"markdown", "duckdb"},
-            code_version("render", "pipeline.py"),
+            code_version("render", "pipeline/report.py", "pipeline/digest.py"),
             "reports",
             ("commit_analyses",),
         ),
@@ -255,7 +255,7 @@ def _metadata(counts: Mapping[str, Any]) -> dict[str, dg.MetadataValue[Any] | An
         name: value for name, value in counts.items() if name not in {"preview", "path"}
     }
     if "path" in counts:
-        metadata["report"] = dg.MetadataValue.path(counts["path"])
+        metadata["report"] = dg.MetadataValue.path(str(counts["path"]))
     if "preview" in counts:
         metadata["preview"] = dg.MetadataValue.md(counts["preview"])
     return {name: ", ".join(value) if isinstance(value, list) else value for name, value in metadata.items()}

@@ -56,6 +56,5 @@ def _pipeline_resource(settings: Settings) -> dg.ResourceDefinition:
             yield opened
         finally:
             opened.close()
-            opened.history.close()
 
     return open_for_run

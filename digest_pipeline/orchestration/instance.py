@@ -15,8 +15,8 @@ import dagster as dg
 import sqlalchemy.exc
 import yaml  # type: ignore[import-untyped]
 from dagster._check import CheckError
-from dagster._serdes import ConfigurableClassData
 from dagster._core.secrets.env_file import get_env_var_dict
+from dagster._serdes import ConfigurableClassData
 
 from digest_pipeline.errors import ConfigurationError, DigestError, StoreBusy, StoreDamaged, StoreError
 from digest_pipeline.orchestration.instance_storage import HOME_VARIABLE

@@ -32,7 +32,7 @@ def build_jobs(partitions: Partitions) -> list[dg.JobDefinition | UnresolvedAsse
 
     def job(
         name: str, description: str, selection: list[str], keys: dg.PartitionsDefinition
-    ) -> UnresolvedAssetJobDefinition:  # type: ignore[type-arg]
+    ) -> UnresolvedAssetJobDefinition:
         return dg.define_asset_job(
             name,
             selection=dg.AssetSelection.assets(*selection),

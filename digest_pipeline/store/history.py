@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -41,7 +42,7 @@ class Replacement:
     """`rows` in the place of all rows of `table` that match `key` (column to the values it may have)."""
 
     table: str
-    key: Mapping[str, Sequence[object]]
+    key: Mapping[str, Sequence[Any]]
     rows: Sequence[Row] = field(default=())
 
 
@@ -58,6 +59,8 @@ class History:
         self.data_dir = data_dir
         self.timezone = timezone
         self._sleep = sleep
+        # A connection serves one thread at a time: a read must not land inside another thread's transaction.
+        self._in_use = threading.Lock()
         self._columns: dict[str, dict[str, str]] = {}
         self._lock_path = data_dir / "store.lock"
         try:
@@ -92,7 +95,8 @@ class History:
 
     def read(self, name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         """The rows that `sql/<name>.sql` gives, each by column name."""
-        return rows_of(self._connection, statement(name), parameters, self.data_dir)
+        with self._in_use:
+            return rows_of(self._connection, statement(name), parameters, self.data_dir)
 
     def replace(self, *replacements: Replacement) -> None:
         """Carry out all of `replacements` in one transaction; after any failure nothing of them is there.
@@ -104,7 +108,7 @@ class History:
         for attempt in range(1, _TRIES + 1):
             try:
                 with self._lock():
-                    return self._transact(replacements)
+                    self._transact(replacements)
             except duckdb.Error as error:
                 failure = translate(error, self.data_dir)
                 if not isinstance(failure, StoreBusy) or attempt == _TRIES:
@@ -112,12 +116,13 @@ class History:
                 self._sleep(0.1 * 2**attempt)
             except OSError as error:
                 raise StoreError(f"{self.data_dir} cannot be written: {error.strerror or error}") from None
-        return None
+            else:
+                return
 
     def run(self, name: str) -> None:
         """Run the statements of `sql/<name>.sql` under the writers' lock, outside a transaction."""
         try:
-            with self._lock():
+            with self._lock(), self._in_use:
                 self._connection.execute(statement(name))
         except duckdb.Error as error:
             raise translate(error, self.data_dir) from error
@@ -126,21 +131,23 @@ class History:
 
     def _transact(self, replacements: Sequence[Replacement]) -> None:
         connection = self._connection
-        connection.execute("BEGIN")
-        try:
-            for replacement in replacements:
-                self._delete(replacement)
-                if replacement.rows:
-                    self._insert(replacement.table, replacement.rows)
-            connection.execute("COMMIT")
-        except BaseException:
-            # COMMIT that failed has ended the transaction already.
-            _quietly(connection, "ROLLBACK")
-            raise
+        with self._in_use:
+            connection.execute("BEGIN")
+            try:
+                for replacement in replacements:
+                    self._delete(replacement)
+                    if replacement.rows:
+                        self._insert(replacement.table, replacement.rows)
+                connection.execute("COMMIT")
+            except BaseException:
+                # COMMIT that failed has ended the transaction already.
+                _quietly(connection, "ROLLBACK")
+                raise
 
     def _delete(self, replacement: Replacement) -> None:
         # Identifiers come from our own code; the values are bound.
-        conditions, values = [], []
+        conditions: list[str] = []
+        values: list[object] = []
         for column, allowed in replacement.key.items():
             conditions.append(f"{column} IN ({', '.join('?' * len(allowed))})")
             values.extend(allowed)
@@ -256,7 +263,5 @@ def _views_hash() -> str:
 
 
 def _quietly(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    try:
+    with suppress(duckdb.Error):
         connection.execute(sql)
-    except duckdb.Error:
-        pass

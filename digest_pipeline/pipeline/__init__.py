@@ -1,0 +1,65 @@
+"""The steps: collect, diff, analyse, report, digest. Plain functions over the edges; what every shell calls.
+
+Each step reads what the one before it stored and replaces its own partitions; doing it again changes
+nothing. A step takes the days of one repo and says for each whether it was done: a day that could not be
+done costs that day, never the others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from digest_pipeline.pipeline import analyse, collect, diff, digest, report
+from digest_pipeline.pipeline.pages import digest_path, report_path
+from digest_pipeline.pipeline.workbench import Progress, StepResult, Workbench, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from digest_pipeline.settings import Settings
+    from digest_pipeline.store.history import History
+
+
+class Pipeline:
+    """The steps over one workbench."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._workbench = workbench
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that the steps follow."""
+        return self._workbench.settings
+
+    @property
+    def history(self) -> History:
+        """Where the steps read and write."""
+        return self._workbench.history
+
+    def collect(self, repo: str, days: Sequence[date]) -> StepResult:
+        """Read which commits each day has; asset `raw_commits`."""
+        return collect.collect(self._workbench, repo, days)
+
+    def diff(self, repo: str, days: Sequence[date]) -> StepResult:
+        """Read the files of these commits; asset `commit_diffs`."""
+        return diff.diff(self._workbench, repo, days)
+
+    def analyse(self, repo: str, days: Sequence[date]) -> StepResult:
+        """Score the commits and ask the analyst about them; asset `commit_analyses`."""
+        return analyse.analyse(self._workbench, repo, days)
+
+    def report(self, repo: str, days: Sequence[date]) -> StepResult:
+        """Render the page of each day; asset `repo_report`."""
+        return report.report(self._workbench, repo, days)
+
+    def digest(self, days: Sequence[date]) -> StepResult:
+        """Render the digest of each day over all repos; asset `daily_digest`."""
+        return digest.digest(self._workbench, days)
+
+    def close(self) -> None:
+        """Give back what the sources hold, and close the history."""
+        self._workbench.close()
+
+
+__all__ = ["Pipeline", "Progress", "StepResult", "Workbench", "digest_path", "report_path", "utc_now"]

@@ -1,0 +1,230 @@
+"""How important each commit is, and what it means."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from digest_pipeline.analysts import Cue, Subject
+from digest_pipeline.domain.commit import FileChange
+from digest_pipeline.domain.importance import TIERS, Score, score
+from digest_pipeline.errors import StoreError
+from digest_pipeline.pipeline.workbench import BATCH_BYTES, StepResult, Workbench, batches
+from digest_pipeline.store.history import Replacement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
+
+    from digest_pipeline.analysts import Analyst
+    from digest_pipeline.domain.analysis import Outcome
+
+    Row = Mapping[str, Any]
+
+
+def analyse(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
+    """Score every commit of `days`, and ask the analyst about each that has no analysis yet.
+
+    An analysis by a model that is `ok` is kept and never asked for again; all else is tried again. A failure
+    is a stored outcome, and the day is done all the same.
+    """
+    result = StepResult()
+    for chunk in batches(days):
+        _analyse_chunk(bench, repo, chunk, result)
+        bench.progress("analyse", repo, len(result.done) + len(result.failed), len(days))
+    return result
+
+
+def _analyse_chunk(bench: Workbench, repo: str, days: Sequence[date], result: StepResult) -> None:
+    collected = bench.collected(repo, days)
+    commits = bench.by_day("commits_of_days", repo, days)
+    ready = [
+        day for day in days if day in collected and all(row["files"] is not None for row in commits[day])
+    ]
+    for day in days:
+        if day not in ready:
+            reason = f"{repo} {day}: its diffs were not read; materialize commit_diffs first"
+            result.failed[day] = StoreError(reason)
+    if not ready:
+        return
+    _analyse_days(bench, repo, ready, commits)
+    rows = bench.by_day("analyses_of_days", repo, ready, language=bench.settings.language)
+    result.done |= {day: _counts(rows[day]) for day in ready}
+
+
+def _analyse_days(
+    bench: Workbench, repo: str, days: Sequence[date], commits: Mapping[date, Sequence[Row]]
+) -> None:
+    language = bench.settings.language
+    profile = bench.settings.profile(repo)
+    analyst = bench.analyst()
+    files = {row["sha"]: row["files"] for row in bench.rows("file_facts", repo, days)}
+    known = {
+        (row["day"], row["sha"]): row for row in bench.rows("analyses_of_days", repo, days, language=language)
+    }
+    writer = _Writer(bench, repo)
+    kept: list[Row] = []
+    to_ask: list[tuple[date, Row, Score]] = []
+    for day in days:
+        for row in commits[day]:
+            paths = [file["path"] for file in files.get(row["sha"], ())]
+            scored = score(row["message"], paths, row["additions"] + row["deletions"], profile)
+            before = known.pop((day, row["sha"]), None)
+            # What was paid for is kept; facts cost nothing and follow the code that makes them.
+            if before is not None and before["status"] == "ok" and before["analyst"] != "offline":
+                kept.append({**before, **writer.score_columns(scored)})
+            else:
+                same = before is not None and before["analyst"] == analyst.name
+                to_ask.append(
+                    (day, {**row, "attempts": before["attempts"] if before and same else 0}, scored)
+                )
+    writer.begin(days, kept, gone=[sha for _, sha in known])
+    if to_ask:
+        subjects = _subjects(bench, repo, days, to_ask, files, analyst)
+        asyncio.run(_ask(bench, analyst, subjects, {(d, r["sha"]): s for d, r, s in to_ask}, writer))
+
+
+async def _ask(
+    bench: Workbench,
+    analyst: Analyst,
+    subjects: Iterable[tuple[date, Subject]],
+    scores: Mapping[tuple[date, str], Score],
+    writer: _Writer,
+) -> None:
+    """Store each outcome as soon as it comes; those that come meanwhile go with the next transaction."""
+    days: dict[str, date] = {}
+
+    def announced() -> Iterator[Subject]:
+        for day, subject in subjects:
+            days[subject.sha] = day
+            yield subject
+
+    storing: asyncio.Task[None] | None = None
+    done = 0
+    try:
+        async for subject, outcome in analyst.analyse(announced()):
+            day = days.pop(subject.sha)
+            writer.add(day, subject, scores[day, subject.sha], outcome)
+            done += 1
+            # Facts cost nothing: they go in large batches. An answer was paid for: it goes at once.
+            if analyst.reads_patches or writer.size >= BATCH_BYTES:
+                bench.progress("ask", subject.repo, done, len(scores))
+                if storing is None or storing.done():
+                    if storing is not None:
+                        storing.result()
+                    storing = asyncio.create_task(asyncio.to_thread(writer.flush))
+    finally:
+        if storing is not None:
+            await storing
+        writer.flush()
+
+
+def _subjects(
+    bench: Workbench,
+    repo: str,
+    days: Sequence[date],
+    to_ask: Sequence[tuple[date, Row, Score]],
+    facts: Mapping[str, Sequence[Row]],
+    analyst: Analyst,
+) -> Iterator[tuple[date, Subject]]:
+    cues: dict[str, list[Cue]] = defaultdict(list)
+    if not analyst.reads_patches:
+        for row in bench.rows("cues", repo, days):
+            cues[row["sha"]].append(Cue(row["category"], row["path"], row["line"]))
+    for day, row, scored in to_ask:
+        sha = row["sha"]
+        if analyst.reads_patches:
+            files = bench.history.read("pipeline/files_of_commit", {"repo": repo, "day": day, "sha": sha})
+        else:
+            files = [dict(file, patch=None) for file in facts.get(sha, ())]
+        yield (
+            day,
+            Subject(
+                repo=repo,
+                sha=sha,
+                message=row["message"],
+                author_name=row["author_name"],
+                committed_at=row["committed_at"],
+                tier=scored.tier,
+                files=tuple(FileChange(**file) for file in files),
+                cues=tuple(cues.get(sha, ())),
+                previous_attempts=row["attempts"],
+            ),
+        )
+
+
+class _Writer:
+    """Analyses on their way into the store; safe to add to while another thread flushes."""
+
+    def __init__(self, bench: Workbench, repo: str) -> None:
+        settings = bench.settings
+        self._bench = bench
+        self._repo = repo
+        self._language = settings.language
+        self._profile = settings.profile_name(repo)
+        self._rows: list[Row] = []
+        self.size = 0
+
+    def begin(self, days: Sequence[date], kept: Sequence[Row], gone: Sequence[str]) -> None:
+        """Bring the scores of kept analyses up to date; drop those of commits that left their day."""
+        shas = [row["sha"] for row in kept] + list(gone)
+        if shas:
+            self._replace(list(days), shas, kept)
+
+    def add(self, day: date, subject: Subject, scored: Score, outcome: Outcome) -> None:
+        """Take one outcome; it is stored with the next flush."""
+        analysis = outcome.analysis.model_dump_json(exclude_defaults=True) if outcome.analysis else None
+        self._rows.append(
+            {
+                "repo": self._repo,
+                "day": day,
+                "sha": subject.sha,
+                "language": self._language,
+                "analyst": outcome.analyst,
+                "model": outcome.model,
+                **self.score_columns(scored),
+                "status": outcome.status,
+                "error_class": outcome.error_class,
+                "error": outcome.error,
+                "attempts": outcome.attempts,
+                "retry_at": outcome.retry_at.isoformat() if outcome.retry_at else None,
+                "analysis": analysis,
+                "prompt_version": outcome.prompt_version,
+                "input_hash": outcome.input_hash,
+                "tokens_in": outcome.usage.tokens_in,
+                "tokens_out": outcome.usage.tokens_out,
+                "tokens_cached": outcome.usage.tokens_cached,
+                "shown_lines": outcome.shown_lines,
+                "changed_lines": outcome.changed_lines,
+                "analysed_at": self._bench.now().isoformat(),
+            }
+        )
+        self.size += len(analysis or "") + 500
+
+    def flush(self) -> None:
+        """Write what was taken so far; again where more came in the meantime."""
+        while self._rows:
+            rows, self._rows, self.size = self._rows, [], 0
+            self._replace(sorted({row["day"] for row in rows}), [row["sha"] for row in rows], rows)
+
+    def score_columns(self, scored: Score) -> Row:
+        """The columns that the scorer fills."""
+        reasons = [
+            {"rule": reason.rule, "points": reason.points, "evidence": reason.evidence}
+            for reason in scored.reasons
+        ]
+        return {"profile": self._profile, "tier": scored.tier, "score": scored.points, "reasons": reasons}
+
+    def _replace(self, days: Sequence[date], shas: Sequence[str], rows: Sequence[Row]) -> None:
+        key: dict[str, Any] = {"repo": [self._repo], "language": [self._language], "day": days, "sha": shas}
+        self._bench.history.replace(Replacement("analyses", key, rows))
+
+
+def _counts(rows: Sequence[Row]) -> dict[str, Any]:
+    return {
+        **{tier: sum(row["tier"] == tier for row in rows) for tier in TIERS},
+        **{status: sum(row["status"] == status for row in rows) for status in ("ok", "failed", "deferred")},
+        **{name: sum(row[name] for row in rows) for name in ("tokens_in", "tokens_out", "tokens_cached")},
+        "models": sorted({row["model"] for row in rows}),
+    }

@@ -1,0 +1,65 @@
+"""Pages as files: where they lie, and how they are written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digest_pipeline.errors import StoreError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+PREVIEW_CHARACTERS = 6000
+"""What a shell may show of a page without opening it."""
+
+
+def report_path(repo: str, day: date) -> str:
+    """Where a repo's page lies, counted from the data folder."""
+    return f"reports/{repo}/{day:%Y}/{day}.md"
+
+
+def digest_path(day: date) -> str:
+    """Where the digest of a day lies, counted from the data folder."""
+    return f"reports/daily/{day:%Y}/{day}.md"
+
+
+def revision(text: str) -> str:
+    """A hash that changes exactly when the page does."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def preview(markdown: str) -> str:
+    """The head of a page, ending with a whole line; the page itself where it is short."""
+    if len(markdown) <= PREVIEW_CHARACTERS:
+        return markdown
+    return markdown[: markdown.rfind("\n", 0, PREVIEW_CHARACTERS)] + "\n\n…\n"
+
+
+def write_page(path: Path, text: str) -> bool:
+    """Write `text` to `path` as a whole or not at all; True where the file said something else before.
+
+    Raises StoreError where it cannot be written.
+    """
+    data = text.encode("utf-8", "replace")
+    try:
+        if path.is_file() and path.read_bytes() == data:
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            temporary.chmod(0o644)  # mkstemp gives 0600, and pages are for others to read
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise StoreError(f"{path} cannot be written: {reason}; free some space or check its rights") from None
+    return True

@@ -1,0 +1,136 @@
+"""What every step works with: settings, history, sources, the clock, and how rows of days are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from digest_pipeline.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from digest_pipeline.analysts import Analyst
+    from digest_pipeline.errors import DigestError
+    from digest_pipeline.settings import RepoSettings, Settings
+    from digest_pipeline.sources import Head, Source
+    from digest_pipeline.store.history import History
+
+    Row = Mapping[str, Any]
+
+Progress = Callable[[str, str, int, int], None]
+"""Told (step, repo, how many are done, of how many): days, or commits while a model is asked."""
+
+BATCH_BYTES = 8 << 20
+"""Text in one transaction: 8 MB kept a run over 229 days below 600 MB; more is no faster."""
+
+BATCH_DAYS = 62
+"""Days whose commits are held in memory at once, without their patches."""
+
+
+@dataclass(slots=True)
+class StepResult:
+    """What one step did: counts for each day that was done, the error for each that was not."""
+
+    done: dict[date, dict[str, Any]] = field(default_factory=dict)
+    failed: dict[date, DigestError] = field(default_factory=dict)
+
+
+class Workbench:
+    """Sources are opened when first needed, refreshed once, closed with `close`; a failure is not tried twice."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        history: History,
+        *,
+        open_source: Callable[[RepoSettings, Path], Source],
+        open_analyst: Callable[[Settings], Analyst],
+        now: Callable[[], datetime],
+        progress: Progress = lambda *_: None,
+    ) -> None:
+        self.settings = settings
+        self.history = history
+        self.now = now
+        self.progress = progress
+        self._open_source = open_source
+        self._open_analyst = open_analyst
+        self._sources: dict[str, tuple[Source, Head] | SourceError] = {}
+
+    def source(self, repo: str) -> tuple[Source, Head]:
+        """The repo's source, brought up to date, and where its branch stands. Raises SourceError."""
+        if repo not in self._sources:
+            try:
+                source = self._open_source(self.settings.repo(repo), self.settings.data_dir)
+                self._sources[repo] = (source, source.refresh())
+            except SourceError as error:
+                self._sources[repo] = error
+        opened = self._sources[repo]
+        if isinstance(opened, SourceError):
+            raise opened
+        return opened
+
+    def analyst(self) -> Analyst:
+        """The analyst that the settings name."""
+        return self._open_analyst(self.settings)
+
+    def rows(self, query: str, repo: str, days: Sequence[date], **more: object) -> list[dict[str, Any]]:
+        """A query's rows for exactly these days; the query takes a range, which may hold others."""
+        parameters = {"repo": repo, **span(days), **more}
+        wanted = set(days)
+        found = self.history.read(f"pipeline/{query}", parameters)
+        return [row for row in found if row.get("day") is None or row["day"] in wanted]
+
+    def by_day(
+        self, query: str, repo: str, days: Sequence[date], **more: object
+    ) -> dict[date, list[dict[str, Any]]]:
+        """The same, grouped; every day has a list."""
+        grouped: dict[date, list[dict[str, Any]]] = {day: [] for day in days}
+        for row in self.rows(query, repo, days, **more):
+            grouped[row["day"]].append(row)
+        return grouped
+
+    def collected(self, repo: str, days: Sequence[date]) -> set[date]:
+        """The days whose commits were read at some time."""
+        return {row["day"] for row in self.rows("reads", repo, days) if row["head_sha"] is not None}
+
+    def close(self) -> None:
+        """Give back what the sources hold, and close the history."""
+        for opened in self._sources.values():
+            if not isinstance(opened, SourceError):
+                opened[0].close()
+        self._sources.clear()
+        self.history.close()
+
+
+def span(days: Sequence[date]) -> dict[str, date]:
+    """The range of days that the queries take."""
+    return {"first": min(days), "last": max(days)}
+
+
+def batches(days: Sequence[date], most: int = BATCH_DAYS) -> Iterator[list[date]]:
+    """`days` in their order, at most `most` at a time."""
+    for start in range(0, len(days), most):
+        yield list(days[start : start + most])
+
+
+def by_bytes(rows: Sequence[Row], column: str) -> Iterator[list[Row]]:
+    """`rows` in batches of about BATCH_BYTES of text in `column`."""
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row[column])
+        if size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def utc_now() -> datetime:
+    """The clock that shells hand in."""
+    return datetime.now(UTC)
