@@ -113,10 +113,12 @@ def _execute(
     )
     if not result.success:
         outcome.failures += [line for line in _reasons(result) if line not in outcome.failures]
+    # From the event log, not from the result: of a step that failed, the result keeps no materializations.
+    made = instance.get_records_for_run(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
     return {
         str(event.partition)
-        for event in result.all_events
-        if event.is_step_materialization and event.asset_key == dg.AssetKey(last_asset)
+        for record in made
+        if (event := record.event_log_entry.get_dagster_event()).asset_key == dg.AssetKey(last_asset)
     }
 
 
@@ -127,7 +129,7 @@ def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
         data = event.event_specific_data
         user = getattr(data, "user_failure_data", None)
         if user is not None and user.description:
-            yield from user.description.split("; ")
+            yield from user.description.splitlines()
         elif event.is_step_failure and (error := getattr(data, "error", None)) is not None:
             root = error
             while root.cause is not None:

@@ -90,7 +90,7 @@ def message_cell(message: str) -> str:
     kept = (
         line.rstrip()
         for line in lines(message)
-        if line.strip() and not line.startswith(("Signed-off-by", "Co-authored-by"))
+        if visible(line).strip() and not line.startswith(("Signed-off-by", "Co-authored-by"))
     )
     return "<br>".join(cell(line) for line in kept)
 
@@ -100,7 +100,7 @@ def code(text: str) -> str:
     text = visible(" ".join(lines(text)))
     longest = max((len(run) for run in _RUNS.findall(text)), default=0)
     fence = "`" * (longest + 1)
-    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    pad = " " if text.startswith("`") or text.endswith("`") or not text else ""
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
@@ -117,7 +117,7 @@ def _plain(text: str, *, table: bool) -> str:
 def _escape(match: re.Match[str], text: str) -> str:
     found = match[0]
     if match.lastgroup == "under":
-        before, after = text[: match.start()][-1:], text[match.end() :][:1]
+        before, after = text[max(match.start() - 1, 0) : match.start()], text[match.end() : match.end() + 1]
         if before.isalnum() and after.isalnum():
             return found
     return f"\\{found}"

@@ -62,6 +62,10 @@ _NOT_THERE = re.compile(
     r"(?i)repository .*not found|does not appear to be a git repository|not a git repository|"
     r"returned error: 404|project you were looking for|no such file or directory|not found: did you run"
 )
+_UNREACHABLE = re.compile(
+    r"(?i)could not resolve|failed to connect|connection (refused|reset|timed out|closed)|timed out|unreachable|"
+    r"early eof|hung up|could not read from remote|ssl|tls|certificate|returned error: 5\d\d"
+)
 _DUBIOUS = re.compile(r"(?i)dubious ownership")
 _NO_SPACE = re.compile(r"(?i)no space left on device|disk quota exceeded")
 
@@ -211,6 +215,11 @@ class Git:
         if _NOT_THERE.search(text):
             return SourceRejected(
                 f"{self._repo}: there is no git repository at {where}; check url ({said})", repo=self._repo
+            )
+        if _UNREACHABLE.search(text):
+            return SourceUnavailable(
+                f"{self._repo}: {where} cannot be reached; check url and the network, then run again ({said})",
+                repo=self._repo,
             )
         return SourceUnavailable(f"{self._repo}: git {command} failed at {where}: {said}", repo=self._repo)
 

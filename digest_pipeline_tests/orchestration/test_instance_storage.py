@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dagster as dg
+import psycopg2  # type: ignore[import-untyped]
 import pytest
 from dagster._core.events import (
     AssetMaterializationPlannedData,
@@ -537,6 +538,26 @@ def test_a_range_run_on_postgresql_gives_the_same_answers(
     assert list((tmp_path / "postgres").rglob("*.db")) == []
     assert PASSWORD not in str(ref.to_dict()) + repr(instance) + repr(instance.event_log_storage)
     assert "Falling back" not in capfd.readouterr().err
+
+
+@pytest.mark.postgres
+def test_events_share_a_connection_to_postgresql_and_outlive_its_end(
+    new_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIGEST_INSTANCE_POSTGRES_URL", new_database)
+    storage = InstanceStorage.from_config_value(None, {}).event_log_storage
+    assert isinstance(storage, PostgresEventLogStorage)
+    backends: set[int] = set()
+    for key in KEYS[:3]:
+        storage.store_event(materialized("commits", key))
+        with storage.index_connection() as connection:
+            backends.add(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+    assert len(backends) == 1
+    with closing(psycopg2.connect(new_database)) as other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", list(backends))
+    storage.store_event(materialized("commits", KEYS[3]))
+    assert storage.get_materialized_partitions(dg.AssetKey("commits")) == set(KEYS[:4])
+    storage._engine.dispose()
 
 
 # --- builders --------------------------------------------------------------------------------------------

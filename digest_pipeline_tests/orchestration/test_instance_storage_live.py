@@ -116,7 +116,8 @@ class WebUi:
 
     def asset(self, name: str) -> dict[str, Any]:
         found = self.ask(
-            """query ($key: AssetKeyInput!, $keys: [String!]) {assetNodeOrError(assetKey: $key) {... on AssetNode {
+            """query ($key: AssetKeyInput!, $keys: [String!]) {assetNodeOrError(assetKey: $key) {
+                ... on AssetNode {
                 partitionStats {numMaterialized numFailed numPartitions numMaterializing}
                 latestMaterializationByPartition(partitions: $keys) {partition runId}
                 assetMaterializations(limit: 1) {runId}

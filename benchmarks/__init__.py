@@ -1,0 +1,1 @@
+"""Measurements of the project as its users run it. Nothing here is part of the package."""

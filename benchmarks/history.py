@@ -1,0 +1,226 @@
+"""How long `digest run` takes over a whole history, and beside it the least that any such run could take.
+
+`python -m benchmarks.history --repo PATH --branch main --from DAY --to DAY`, or `make bench ARGS="…"`. Without
+options it measures the history of the clone that it stands in. Exits 1 where a count does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster
+import duckdb
+
+from benchmarks import floor
+from benchmarks.command import STORAGES, CommandRun, Count, Storage, run_command
+from benchmarks.repository import Span, Truth, Unmeasurable, ask_git, choose_span, git
+from benchmarks.table import COMMAND_NAMES, print_results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Everything measured once, one after the other."""
+
+    git: floor.Cost
+    git_apart: floor.Cost
+    empty: floor.Cost
+    commands: dict[Storage, CommandRun]
+
+    @property
+    def floor_wall(self) -> float:
+        """Git's patches and Dagster's empty assets."""
+        return self.git.wall_seconds + self.empty.wall_seconds
+
+    @property
+    def floor_cpu(self) -> float:
+        """The same in CPU seconds, which other users of the machine disturb less."""
+        return self.git.cpu_seconds + self.empty.cpu_seconds
+
+    def ratio(self, storage: Storage) -> float:
+        """Wall time of the command over that of the floor."""
+        return self.commands[storage].measured.wall_seconds / self.floor_wall
+
+    def cpu_ratio(self, storage: Storage) -> float:
+        """The same in CPU seconds."""
+        return self.commands[storage].measured.cpu_seconds / self.floor_cpu
+
+
+@dataclass(slots=True)
+class Results:
+    """All rounds over one span, and an instrumented run for each storage."""
+
+    span: Span
+    truth: Truth
+    machine: str
+    rounds: list[Round] = field(default_factory=list)
+    instrumented: dict[Storage, CommandRun] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What was measured, in one line."""
+        return (
+            f"{self.span.path}, {self.span.branch or 'HEAD'}: {self.span.first} to {self.span.last} in "
+            f"{self.span.timezone.key}, {self.span.days:,} days, {len(self.truth.commits):,} commits"
+        )
+
+    @property
+    def counts(self) -> list[tuple[str, Count]]:
+        """Every count of every run, with the run's name."""
+        runs = [
+            (f"{storage} {number}", run)
+            for number, one in enumerate(self.rounds, 1)
+            for storage, run in one.commands.items()
+        ]
+        runs += [(f"{storage} by step", run) for storage, run in self.instrumented.items()]
+        return [(name, count) for name, run in runs for count in run.counts]
+
+    def as_json(self) -> dict[str, Any]:
+        """All figures, unrounded."""
+        return {
+            "title": self.title,
+            "machine": self.machine,
+            "commits": len(self.truth.commits),
+            "commits_lacking_objects": len(self.truth.marred),
+            "rounds": [
+                asdict(one)
+                | {"floor_wall_seconds": one.floor_wall, "floor_cpu_seconds": one.floor_cpu}
+                | {"ratios": {storage: one.ratio(storage) for storage in one.commands}}
+                for one in self.rounds
+            ],
+            "instrumented": {storage: asdict(run) for storage, run in self.instrumented.items()},
+            "counts_hold": all(count.holds for _, count in self.counts),
+        }
+
+
+def run_benchmark(span: Span, *, repeat: int, by_step: bool) -> Results:
+    """Measure `repeat` rounds, the floor and both storages in turn, then one instrumented run for each storage."""
+    say("asking git what is there")
+    truth = ask_git(span)
+    results = Results(span, truth, _machine())
+    say("reading the patches once, so that everybody finds them in memory")
+    floor.git_patches(span, truth)
+    for number in range(1, repeat + 1):
+        results.rounds.append(_round(span, truth, f"round {number} of {repeat}: "))
+    for storage in STORAGES if by_step else ():
+        say(f"by step: {COMMAND_NAMES[storage]}")
+        with _folder() as folder:
+            results.instrumented[storage] = run_command(span, truth, storage, folder, instrumented=True)
+    return results
+
+
+def _round(span: Span, truth: Truth, prefix: str) -> Round:
+    say(f"{prefix}git's patches")
+    stream, apart = floor.git_patches(span, truth), floor.git_patches_apart(span, truth)
+    commands: dict[Storage, CommandRun] = {}
+    say(f"{prefix}four empty assets")
+    with _folder() as folder:
+        empty = floor.empty_run(span, folder)
+    for storage in STORAGES:
+        say(f"{prefix}{COMMAND_NAMES[storage]}")
+        with _folder() as folder:
+            commands[storage] = run_command(span, truth, storage, folder)
+    return Round(stream, apart, empty, commands)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="digest-bench-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _machine() -> str:
+    load = f", load {os.getloadavg()[0]:.1f} before it began" if hasattr(os, "getloadavg") else ""
+    versions = (
+        f"Python {platform.python_version()}",
+        f"Dagster {dagster.__version__}",
+        f"DuckDB {duckdb.__version__}",
+        git(Path(), "--version").decode().strip(),
+    )
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}{load}; {', '.join(versions)}"
+
+
+def say(text: str) -> None:
+    """A line on stderr: what is under way."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    environ = os.environ
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.history",
+        description="Measure `digest run` over a whole history, beside the least that it could take.",
+        epilog="The environment may name what is measured as well: BENCH_REPO, BENCH_BRANCH, BENCH_TIMEZONE, "
+        "BENCH_FROM, BENCH_TO.",
+    )
+    parser.add_argument(
+        "--repo",
+        type=Path,
+        default=Path(environ.get("BENCH_REPO", Path(__file__).parents[1])),
+        help="a local repository; default: this clone",
+    )
+    parser.add_argument(
+        "--branch", default=environ.get("BENCH_BRANCH"), help="default: the one that is checked out"
+    )
+    parser.add_argument("--timezone", default=environ.get("BENCH_TIMEZONE", "UTC"), help="default: UTC")
+    parser.add_argument(
+        "--from",
+        dest="first",
+        type=date.fromisoformat,
+        default=environ.get("BENCH_FROM"),
+        help="default: the first day of the history",
+    )
+    parser.add_argument(
+        "--to",
+        dest="last",
+        type=date.fromisoformat,
+        default=environ.get("BENCH_TO"),
+        help="default: its last day, at most yesterday",
+    )
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="how many rounds; default: 1")
+    parser.add_argument("--no-steps", action="store_true", help="leave out the two instrumented runs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there as well")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and give the exit code: 0, 1 where a count does not hold, 2 where nothing can be measured."""
+    chosen = _arguments(arguments)
+    try:
+        span = choose_span(
+            chosen.repo.expanduser().absolute(), chosen.branch, chosen.timezone, chosen.first, chosen.last
+        )
+        results = run_benchmark(span, repeat=max(chosen.repeat, 1), by_step=not chosen.no_steps)
+    except Unmeasurable as error:
+        say(f"bench: {error}")
+        return 2
+    except RuntimeError as error:
+        say(f"bench: {error}")
+        return 1
+    print_results(results)
+    if chosen.json:
+        chosen.json.write_text(json.dumps(results.as_json(), indent=2) + "\n", encoding="utf-8")
+    broken = [f"{run}: {count.what}" for run, count in results.counts if not count.holds]
+    if broken:
+        say("bench: these counts do not hold: " + "; ".join(broken))
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
