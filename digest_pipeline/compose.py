@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from digest_pipeline.errors import ConfigurationError
 from digest_pipeline.pipeline import Pipeline, Workbench, utc_now
 from digest_pipeline.settings import RepoSettings, Settings, derive_web_url
+from digest_pipeline.sources.network import ca_bundle
 from digest_pipeline.store.history import History
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 def open_pipeline(settings: Settings, *, progress: Progress = lambda *_: None) -> Pipeline:
     """The pipeline over the history of these settings, made where there is none yet."""
+    bundle = ca_bundle(os.environ)
+    if bundle is not None:
+        # The openai client makes its connections itself, and reads this variable alone.
+        os.environ.setdefault("SSL_CERT_FILE", bundle)
     # httpx logs every address that it asks at INFO; addresses are nobody's business.
     for name in ("httpx", "httpcore", "httpx2", "httpcore2", "openai"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -6,13 +6,14 @@ import logging
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from digest_pipeline import __version__
 from digest_pipeline.cli import demo, doctor, init, run, sql, status, up
 from digest_pipeline.cli.output import Verbosity, error_line, set_verbosity
 from digest_pipeline.errors import DigestError
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="digest",
@@ -58,21 +59,16 @@ def invoke(arguments: list[str]) -> int:
     set_verbosity(Verbosity.NORMAL)
     command = typer.main.get_command(app)
     try:
-        code = command.main(args=arguments, prog_name="digest", standalone_mode=False)
+        command.main(args=arguments, prog_name="digest")
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else 1
+        if code == INTERRUPTED:
+            error_line("stopped; what was finished is kept, run the same command again to go on")
+        return code
     except DigestError as error:
         for line in str(error).splitlines():
             error_line(line)
         return error.exit_code
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        error_line("stopped; what was finished is kept, run the same command again to go on")
-        return 130
-    except BrokenPipeError:
-        # The reader of our output has left (digest sql … | head); that is no error of ours.
-        sys.stderr.close()
-        return 0
     except Exception as error:
         if set_verbosity() is Verbosity.VERBOSE:
             logging.getLogger(__name__).exception("unexpected")
@@ -80,4 +76,4 @@ def invoke(arguments: list[str]) -> int:
             first = (str(error).strip().splitlines() or [""])[0]
             error_line(f"unexpected {type(error).__name__}: {first} (a bug; --verbose shows where)")
         return 1
-    return int(code or 0)
+    return 0

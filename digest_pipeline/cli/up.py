@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Annotated
 
 import typer
@@ -15,6 +15,9 @@ import typer
 from digest_pipeline.cli.output import Config, Quiet, Verbose, Verbosity, say, set_verbosity
 from digest_pipeline.errors import DigestError
 from digest_pipeline.settings import CONFIG_VARIABLE, Settings, find_file
+
+STOP_SECONDS = 30.0
+"""So long runs and servers may take to end by themselves."""
 
 
 def up(
@@ -51,6 +54,8 @@ def up(
         CONFIG_VARIABLE: str(file),
         HOME_VARIABLE: str(home),
         BATCH_SIZE_VARIABLE: os.environ.get(BATCH_SIZE_VARIABLE) or BATCH_SIZE,
+        # Dagster warns at every start that a command of another package supersedes this one.
+        "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),
     }
     level = {Verbosity.QUIET: "error", Verbosity.NORMAL: "warning", Verbosity.VERBOSE: "info"}[
         set_verbosity()
@@ -75,15 +80,24 @@ def up(
 
 
 def _run(command: list[str], environment: dict[str, str], folder: os.PathLike[str]) -> int:
-    process = subprocess.Popen(command, env=environment, cwd=folder)
-    # A service manager ends us with SIGTERM: the children must not outlive us. Ctrl-C reaches them by itself.
-    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
-    while True:
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            continue
-        return 0 if code in {0, 130, -signal.SIGINT} else 1
+    """Run the servers until they end or somebody ends us; they never outlive this process's own end."""
+    # A shell starts what it puts into the background with SIGINT ignored, and children inherit that: nothing
+    # could then be stopped any more.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A group of their own, so that Ctrl-C comes once, from us, and all of it can be ended.
+    process = subprocess.Popen(command, env=environment, cwd=folder, start_new_session=True)
+    try:
+        return 0 if process.wait() == 0 else 1
+    except KeyboardInterrupt:
+        say("stopping …")
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+        return 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _must_be_free(host: str, port: int) -> None:

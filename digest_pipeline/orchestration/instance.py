@@ -89,7 +89,7 @@ def open_instance(
     With `capture_output` off, runs in this process leave stdout and stderr to whoever runs them: Dagster would
     otherwise put two processes between, and a progress bar would end in a file.
 
-    Dagster reads both from the process's environment, which therefore holds them meanwhile. Raises
+    Dagster reads home and batch size from the process's environment, which holds them meanwhile. Raises
     ConfigurationError for a dagster.yaml that Dagster refuses, StoreDamaged for a history that SQLite cannot
     read, StoreBusy for one that another process holds too long.
     """

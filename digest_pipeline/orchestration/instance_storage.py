@@ -128,7 +128,7 @@ def _postgres_storage(url: str, inst_data: ConfigurableClassData | None) -> Dags
         events._engine = sa.create_engine(  # noqa: SLF001
             url,
             isolation_level="AUTOCOMMIT",
-            pool_size=1,
+            pool_size=2,  # Dagster asks for a second one while it holds the first
             max_overflow=20,
             pool_recycle=3600,
             pool_pre_ping=True,

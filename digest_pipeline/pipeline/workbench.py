@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from digest_pipeline.errors import SourceError
+from digest_pipeline.errors import ConfigurationError, SourceError, SourceRejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -68,6 +68,8 @@ class Workbench:
                 self._sources[repo] = (source, source.refresh())
             except SourceError as error:
                 self._sources[repo] = error
+            except ConfigurationError as error:  # a token's variable that is not set
+                self._sources[repo] = SourceRejected(str(error), repo=repo)
         opened = self._sources[repo]
         if isinstance(opened, SourceError):
             raise opened

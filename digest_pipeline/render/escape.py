@@ -31,7 +31,8 @@ _ACTING = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _QUICK = re.compile(r"[\\`*<\[\]~$_&:|]|www\.", re.IGNORECASE)
-_BLOCK_START = re.compile(r"(#{1,6}(?=\s|$)|>|[-+](?=\s|$)|=+\s*$|-{3,}|:?-+:?\s*\|)")
+# After a list's own mark two dashes more are a rule.
+_BLOCK_START = re.compile(r"#{1,6}(?=\s|$)|>|[-+](?=\s|$)|=+\s*$|-[-\s]+$|:?-+:?\s*\|")
 _ORDERED_START = re.compile(r"(\d{1,9})([.)])(?=\s|$)")
 
 

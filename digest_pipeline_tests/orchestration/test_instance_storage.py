@@ -541,7 +541,7 @@ def test_a_range_run_on_postgresql_gives_the_same_answers(
 
 
 @pytest.mark.postgres
-def test_events_share_a_connection_to_postgresql_and_outlive_its_end(
+def test_events_share_connections_to_postgresql_and_outlive_their_end(
     new_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DIGEST_INSTANCE_POSTGRES_URL", new_database)
@@ -552,9 +552,11 @@ def test_events_share_a_connection_to_postgresql_and_outlive_its_end(
         storage.store_event(materialized("commits", key))
         with storage.index_connection() as connection:
             backends.add(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
-    assert len(backends) == 1
+    assert len(backends) <= 2
     with closing(psycopg2.connect(new_database)) as other, other.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", list(backends))
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY(%s)", [list(backends)]
+        )
     storage.store_event(materialized("commits", KEYS[3]))
     assert storage.get_materialized_partitions(dg.AssetKey("commits")) == set(KEYS[:4])
     storage._engine.dispose()

@@ -23,7 +23,12 @@ FRAGMENTS = [
     *("Signed-off-by: a", "Co-authored-by: b", "![i](http://a)", "[t](u)", "[r]: http://a", "javascript:"),
 ]
 nasty = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=3)), max_size=14).map("".join)
-HIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\u200b\u200e\u200f\u2060-\u2064\ufeff\u00ad\U000e0000-\U000e007f\x00]")
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f"  # controls; what breaks a line is no matter of hiding
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction
+    "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb"  # no width
+    "\U000e0000-\U000e007f]"  # tags
+)
 TRAILERS = ("Signed-off-by", "Co-authored-by")
 
 HEADER = "| time | author | message |\n|---|---|---|\n"
@@ -32,7 +37,7 @@ HEADER = "| time | author | message |\n|---|---|---|\n"
 def kept_lines(message: str) -> list[str]:
     """The lines that a cell shows, by a rule of its own."""
     lines = re.split("\r\n|\n|\r|\x85|\u2028|\u2029", message)
-    return [line for line in lines if characters(line) and not line.startswith(TRAILERS)]
+    return [line for line in lines if HIDDEN.sub("", line).strip() and not line.startswith(TRAILERS)]
 
 
 # --- properties --------------------------------------------------------------------------------------------
@@ -74,6 +79,8 @@ def test_a_message_has_a_line_break_between_its_lines_and_nowhere_else(message: 
 @example("# x")
 @example("1. x")
 @example("- - -")
+@example("--")
+@example("-- -")
 @example("    code")
 @example("\u2028# x")
 @example("\u200b# x")
@@ -233,6 +240,10 @@ def test_a_pipe_in_a_cell_never_parts_it(text: str, escaped: str) -> None:
         ("+ x", r"\+ x"),
         ("> x", r"\> x"),
         ("---", r"\---"),
+        ("--", r"\--"),
+        ("-- --", r"\-- --"),
+        ("--flag", "--flag"),
+        ("---flag", "---flag"),
         ("===", r"\==="),
         ("1. x", r"1\. x"),
         ("10) x", r"10\) x"),
