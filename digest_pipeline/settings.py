@@ -6,13 +6,12 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
 from datetime import date, time
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -26,19 +25,36 @@ from pydantic import (
     model_validator,
 )
 
-from digest_pipeline.domain.analysis import Language
-from digest_pipeline.domain.importance import Profile, merge_overrides
+from digest_pipeline.domain.analysis import Language  # noqa: TC001 - pydantic reads it
+from digest_pipeline.domain.importance import (
+    Kind,
+    KindRule,
+    MessageRule,
+    Profile,
+    Step,
+    Thresholds,
+    TitleRule,
+    merge_overrides,
+)
 from digest_pipeline.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CONFIG_VARIABLE = "DIGEST_CONFIG"
 DEFAULT_FILE = "digest.toml"
 
 _RESERVED_OWNERS = frozenset({"daily", "weekly", "monthly", "readers"})
-_NAME_PART = re.compile(r"[^\W_][\w.+@-]*|_[\w.+@-]*")
+_OWNER = re.compile(r"\w[\w.+@-]*")
+_NAME = re.compile(r"\.?\w[\w.+@-]*")  # owner/.github is a repository like any other
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_BRANCH = re.compile(r"(?!-)[^\s~^:?*\[\\\x00-\x1f\x7f]+")
-_SCP_URL = re.compile(r"(?:[\w.+-]+@)?(?P<host>[\w.-]+):(?P<path>(?!//|\\).+)")
-_HIDDEN_KEY = re.compile(r"(?i)key|token|secret|password|url|_env$")
+_LIKE_A_SECRET = re.compile(r"(?=.*[a-z])(?=.*\d).{20,}")  # GitHub's tokens are made of a name's characters
+_BRANCH = re.compile(r"(?![-/])[^\s~^:?*\[\\\x00-\x1f\x7f]+(?<![/.])")
+_NO_BRANCH = re.compile(r"\.\.|//|/\.|^\.|\.lock(/|$)|@\{|^@$")
+_SCP_URL = re.compile(r"(?:[\w.+-]+@)?(?P<host>[\w.-]+):(?P<path>(?!//|\\|:).+)")
+_HIDDEN_KEY = re.compile(r"(?i)key|token|secret|password|_env$")
+_USER_INFO = re.compile(r"(?s)^([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE)
+_QUERY = re.compile(r"(?s)\?.*")
 
 
 # --- what a value may be ---------------------------------------------------------------------------------
@@ -54,7 +70,7 @@ def _zone(value: object) -> object:
 
 
 def _variable_name(value: str) -> str:
-    if not _VARIABLE.fullmatch(value):
+    if not _VARIABLE.fullmatch(value) or _LIKE_A_SECRET.fullmatch(value):
         raise ValueError(
             "must be the NAME of an environment variable (letters, digits, _), not a secret itself; "
             "put the secret into the environment and its variable's name here"
@@ -64,7 +80,7 @@ def _variable_name(value: str) -> str:
 
 def _repo_name(value: str) -> str:
     owner, slash, name = value.partition("/")
-    parts_ok = _NAME_PART.fullmatch(owner) and _NAME_PART.fullmatch(name)
+    parts_ok = _OWNER.fullmatch(owner) and _NAME.fullmatch(name)
     if not slash or not parts_ok or ".." in value or value.endswith(".lock"):
         raise ValueError(
             'must be "owner/name": one slash, letters, digits and . _ + @ - on both sides, '
@@ -76,7 +92,7 @@ def _repo_name(value: str) -> str:
 
 
 def _branch_name(value: str) -> str:
-    if not _BRANCH.fullmatch(value) or ".." in value or value.endswith(("/", ".lock")):
+    if not _BRANCH.fullmatch(value) or _NO_BRANCH.search(value):
         raise ValueError("is not the name of a git branch; leave it out for the remote's default")
     return value
 
@@ -84,29 +100,60 @@ def _branch_name(value: str) -> str:
 def _git_url(value: str) -> str:
     if not value.strip() or value.startswith("-"):
         raise ValueError("must be a git URL or a local path")
-    parts = urlsplit(value) if "://" in value else None
-    if parts is not None and parts.password is not None:
+    if "://" not in value:
+        _expand(value)
+        return value
+    parts = _split(value)
+    # A / in a password ends the part where one is looked for, so that the @ stands behind it.
+    if parts.password is not None or (parts.username is None and "@" in value and not _has_port(parts)):
         raise ValueError(
             "holds a password; take it out, put it into an environment variable and name that one "
             'with token_env = "…"'
         )
-    if parts is not None and parts.scheme in {"http", "https"} and parts.username is not None:
+    if parts.scheme in {"http", "https"} and parts.username is not None:
         raise ValueError(
             "holds a user name or token; take it out and name the variable that holds the token "
             'with token_env = "…"'
         )
-    if parts is not None and parts.scheme not in {"http", "https", "ssh", "git", "file"}:
+    if parts.scheme not in {"http", "https", "ssh", "git", "file"}:
         raise ValueError("has an unknown scheme; use https, http, ssh, git or file, or a local path")
+    if not _has_port(parts):
+        raise ValueError("has a port that is no number from 0 to 65535")
     return value
 
 
 def _http_url(value: str) -> str:
-    parts = urlsplit(value)
+    parts = _split(value)
+    if parts.username is not None or parts.password is not None or ("@" in value and not _has_port(parts)):
+        raise ValueError("holds a user name or password; name a variable that holds the key instead")
     if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"[\s<>\"'()\\]", value):
         raise ValueError('must be an address that begins with "https://" or "http://"')
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("holds a user name or password; name a variable that holds the key instead")
+    if not _has_port(parts):
+        raise ValueError("has a port that is no number from 0 to 65535")
     return value.rstrip("/")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # its message repeats the host, which may be half a password
+        raise ValueError("is no address") from None
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether the port is one, or left out."""
+    try:
+        _ = parts.port
+    except ValueError:
+        return False
+    return True
+
+
+def _expand(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError("begins with ~ and the name of nobody here; write the path in full") from None
 
 
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
@@ -193,8 +240,8 @@ class Settings(_Table):
     timezone: Zone = ZoneInfo("UTC")
     language: Language = "en"
     first_day: date
-    data_dir: Path = Path("data")
-    repos: Annotated[tuple[RepoSettings, ...], Field(min_length=1)]
+    data_dir: Annotated[Path, AfterValidator(_expand)] = Path("data")
+    repos: tuple[RepoSettings, ...]
     importance: ImportanceSettings = ImportanceSettings()
     llm: LlmSettings | None = None
     report: ReportSettings = ReportSettings()
@@ -204,13 +251,15 @@ class Settings(_Table):
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
     @model_validator(mode="after")
-    def _names_are_unique(self) -> Self:
-        seen: dict[str, str] = {}
+    def _has_repos_of_their_own_names(self) -> Self:
+        if not self.repos:
+            raise ValueError("repos: is empty; write a [[repos]] table for at least one repository")
+        seen: set[str] = set()
         for repo in self.repos:
-            # Folders on macOS and Windows do not tell A from a.
-            other = seen.setdefault(repo.name.casefold(), repo.name)
-            if other is not repo.name:
+            folder = repo.name.casefold()  # macOS and Windows do not tell A from a
+            if folder in seen:
                 raise ValueError(f'repos: "{repo.name}" stands twice; give each repository a name of its own')
+            seen.add(folder)
         return self
 
     @classmethod
@@ -234,7 +283,7 @@ class Settings(_Table):
         except ValidationError as error:
             raise ConfigurationError("\n".join(_explain(error, raw, file))) from None
         folder = file.absolute().parent
-        data_dir = folder / settings.data_dir.expanduser()
+        data_dir = folder / settings.data_dir
         repos = tuple(_with_absolute_path(repo, folder) for repo in settings.repos)
         settings = settings.model_copy(update={"data_dir": data_dir, "repos": repos})
         settings._folder = folder  # noqa: SLF001 - our own
@@ -263,13 +312,13 @@ class Settings(_Table):
         # A repo with a profile of its own does not take the overrides that were meant for another one.
         if own.profile is None or own.profile == (self.importance.profile or "argus"):
             raw = merge_overrides(raw, self.importance.overrides)
+        raw = merge_overrides(raw, own.overrides)
         try:
-            return Profile.model_validate(merge_overrides(raw, own.overrides))
+            return Profile.model_validate(raw)
         except ValidationError as error:
-            problems = "; ".join(
-                f"importance.{'.'.join(map(str, item['loc']))}: {_message(item)}" for item in error.errors()
-            )
-            raise ConfigurationError(f'{where}: {problems} (profile "{name}", repo "{repo_name}")') from None
+            told = f' (profile "{name}", repo "{repo_name}")'
+            lines = _explain(error, raw, where, model=Profile, table="importance")
+            raise ConfigurationError("\n".join(line + told for line in lines)) from None
 
 
 # --- reading and explaining ----------------------------------------------------------------------------------
@@ -289,10 +338,14 @@ def derive_web_url(url: str | None) -> str | None:
         host, path = parts.hostname or "", parts.path
         if parts.scheme == "file":
             return None
+        if parts.scheme in {"http", "https"} and parts.port is not None:
+            host += f":{parts.port}"
     elif match := _SCP_URL.fullmatch(url):
         host, path = match["host"], match["path"]
     else:
         return None
+    # The hosts that take ssh at the port of https, where nothing else passes, show no pages.
+    host = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}.get(host, host)
     path = path.strip("/").removesuffix(".git")
     if not (_is_github(host) or _is_gitlab(host)) or not re.fullmatch(r"[\w.~+-]+(/[\w.~+-]+)+", path):
         return None
@@ -308,7 +361,7 @@ def profile_names() -> list[str]:
 
 
 def _is_github(host: str) -> bool:
-    return host == "github.com" or "github" in host.split(".")
+    return "github" in host.split(".")
 
 
 def _is_gitlab(host: str) -> bool:
@@ -343,10 +396,9 @@ def _packaged_profile(name: str) -> dict[str, Any] | None:
 
 def _profile_data(name: str, folder: Path, where: Path) -> dict[str, Any]:
     if name.endswith(".toml"):
-        file = folder / Path(name).expanduser()
         try:
-            return tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            return tomllib.loads((folder / _expand(name)).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
             raise ConfigurationError(
                 f'{where}: importance.profile: "{name}" cannot be read: {error}'
             ) from None
@@ -359,17 +411,24 @@ def _profile_data(name: str, folder: Path, where: Path) -> dict[str, Any]:
     return data
 
 
-def _explain(error: ValidationError, raw: Mapping[str, Any], file: Path) -> list[str]:
-    """A line for each mistake: file, key, what stands there, what is allowed."""
+def _explain(
+    error: ValidationError,
+    raw: Mapping[str, Any],
+    file: Path,
+    *,
+    model: type[BaseModel] | None = None,
+    table: str = "",
+) -> list[str]:
+    """A line for each mistake: file, key, what stands there, what is allowed; `raw` is what `table` holds."""
     lines = []
     for item in error.errors(include_url=False, include_context=False):
         location = item["loc"]
-        key = ""
+        key = table
         for part in location:
             key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else str(part)
         value = _value_at(raw, location)
         if item["type"] == "extra_forbidden":
-            message = "is no setting; " + _suggest(location)
+            message = "is no setting; " + _suggest(location, model or Settings)
             value = None
         else:
             message = _message(item)
@@ -387,28 +446,46 @@ def _message(item: Mapping[str, Any]) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _value_at(raw: object, location: tuple[int | str, ...]) -> object:
-    for part in location:
-        if (isinstance(raw, dict) and part in raw) or (isinstance(raw, list) and isinstance(part, int) and part < len(raw)):
-            raw = raw[part]
-        else:
-            return None
-    return raw
+def _value_at(raw: Mapping[str, Any], location: tuple[int | str, ...]) -> object:
+    value: Any = raw
+    try:
+        for part in location:
+            value = value[part]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return value
 
 
 def _show(location: tuple[int | str, ...], value: object) -> str:
     # A secret that was put where a name belongs must not be repeated on a screen or in a log.
-    if any(isinstance(part, str) and _HIDDEN_KEY.search(part) for part in location):
+    if isinstance(value, str) and any(
+        isinstance(part, str) and _HIDDEN_KEY.search(part) for part in location
+    ):
         return "…"
+    if isinstance(value, str) and str(location[-1]).endswith("url"):
+        value = _QUERY.sub("?***", _USER_INFO.sub(r"\1***@", value))
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - one line on a terminal
 
 
-def _suggest(location: tuple[int | str, ...]) -> str:
-    model: type[BaseModel] = Settings
+_TABLES: Mapping[str, type[BaseModel]] = {
+    "repos": RepoSettings,
+    "llm": LlmSettings,
+    "report": ReportSettings,
+    "thresholds": Thresholds,
+    "title": TitleRule,
+    "message": MessageRule,
+    "size": Step,
+    "files": Step,
+    "kind": KindRule,
+    "kinds": Kind,
+}
+
+
+def _suggest(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
     for part in location[:-1]:
-        model = {"repos": RepoSettings, "llm": LlmSettings, "report": ReportSettings}.get(str(part), model)
-    known = sorted(model.model_fields)
+        model = _TABLES.get(str(part), model)
+    known = sorted({*model.model_fields, *(("profile",) if model is Profile else ())})
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
     meant = f'did you mean "{close[0]}"? ' if close else ""
     return f"{meant}allowed: {', '.join(known)}"

@@ -22,17 +22,19 @@ if TYPE_CHECKING:
 
 OFFLINE_VERSION = "offline-1"
 
-_TITLE = re.compile(r"^(?P<type>[a-zA-Z]+)(\((?P<area>[^)]*)\))?(?P<bang>!?):\s*(?P<rest>.+)$")
+_TITLE = re.compile(r"^(?P<type>[a-zA-Z]+)(\((?P<area>[^)]*)\))?!?:\s*(?P<rest>.+)$")
 _NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
 _TRAILER = re.compile(
-    r"(?i)^(signed-off-by|co-authored-by|reviewed-by|acked-by|tested-by|cc|change-id|cherry picked from)\b.*:"
+    r"(?i)^(signed-off-by|co-authored-by|reviewed-by|acked-by|tested-by|cc|change-id)\b.*:"
+    r"|^\(cherry picked from commit "
 )
 _BREAKING = re.compile(
-    r"(?i)\bbreaking([ -]change)?s?\b|\bdeprecat|\bno longer (supported|available)|\bincompatib"
+    r"(?i)^[a-z]+(\([^)]*\))?!:|\bbreaking([ -]change)?s?\b|\bdeprecat|\bno longer (supported|available)|\bincompatib"
 )
 _SECURITY = re.compile(r"(?i)\bCVE-\d|\bGHSA-|\bvulnerab|\bsecurity\b|\binsecure\b|\binjection\b")
 _PERFORMANCE = re.compile(
-    r"(?i)\bperf(ormance)?\b|\blatency\b|\bthroughput\b|\boverhead\b|\bfaster\b|\bspeed(s|up|-up)?\b|\bmemory (use|usage|footprint)\b"
+    r"(?i)\bperf(ormance)?\b|\blatency\b|\bthroughput\b|\boverhead\b|\bfaster\b|\bspeed(s|up|-up)?\b"
+    r"|\bmemory (use|usage|footprint)\b"
 )
 _REFERENCE = re.compile(r"(?<![\w(])#\d{2,}\b")
 
@@ -111,7 +113,8 @@ class OfflineAnalyst:
             change_type = types["revert"]
         else:
             change_type = types["other"]
-        return change_type, [_NUMBER.sub("", title), *_body_points(message)][:_MAX_POINTS]
+        points = [_NUMBER.sub("", title), *_body_points(message)]
+        return change_type, [point for point in points if point][:_MAX_POINTS]
 
     def _scope(self, files: Sequence[FileChange]) -> Iterator[str]:
         texts = self._texts["scope"]
@@ -156,10 +159,11 @@ class OfflineAnalyst:
         renames: dict[tuple[str, str], int] = defaultdict(int)
         for file in files:
             if file.status == "renamed" and file.previous_path:
-                renames[_folder(file.previous_path), _folder(file.path)] += 1
+                old, new = _folder(file.previous_path), _folder(file.path)
+                if old != new:
+                    renames[old, new] += 1
         for (old, new), _count in sorted(renames.items(), key=lambda item: -item[1])[:2]:
-            if old != new:
-                yield texts["moved"].format(old=code(old or "/"), new=code(new or "/"))
+            yield texts["moved"].format(old=code(old or "/"), new=code(new or "/"))
         binary = sum(file.patch_state == "binary" for file in files)
         if binary:
             yield texts["binary"].format(count=binary)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from digest_pipeline.cli.output import Quiet, Verbose, error_line, result_line, say
+from digest_pipeline.cli.output import Config, Quiet, Verbose, error_line, result_line, say
 
 FIRST_LINES = 40
 DAYS = 3
@@ -22,11 +22,15 @@ def demo(
         Path | None, typer.Option("--data-dir", help="Where to put the history; default: a temporary folder.")
     ] = None,
     language: Annotated[str, typer.Option("--language", help="en or zh.")] = "en",
+    config: Config = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make the newest active days of a repository's own history, offline. Prints a report's path and first lines."""
-    del quiet, verbose
+    """Make the newest active days of a repository's own history, offline. Prints a report's path and first lines.
+
+    It needs no settings: --config is taken, as by every command, and changes nothing.
+    """
+    del config, quiet, verbose
     from digest_pipeline.cli.run import make
     from digest_pipeline.compose import settings_for_clone
     from digest_pipeline.domain.day import day_of

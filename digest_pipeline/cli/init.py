@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import resources
 from pathlib import Path
 
@@ -30,11 +31,11 @@ def init(config: Config = None, quiet: Quiet = False, verbose: Verbose = False) 
         file.parent.mkdir(parents=True, exist_ok=True)
         with Path(file).open("x", encoding="utf-8") as handle:
             handle.write(text)
-    except FileExistsError:
-        raise UsageError(
-            f"{file} exists already and is left as it is; edit it, or name another with --config"
-        ) from None
     except OSError as error:
+        if isinstance(error, FileExistsError) and os.path.lexists(file):
+            raise UsageError(
+                f"{file} exists already and is left as it is; edit it, or name another with --config"
+            ) from None
         raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from None
     result_line(file.absolute())
     say(f"wrote {file}: name your repositories in it, then `digest doctor`, then `digest run`")

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     import duckdb
 
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
+_NO_CODE = re.compile(
+    r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$((?:[A-Za-z_]\w*)?)\$.*?\$\1\$", re.DOTALL
+)
+_EXPLAIN = re.compile(r"(?i)\s*EXPLAIN\s+(?:ANALYZE\s+|\([^)]*\)\s*)?")
+_UPKEEP = re.compile(
+    r"(?i)\b(?:ducklake_)?(?:add_data_files|cleanup_old_files|delete_orphaned_files|expire_snapshots|"
+    r"flush_inlined_data|merge_adjacent_files|rewrite_data_files|set_commit_message|set_option)\s*\("
+)
+"""Functions of DuckLake that write, also where they are read FROM: a few of them even over a read-only catalog."""
 
 
 class Format(StrEnum):
@@ -100,10 +109,23 @@ def _must_only_read(text: str) -> None:
         raise UsageError(f"the query is not SQL: {' '.join(str(error).split())}") from None
     if len(statements) != 1:
         raise UsageError(f"one query at a time, not {len(statements)}")
-    if statements[0].type not in reading:
+    code = _code_of(text)
+    if statements[0].type == duckdb.StatementType.EXPLAIN:
+        # EXPLAIN ANALYZE carries out what it explains.
+        explained = _EXPLAIN.sub("", code, count=1)
+        is_reading = all(statement.type in reading for statement in duckdb.extract_statements(explained))
+    else:
+        is_reading = statements[0].type in reading
+    if not is_reading or _UPKEEP.search(code):
         raise UsageError(
             "the history is open for reading only; a query begins with SELECT, FROM, WITH, DESCRIBE, SUMMARIZE or EXPLAIN"
         )
+
+
+def _code_of(text: str) -> str:
+    """The query without its comments, and with nothing inside its quotes."""
+    empty = {"-": " ", "/": " ", "'": "''", "$": "''", '"': '"x"'}
+    return _NO_CODE.sub(lambda match: empty[match[0][0]], text)
 
 
 def _questions() -> list[str]:
@@ -128,7 +150,7 @@ def _first_comment(text: str) -> str:
 
 
 def _parameters(text: str, given: Sequence[str]) -> dict[str, str]:
-    code = re.sub(r"--[^\n]*|'(?:[^']|'')*'", "", text)
+    code = _code_of(text)
     wanted = list(dict.fromkeys(_PARAMETER.findall(code)))
     values: dict[str, str] = {}
     for item in given:
@@ -193,13 +215,12 @@ def _write_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 def _write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console() if sys.stdout.isatty() else Console(width=10_000)
     table = Table()
     for column in columns:
-        table.add_column(column, overflow="fold")
-    from rich.text import Text
-
+        table.add_column(Text(column), overflow="fold")
     for row in rows:
         table.add_row(*(Text(_text(value)) for value in row))
     console.print(table)

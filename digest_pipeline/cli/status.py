@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -99,7 +100,7 @@ def _print_table(
     from rich.table import Table
 
     table = Table(title=f"{settings.first_day} to {last} ({settings.timezone.key})", title_justify="left")
-    table.add_column("repository")
+    table.add_column("repository", overflow="fold")
     for column in ("made", "missing", "failed", "commits", "analysed", "failed analyses", "deferred"):
         table.add_column(column, justify="right")
     for state in states:
@@ -118,7 +119,7 @@ def _print_table(
                 )
             ),
         )
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=10_000)
     console.print(table)
     for folder, size in _disk_bytes(settings.data_dir).items():
         console.print(f"{folder:10} {size / 1e6:10.1f} MB", highlight=False, markup=False)

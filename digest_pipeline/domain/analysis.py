@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from digest_pipeline.domain.importance import Tier
+from digest_pipeline.domain.importance import Tier  # noqa: TC001 - pydantic reads it
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Language = Literal["zh", "en"]
 Status = Literal["ok", "failed", "deferred"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A half-open span of instants, `start <= t < end`; both carry a timezone."""
+    """A half-open span of instants, `start <= t < end`; both are in UTC."""
 
     start: datetime
     end: datetime
@@ -35,7 +35,10 @@ def span_window(days: Iterable[date], timezone: ZoneInfo) -> Window:
 
 def day_of(moment: datetime, timezone: ZoneInfo) -> date:
     """The day whose window holds `moment`."""
-    return moment.astimezone(timezone).date()
+    day = moment.astimezone(timezone).date()
+    # A clock that is set back over midnight shows the last hour of the old day once more, in the new one.
+    after = day + timedelta(days=1)
+    return after if _midnight(after, timezone) <= moment else day
 
 
 def is_over(day: date, *, now: datetime, timezone: ZoneInfo) -> bool:
@@ -56,5 +59,6 @@ def days_between(first: date, last: date) -> Iterator[date]:
 
 def _midnight(day: date, timezone: ZoneInfo) -> datetime:
     # Where the clock jumps over midnight, fold=0 gives the instant of the jump, for the end of one day and
-    # the start of the next alike: no commit falls between them.
-    return datetime.combine(day, time.min, tzinfo=timezone)
+    # the start of the next alike: no commit falls between them. In UTC, for Python compares two times of one
+    # zone by what their clocks show.
+    return datetime.combine(day, time.min, tzinfo=timezone).astimezone(UTC)

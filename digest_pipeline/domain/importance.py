@@ -9,9 +9,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from digest_pipeline.domain.commit import title_of
 
@@ -86,6 +86,16 @@ class KindRule(_Table):
     fallback: str | None = None
     kinds: tuple[Kind, ...]
 
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        names = [kind.name for kind in self.kinds]
+        if self.fallback is not None and self.fallback not in names:
+            raise ValueError(f'fallback "{self.fallback}" is none of the kinds: {", ".join(names)}')
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f'kind "{name}" stands twice')
+        return self
+
 
 class Profile(_Table):
     """A set of rules; a rule that is left out gives no points and no reason."""
@@ -144,8 +154,10 @@ def merge_overrides(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> di
     merged = dict(base)
     for key, value in overrides.items():
         below = merged.get(key)
-        both_tables = isinstance(below, dict) and isinstance(value, dict)
-        merged[key] = merge_overrides(below, value) if both_tables else value
+        if isinstance(below, dict) and isinstance(value, dict):
+            merged[key] = merge_overrides(below, value)
+        else:
+            merged[key] = value
     return merged
 
 
@@ -165,7 +177,8 @@ def _reasons(message: str, paths: Sequence[str], changed_lines: int, profile: Pr
 
 def _title_reason(title: str, rule: TitleRule) -> Reason:
     match = re.search(rule.pattern, title)
-    word = (match[1] if match and match.re.groups else match[0] if match else "").lower()
+    found = match and (match[1] if match.re.groups else match[0])
+    word = (found or "").lower()  # a group may have taken no part
     if word in rule.points:
         return Reason("title", rule.points[word], word)
     return Reason("title", rule.default, word or "other")

@@ -73,7 +73,7 @@ def _repo_day(
                 failed |= {str(partition_key(day, repo)): error for day, error in result.failed.items()}
                 for day, counts in result.done.items():
                     context.add_asset_metadata(
-                        _metadata(counts), asset_key=name, partition_key=str(partition_key(day, repo))
+                        _metadata(counts, settings.repo(repo).link_base), asset_key=name, partition_key=str(partition_key(day, repo))
                     )
             whole = all(len(done.get(repo, ())) == len(days) for repo, days in days_of.items()) and not failed
             if whole:
@@ -249,15 +249,20 @@ def _failure(failed: Mapping[str, DigestError]) -> dg.Failure:
     )
 
 
-def _metadata(counts: Mapping[str, Any]) -> dict[str, dg.MetadataValue[Any] | Any]:
+def _metadata(counts: Mapping[str, Any], link: str | None = None) -> dict[str, Any]:
+    """What a tired operator reads: counts as numbers, the page as a path and a preview, the repo as a link."""
     metadata: dict[str, Any] = {
-        name: value for name, value in counts.items() if name not in {"preview", "path"}
+        name: ", ".join(value) if isinstance(value, list) else value
+        for name, value in counts.items()
+        if name not in {"preview", "path"}
     }
+    if link is not None:
+        metadata["repository"] = dg.MetadataValue.url(link)
     if "path" in counts:
         metadata["report"] = dg.MetadataValue.path(str(counts["path"]))
     if "preview" in counts:
         metadata["preview"] = dg.MetadataValue.md(counts["preview"])
-    return {name: ", ".join(value) if isinstance(value, list) else value for name, value in metadata.items()}
+    return metadata
 
 
 def code_version(*places: str) -> str:

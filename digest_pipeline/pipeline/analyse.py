@@ -222,7 +222,10 @@ class _Writer:
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, Any]:
+    ok = sum(row["status"] == "ok" for row in rows)
     return {
+        "commits": len(rows),
+        "coverage": ok / len(rows) if rows else 1.0,
         **{tier: sum(row["tier"] == tier for row in rows) for tier in TIERS},
         **{status: sum(row["status"] == status for row in rows) for status in ("ok", "failed", "deferred")},
         **{name: sum(row[name] for row in rows) for name in ("tokens_in", "tokens_out", "tokens_cached")},

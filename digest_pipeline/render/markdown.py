@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from digest_pipeline.domain.analysis import Analysis, Language, Status
-from digest_pipeline.domain.day import Window
 from digest_pipeline.domain.importance import TIERS, Reason, Tier
 from digest_pipeline.render import escape
 
@@ -19,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
     from zoneinfo import ZoneInfo
+
+    from digest_pipeline.domain.analysis import Analysis, Language, Status
+    from digest_pipeline.domain.day import Window
 
 _BODY_START = '<a id="'
 
@@ -116,7 +117,8 @@ class MarkdownRenderer:
     def page(self, page: RepoPage) -> str:
         """The page of a repo and day."""
         tiers = [(tier, page.tier(tier)) for tier in TIERS]
-        return self._environment.get_template("page.md.j2").render(
+        return self._render(
+            "page.md.j2",
             page=page,
             tiers=[(tier, commits) for tier, commits in tiers if commits],
             tier_counts={tier: len(commits) for tier, commits in tiers},
@@ -126,7 +128,10 @@ class MarkdownRenderer:
     def digest(self, day: date, entries: Sequence[DigestEntry]) -> str:
         """The digest of a day over `entries`, in their order."""
         totals = {name: sum(getattr(entry, name) for entry in entries) for name in ("commits", *TIERS)}
-        return self._environment.get_template("digest.md.j2").render(day=day, entries=entries, totals=totals)
+        return self._render("digest.md.j2", day=day, entries=entries, totals=totals)
+
+    def _render(self, template: str, **values: object) -> str:
+        return self._environment.get_template(template).render(**values).rstrip("\n") + "\n"
 
     def _coverage(self, page: RepoPage) -> str:
         label = self._label["coverage"]
@@ -158,8 +163,9 @@ class MarkdownRenderer:
     def _reasons(self, commit: CommitEntry) -> str:
         rules = self._label["rules"]
         return " · ".join(
-            f"{rules.get(reason.rule.partition(':')[0], reason.rule)} {escape.inline(reason.evidence)} {reason.points:+d}"
+            f"{rules.get(kind, kind)} {escape.inline(reason.evidence)} {reason.points:+d}"
             for reason in commit.reasons
+            for kind in [reason.rule.partition(":")[0]]
         )
 
     def _state(self, entry: DigestEntry) -> str:

@@ -28,6 +28,12 @@ _DAMAGED = re.compile(
     r"(?i)not a database|malformed|no magic bytes|corrupt|unable to open database|failed to load ducklake|"
     r"no such file|cannot open file|too small to be a parquet|thrift|ducklake_metadata|snappy|zstd|invalid parquet"
 )
+_MAY_BE_DAMAGE = (
+    duckdb.IOException,
+    duckdb.InvalidInputException,
+    duckdb.FatalException,
+    duckdb.CatalogException,
+)
 
 
 def store_folder(data_dir: Path) -> Path:
@@ -110,15 +116,20 @@ def translate(error: duckdb.Error, data_dir: Path) -> StoreError:
         return StoreBusy(
             f"the history in {data_dir} is held by another process; run again in a moment ({short})"
         )
-    if isinstance(
-        error,
-        duckdb.IOException | duckdb.InvalidInputException | duckdb.FatalException | duckdb.CatalogException,
+    if (
+        # SQLite's complaints about the catalog arrive without a class of their own.
+        type(error) is duckdb.Error or isinstance(error, _MAY_BE_DAMAGE)
     ) and _DAMAGED.search(text):
-        return StoreDamaged(
-            f"the history in {store_folder(data_dir)} is damaged or not one of ours; restore that folder from a backup, "
-            f"or move it away and run again to collect anew ({short})"
-        )
+        return damaged(data_dir, short)
     return StoreError(f"the history in {data_dir} cannot be used: {short}")
+
+
+def damaged(data_dir: Path, reason: str) -> StoreDamaged:
+    """The error for a store that is not what it should be, with the ways on."""
+    return StoreDamaged(
+        f"the history in {store_folder(data_dir)} is damaged or not one of ours; restore that folder from a backup, "
+        f"or move it away and run again to collect anew ({reason})"
+    )
 
 
 def _packaged_extension(name: str) -> Path | None:

@@ -18,6 +18,7 @@ from digest_pipeline.store.connection import (
     SHELL_FILE,
     catalog_path,
     connect,
+    damaged,
     shell_script,
     store_folder,
     translate,
@@ -65,6 +66,7 @@ class History:
         self._lock_path = data_dir / "store.lock"
         try:
             store_folder(data_dir).mkdir(parents=True, exist_ok=True)
+            _must_not_be_hollow(data_dir)
             if not catalog_path(data_dir).exists():
                 with self._lock():  # ATTACH creates the catalog
                     connect(data_dir, read_only=False, timezone=timezone).close()
@@ -236,6 +238,7 @@ def open_history(data_dir: Path, timezone: ZoneInfo | None = None) -> duckdb.Duc
     """
     if not catalog_path(data_dir).exists():
         raise StoreError(f"there is no history in {data_dir} yet; `digest run` makes one")
+    _must_not_be_hollow(data_dir)
     return connect(data_dir, read_only=True, timezone=timezone)
 
 
@@ -255,6 +258,16 @@ def rows_of(
         return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
     except duckdb.Error as error:
         raise translate(error, data_dir) from error
+
+
+def _must_not_be_hollow(data_dir: Path) -> None:
+    """Raise StoreDamaged where the catalog lost its content: DuckDB would begin a new history in its place.
+
+    `history.sql` is written once a catalog is complete, so that one whose making was interrupted passes.
+    """
+    catalog = catalog_path(data_dir)
+    if (data_dir / SHELL_FILE).exists() and catalog.is_file() and catalog.stat().st_size == 0:
+        raise damaged(data_dir, f"{catalog.name} is empty")
 
 
 def _views_hash() -> str:

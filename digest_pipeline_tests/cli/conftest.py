@@ -51,7 +51,7 @@ def project(tmp_path: Path) -> Project:
 def made(tmp_path_factory: pytest.TempPathFactory, engine: Path) -> Project:
     """A project with two repos whose three days are made; tests only read it."""
     other = small_repository(tmp_path_factory.mktemp("repositories") / "bits[1]", commits_per_day=1)
-    other.clock = datetime(2026, 1, 7, 22, tzinfo=UTC)
+    other.clock = datetime(2026, 1, 7, 11, tzinfo=UTC)
     other.write("notes.txt", "x\n")
     other.commit("chore: a title with | pipes, [bold] brackets and 中文 (#77)")
     project = Project(tmp_path_factory.mktemp("made"))

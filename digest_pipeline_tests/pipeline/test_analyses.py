@@ -1,0 +1,186 @@
+"""What is asked of a model, what is kept of it, and what is asked again: over a real endpoint that counts."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from digest_pipeline_tests.fakes import openai_server
+from digest_pipeline_tests.fakes.openai_server import OpenAIServer, Recorded, Reply
+from digest_pipeline_tests.fakes.project import FIRST_DAY, days_from, files_below, local
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
+    from digest_pipeline_tests.fakes.workshop import Workshop
+
+DAYS = days_from(FIRST_DAY, 3)
+NAME = "ada/engine"
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as running:
+        yield running
+
+
+def with_model(workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer, **more: object) -> None:
+    llm = {"base_url": server.url, "model": "fake-1", **more}
+    workshop.configure(local(NAME, engine.path), llm=llm)
+
+
+def statuses(workshop: Workshop) -> list[tuple[object, ...]]:
+    return workshop.rows("SELECT status, analyst, model, count(*) FROM analyses GROUP BY ALL ORDER BY ALL")
+
+
+def test_each_commit_is_asked_once_and_never_again(
+    workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
+) -> None:
+    with_model(workshop, engine, server)
+    workshop.make(DAYS)
+    assert statuses(workshop) == [("ok", "openai", "fake-1", 6)]
+    assert len(server.requests) == 6
+    pages, content = files_below(workshop.data / "reports"), workshop.table("analyses")
+    assert "the change_type" in workshop.page(NAME, FIRST_DAY)
+    workshop.make(DAYS)
+    assert len(server.requests) == 6
+    assert workshop.table("analyses") == content, "not even the time of the analysis changes"
+    assert files_below(workshop.data / "reports") == pages
+
+
+def test_what_was_paid_for_is_kept_whatever_the_settings_say_now(
+    workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
+) -> None:
+    with_model(workshop, engine, server)
+    workshop.make(DAYS[:1])
+    before = workshop.table("analyses")
+    workshop.configure(local(NAME, engine.path))
+    workshop.make(DAYS[:1])
+    assert workshop.table("analyses") == before
+    with_model(workshop, engine, server)
+    workshop.configure(local(NAME, engine.path), llm={"base_url": server.url, "model": "fake-2"})
+    workshop.make(DAYS[:1])
+    assert workshop.table("analyses") == before
+    assert len(server.requests) == 2
+
+
+def test_a_commit_that_is_new_on_a_day_is_asked_alone(
+    workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
+) -> None:
+    with_model(workshop, engine, server)
+    workshop.make(DAYS)
+    engine.commit("fix: late (#9)")
+    workshop.make(DAYS)
+    assert len(server.requests) == 7
+    assert "fix: late" in server.requests[-1].user
+
+
+def test_facts_give_way_to_a_model(workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer) -> None:
+    workshop.make(DAYS[:1])
+    assert [row[:2] for row in statuses(workshop)] == [("ok", "offline")]
+    assert "Offline" in workshop.page(NAME, FIRST_DAY)
+    with_model(workshop, engine, server)
+    workshop.make(DAYS[:1])
+    assert statuses(workshop) == [("ok", "openai", "fake-1", 2)]
+    assert workshop.rows("SELECT DISTINCT attempts FROM analyses") == [(1,)]
+    page = workshop.page(NAME, FIRST_DAY)
+    assert "Offline" not in page
+    assert "`fake-1`" in page
+
+
+def test_what_failed_is_asked_again_and_what_succeeded_is_not(
+    workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
+) -> None:
+    def refuses_one(request: Recorded) -> Reply:
+        if "part 2" in request.user:
+            return openai_server.completion(None, refusal="I would rather not")
+        return openai_server.well_formed(request)
+
+    server.default = refuses_one
+    with_model(workshop, engine, server, attempts=1)
+    workshop.make(DAYS[:1])
+    assert workshop.failed == {}, "a failed analysis is data, no failed day"
+    assert statuses(workshop) == [("failed", "openai", "fake-1", 1), ("ok", "openai", "fake-1", 1)]
+    [(error_class, attempts, error)] = workshop.rows(
+        "SELECT error_class, attempts, error FROM analyses WHERE status = 'failed'"
+    )
+    assert (error_class, attempts) == ("refused", 1)
+    assert error
+    page = workshop.page(NAME, FIRST_DAY)
+    assert "2 commits seen, 1 analysed, 1 failed" in page
+    assert "Analysis failed after 1 attempts" in page
+    assert "1 commits without an analysis" in workshop.daily(FIRST_DAY)
+
+    before = len(server.requests)
+    workshop.make(DAYS[:1])
+    assert len(server.requests) == before + 1
+    assert workshop.rows("SELECT attempts FROM analyses WHERE status = 'failed'") == [(2,)]
+
+    server.default = openai_server.well_formed
+    workshop.make(DAYS[:1])
+    assert len(server.requests) == before + 2
+    assert statuses(workshop) == [("ok", "openai", "fake-1", 2)]
+    assert "without an analysis" not in workshop.daily(FIRST_DAY)
+
+
+def test_an_endpoint_that_is_out_of_order_defers_and_the_next_run_asks_again(
+    workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
+) -> None:
+    server.default = lambda _: openai_server.error(401, "Incorrect API key provided")
+    with_model(workshop, engine, server)
+    workshop.make(DAYS)
+    assert workshop.failed == {}
+    assert statuses(workshop) == [("deferred", "openai", "fake-1", 6)]
+    assert workshop.rows("SELECT DISTINCT error_class FROM analyses") == [("outage",)]
+    assert len(server.requests) < 6, "the key is not tried for every commit"
+    assert "2 deferred" in workshop.page(NAME, FIRST_DAY)
+    server.default = openai_server.well_formed
+    workshop.make(DAYS)
+    assert statuses(workshop) == [("ok", "openai", "fake-1", 6)]
+
+
+def test_each_answer_is_stored_as_soon_as_it_comes(
+    workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
+) -> None:
+    stored, release = threading.Event(), threading.Event()
+
+    def waits(request: Recorded) -> Reply:
+        if "part 2" in request.user:
+            release.wait(30)
+        return openai_server.well_formed(request)
+
+    server.default = waits
+    with_model(workshop, engine, server, concurrency=2)
+    with workshop.pipeline() as pipeline:
+        pipeline.collect(NAME, DAYS[:1])
+        pipeline.diff(NAME, DAYS[:1])
+        running = threading.Thread(target=pipeline.analyse, args=(NAME, DAYS[:1]))
+        running.start()
+        try:
+            for _ in range(200):
+                if statuses(workshop) == [("ok", "openai", "fake-1", 1)]:
+                    stored.set()
+                    break
+                running.join(0.05)
+        finally:
+            release.set()
+            running.join(30)
+    assert stored.is_set(), "the first answer was not stored while the second was awaited"
+    assert statuses(workshop) == [("ok", "openai", "fake-1", 2)]
+
+
+def test_scores_follow_the_profile_and_the_analysis_stays(
+    workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
+) -> None:
+    with_model(workshop, engine, server)
+    workshop.make(DAYS[:1])
+    before = workshop.rows("SELECT sha, analysis, analysed_at FROM analyses ORDER BY sha")
+    with workshop.file.open("a", encoding="utf-8") as file:
+        file.write("\n[importance.thresholds]\nhigh = 1000\nmedium = 999\n")
+    workshop.make(DAYS[:1])
+    assert workshop.rows("SELECT DISTINCT tier FROM analyses") == [("low",)]
+    assert workshop.rows("SELECT sha, analysis, analysed_at FROM analyses ORDER BY sha") == before
+    assert len(server.requests) == 2

@@ -1,0 +1,285 @@
+"""Whole pages from commits and models that write whatever they like."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, get_args
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest_pipeline.domain.analysis import Analysis, Status
+from digest_pipeline.domain.day import day_window
+from digest_pipeline.domain.importance import TIERS, Reason
+from digest_pipeline.render.markdown import (
+    CommitEntry,
+    DigestEntry,
+    MarkdownRenderer,
+    RepoPage,
+    body_of,
+    slug,
+)
+from digest_pipeline_tests.render.reading import anchors, every, headings, local_links, parse, rows, shown
+from digest_pipeline_tests.render.test_escape import nasty
+
+if TYPE_CHECKING:
+    from digest_pipeline.domain.analysis import Language
+    from digest_pipeline.domain.importance import Tier
+
+DAY = date(2026, 2, 21)
+ZONE = ZoneInfo("Asia/Shanghai")
+RENDERERS: dict[Language, MarkdownRenderer] = {
+    "zh": MarkdownRenderer("zh", ZONE),
+    "en": MarkdownRenderer("en", ZONE),
+}
+HTML = ("<br>", "</a>", "<details>", "</details>", "<summary>", "</summary>")
+
+
+def entry(
+    number: int = 1,
+    *,
+    message: str = "feat: a thing",
+    author: str = "Ada",
+    tier: Tier = "high",
+    status: Status = "ok",
+    analysis: Analysis | None = None,
+    reasons: tuple[Reason, ...] = (Reason("title", 8, "feat"),),
+    model: str = "offline",
+    error: str | None = None,
+    attempts: int = 1,
+    unread: tuple[str, ...] = (),
+    complete: bool = True,
+    url: str | None = None,
+) -> CommitEntry:
+    if status == "ok" and analysis is None:
+        analysis = Analysis(change_type="New feature", summary=["a thing"])
+    return CommitEntry(
+        sha=f"{number:040x}",
+        author_name=author,
+        authored_at=datetime(2026, 2, 21, 3, 4, 5, tzinfo=UTC),
+        message=message,
+        title=message.strip().partition("\n")[0].strip(),
+        url=url,
+        tier=tier,
+        score=10,
+        reasons=reasons,
+        status=status,
+        analysis=analysis,
+        model=model,
+        is_offline=model == "offline",
+        attempts=attempts,
+        error=error,
+        unread=unread,
+        complete=complete,
+    )
+
+
+def page(*commits: CommitEntry, repo: str = "owner/name", language: Language = "en") -> str:
+    return RENDERERS[language].page(RepoPage(repo, DAY, day_window(DAY, ZONE), commits))
+
+
+points = st.lists(nasty.filter(bool), max_size=2)
+analyses = st.builds(
+    Analysis,
+    change_type=nasty,
+    summary=points,
+    scope=points,
+    architecture=points,
+    performance=points,
+    security=points,
+    risks=points,
+    advice=points,
+)
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> tuple[CommitEntry, ...]:
+    return tuple(
+        entry(
+            number * 2**112 + number,
+            message=draw(nasty),
+            author=draw(nasty),
+            tier=draw(st.sampled_from(TIERS)),
+            status=status,
+            analysis=draw(analyses) if status == "ok" else None,
+            reasons=(Reason("message:words", 3, draw(nasty)),),
+            model=draw(st.sampled_from(["offline", "`a` model|", "m"])),
+            error=draw(st.one_of(st.none(), nasty)),
+            unread=tuple(draw(st.lists(nasty, max_size=2))),
+            complete=draw(st.booleans()),
+            url=draw(st.sampled_from([None, "https://a.example/commit/1"])),
+        )
+        for number in range(1, draw(st.integers(0, 3)) + 1)
+        for status in [draw(st.sampled_from(get_args(Status)))]
+    )
+
+
+@settings(max_examples=60)
+@given(entries(), st.sampled_from(["zh", "en"]), st.one_of(st.none(), nasty))
+def test_no_commit_and_no_model_can_change_how_a_page_is_built(
+    commits: tuple[CommitEntry, ...], language: Language, error: str | None
+) -> None:
+    single = page(*commits, language=language)
+    both = RENDERERS[language].digest(
+        DAY,
+        [
+            DigestEntry("owner/name", body_of(single), error, commits=len(commits)),
+            DigestEntry("b/c_d", None, error),
+        ],
+    )
+    tiers = {commit.tier for commit in commits}
+    sections = 2 + len(tiers) + len(commits) if commits else 0  # statistics, contents, tiers, commits
+
+    for text, more_headings, more_rows in ((single, 2, 0), (both, 4, 2)):
+        tokens = parse(text)
+        levels = [level for level, _ in headings(tokens)]
+        targets = anchors(tokens)
+        assert len(levels) == more_headings + sections
+        assert all(after <= before + 1 for before, after in pairwise(levels))
+        assert len(rows(text)) == len(commits) + more_rows
+        assert {unquote(link) for link in local_links(tokens)} <= set(targets)
+        assert len(targets) == len(set(targets))
+        for token in every(tokens):
+            assert token.type not in ("image", "s_open", "fence", "code_block", "ordered_list_open")
+            if token.type in ("html_inline", "html_block"):
+                assert token.content.startswith(("<a id=", *HTML))
+            if token.type == "link_open":
+                assert str(token.attrGet("href")).startswith(("#", "https://a.example/commit/1"))
+    folded = single.partition("<details>")[2].partition("</details>")[0]
+    assert folded.count("\n#### ") == sum(commit.tier == "low" for commit in commits)
+
+
+@given(entries())
+def test_the_same_rows_give_the_same_bytes(commits: tuple[CommitEntry, ...]) -> None:
+    fresh = MarkdownRenderer("en", ZONE).page(RepoPage("owner/name", DAY, day_window(DAY, ZONE), commits))
+
+    assert page(*commits) == fresh
+
+
+@pytest.mark.parametrize("message", ["", "\u200b", "  \n "])
+def test_a_commit_without_a_message_goes_by_its_sha(message: str) -> None:
+    text = page(entry(0xABCDEF0 << 132, message=message))
+
+    assert (4, "abcdef0") in headings(parse(text))
+    assert "    - [abcdef0](#owner~name-abcdef000000)\n" in text
+
+
+def test_a_failure_shows_attempts_and_error_and_that_there_is_no_analysis() -> None:
+    text = page(entry(status="failed", error="400: <too> long", attempts=3), language="zh")
+
+    assert r"⚠️ LLM分析失败（已重试3次）: 400: \<too> long" in text
+    assert "*暂无分析*" in text
+    assert "失败 1" in text
+
+
+def test_a_deferral_says_that_it_will_be_tried_again() -> None:
+    text = page(entry(status="deferred", error="quota"))
+
+    assert "⏳ Analysis deferred, it will be tried again: quota" in text
+    assert "0 analysed, 0 failed, 1 deferred" in text
+
+
+def test_without_an_address_no_link_is_written() -> None:
+    assert "view commit" not in page(entry())
+    assert "🔗 [view commit](https://a.example/1)" in page(entry(url="https://a.example/1"))
+
+
+def test_files_without_their_patch_are_named_and_counted() -> None:
+    paths = tuple(f"a/{number}`.py" for number in range(12))
+
+    text = page(entry(unread=paths))
+
+    assert "Files without their patch (12): ``a/0`.py``, " in text
+    assert "``a/9`.py`` …" in text
+    assert "a/10" not in text
+    assert "| 12 files without their patch" in text
+
+
+def test_a_commit_whose_files_were_cut_says_so() -> None:
+    assert "did not give all files" in page(entry(complete=False))
+    assert "did not give all files" not in page(entry())
+
+
+def test_a_tier_without_commits_is_left_out() -> None:
+    text = page(entry(tier="medium"))
+
+    assert "Medium importance (1)" in text
+    assert "High importance" not in text
+    assert "<details>" not in text
+
+
+def test_the_depth_of_a_section_is_that_of_its_tier() -> None:
+    analysis = Analysis(
+        change_type="t",
+        summary=["one", "two"],
+        scope=["s"],
+        architecture=["a"],
+        performance=["p"],
+        security=["x", "y"],
+        risks=["r"],
+        advice=["d"],
+    )
+    high = page(entry(tier="high", analysis=analysis, model="m"))
+    low = page(entry(tier="low", analysis=Analysis(change_type="t", summary=["one"]), model="m"))
+
+    fields = ["Type", "Importance", "Summary", "Scope", "Insight", "Risks", "Advice"]
+    assert [field for field in fields if f"{field}**: " in high] == fields
+    assert [field for field in fields if f"{field}**: " in low] == fields[:3]
+    assert "- **Security**: \n  - x\n  - y\n" in high
+    assert "model `m`" in high
+
+
+def test_the_points_behind_a_tier_can_be_shown_or_not() -> None:
+    hidden = MarkdownRenderer("en", ZONE, show_reasons=False)
+    one = entry(reasons=(Reason("title", 8, "feat"), Reason("size", 2, "185"), Reason("kind", 0, "doc 1/1")))
+
+    assert "> 📐 Score 10: type feat +8 · lines 185 +2 · mostly doc 1/1 +0" in page(one)
+    assert "📐" not in hidden.page(RepoPage("a/b", DAY, day_window(DAY, ZONE), (one,)))
+
+
+def test_a_window_that_changes_the_clock_is_shown_in_local_time() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    day = date(2026, 3, 29)
+
+    text = MarkdownRenderer("en", zone).page(RepoPage("a/b", day, day_window(day, zone), (entry(),)))
+
+    assert "window 2026-03-29 00:00 – 2026-03-30 00:00 (Europe/Berlin)" in text
+
+
+def test_a_digest_names_repos_that_failed_wait_or_lack_analyses() -> None:
+    body = body_of(page(entry()))
+    text = RENDERERS["en"].digest(
+        DAY,
+        [
+            DigestEntry("a/good", body, None, commits=2, high=1, low=1),
+            DigestEntry("a/poor", body, None, commits=1, high=1, unanalysed=1),
+            DigestEntry("a/dead", None, "no | access"),
+            DigestEntry("a/late", None, None),
+        ],
+    )
+
+    cells = [[shown(cell.children or []) for cell in row] for row in rows(text)[:4]]
+    states = [next(cell for cell in reversed(row)) for row in cells]
+    assert states == ["✅", "🟠 1 commits without an analysis", "⚠️ could not be read", "⏳ not made yet"]
+    assert "4 repositories, 3 commits | 🔴 high 2 | 🟡 medium 0 | 🟢 low 1" in text
+    assert "> ⚠️ Could not be read: no | access" in text
+    assert "> ⏳ The report of this day has not been made yet" in text
+
+
+def test_no_two_repos_share_an_anchor() -> None:
+    assert slug("a/b-c") != slug("a-b/c")
+    assert slug("a_b/c") != slug("a/b_c")
+
+
+def test_a_page_ends_with_one_line_break() -> None:
+    for text in (page(), page(entry()), page(entry(tier="low")), RENDERERS["en"].digest(DAY, [])):
+        assert text.endswith("\n")
+        assert not text.endswith("\n\n")
+
+
+def test_a_commit_is_dated_by_its_author_in_local_time() -> None:
+    assert "| 2026-02-21 11:04:05 | Ada |" in page(entry())
