@@ -29,18 +29,21 @@ _TRAILER = re.compile(
     r"|^\(cherry picked from commit "
 )
 _BREAKING = re.compile(
-    r"(?i)^[a-z]+(\([^)]*\))?!:|\bbreaking([ -]change)?s?\b|\bdeprecat|\bno longer (supported|available)|\bincompatib"
+    r"^[a-z]+(?:\([^)]*\))?!:|\bBREAKING\b"
+    r"|(?i:\bbreaking[ -]changes?\b|\bdeprecat|\bno longer (?:supported|available)|\bincompatib)"
 )
 _SECURITY = re.compile(r"(?i)\bCVE-\d|\bGHSA-|\bvulnerab|\bsecurity\b|\binsecure\b|\binjection\b")
 _PERFORMANCE = re.compile(
     r"(?i)\bperf(ormance)?\b|\blatency\b|\bthroughput\b|\boverhead\b|\bfaster\b|\bspeed(s|up|-up)?\b"
     r"|\bmemory (use|usage|footprint)\b"
 )
+_HEADING = re.compile(r"\*{0,2}\w+(?: \w+){0,2}[?:]\*{0,2}")  # "Why?", "Test plan:" say nothing by themselves
 _REFERENCE = re.compile(r"(?<![\w(])#\d{2,}\b")
 
 _MAX_POINTS = 6
 _MAX_NAMES = 8
 _MODULE_DEPTH = 3
+_DEEPEST_MODULE = 6
 
 
 class OfflineAnalyst:
@@ -121,9 +124,7 @@ class OfflineAnalyst:
         if not files:
             yield texts["unchanged"]
             return
-        modules: dict[str, list[FileChange]] = defaultdict(list)
-        for file in files:
-            modules[_module(file.path)].append(file)
+        modules = _modules(files)
         weights = {module: sum(map(_lines, members)) for module, members in modules.items()}
         total = sum(weights.values())
         by_files = total == 0
@@ -238,7 +239,8 @@ def _body_points(message: str) -> list[str]:
         else:
             points.append(line)
             open_point = True
-    return [point if len(point) <= 400 else point[:397] + "…" for point in points if point]  # noqa: PLR2004 - a point, not a page
+    said = (point for point in points if point and not _HEADING.fullmatch(point))
+    return [point if len(point) <= 400 else point[:397] + "…" for point in said]  # noqa: PLR2004 - a point, not a page
 
 
 def _matching_lines(message: str, pattern: re.Pattern[str]) -> list[str]:
@@ -254,9 +256,21 @@ def _by_path(subject: Subject, category: str) -> dict[str, list[str]]:
     return found
 
 
-def _module(path: str) -> str:
+def _modules(files: Sequence[FileChange]) -> dict[str, list[FileChange]]:
+    """The files by folder, as deep as it takes to tell parts of the change apart, and no deeper."""
+    modules: dict[str, list[FileChange]] = {}
+    for depth in range(_MODULE_DEPTH, _DEEPEST_MODULE + 1):
+        modules = defaultdict(list)
+        for file in files:
+            modules[_module(file.path, depth)].append(file)
+        if len(modules) > 1:
+            break
+    return modules
+
+
+def _module(path: str, depth: int) -> str:
     folders = path.split("/")[:-1]
-    return "/".join(folders[:_MODULE_DEPTH]) if folders else path
+    return "/".join(folders[:depth]) if folders else path
 
 
 def _folder(path: str) -> str:
