@@ -47,11 +47,15 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class CommandRun:
-    """One run of the command; `steps` is what an instrumented run wrote about itself."""
+    """One run of the command.
+
+    `events` are those in Dagster's index; `steps` is what an instrumented run wrote about itself.
+    """
 
     storage: Storage
     measured: Measured
     counts: tuple[Count, ...]
+    events: int
     steps: dict[str, Any] | None = None
 
 
@@ -91,7 +95,7 @@ def run_command(
         # Python's own end comes after the last look at the stopwatch.
         known = sum(seconds for kinds in steps["steps"].values() for seconds in kinds.values())
         steps["steps"]["end"]["own"] += max(0.0, measured.wall_seconds - known)
-    return CommandRun(storage, measured, counts, steps)
+    return CommandRun(storage, measured, counts, sum(events_in(home).values()), steps)
 
 
 def stock_home(home: Path) -> Path:
@@ -145,7 +149,7 @@ def _count(span: Span, truth: Truth, data_dir: Path, home: Path, output: Path) -
         ]
     pages = data_dir / "reports"
     printed = output.read_text(encoding="utf-8").splitlines()
-    events = _events(home)
+    events = events_in(home)
     return [
         *counts,
         Count("report files", len(list((pages / REPO).rglob("*.md"))), span.days),
@@ -160,7 +164,8 @@ def _count(span: Span, truth: Truth, data_dir: Path, home: Path, output: Path) -
     ]
 
 
-def _events(home: Path) -> dict[str, int]:
+def events_in(home: Path) -> dict[str, int]:
+    """How many events of each type Dagster keeps in its index over all runs: those of assets, checks and runs."""
     index = home / "storage" / "history" / "runs" / "index.db"
     with closing(sqlite3.connect(f"{index.as_uri()}?mode=ro", uri=True)) as connection:
         rows = connection.execute("SELECT dagster_event_type, count(*) FROM event_logs GROUP BY 1").fetchall()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.command import environment, stock_home, tail
+from benchmarks.command import environment, events_in, stock_home, tail
 from benchmarks.empty_assets import NAMES
 from benchmarks.measure import measure, read_and_forget
 from benchmarks.repository import FIRST_PARENT, REPO
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Wall and CPU seconds of one part of the floor."""
+    """Wall and CPU seconds of one part of the floor, and how many events Dagster's index then holds."""
 
     wall_seconds: float
     cpu_seconds: float
+    events: int = 0
 
 
 def git_patches(span: Span, truth: Truth) -> Cost:
@@ -63,7 +64,7 @@ def empty_run(span: Span, folder: Path) -> Cost:
     wanted = len(NAMES) * span.days
     if answer["materializations"] != wanted:
         raise RuntimeError(f"{answer['materializations']} empty assets were materialized instead of {wanted}")
-    return Cost(answer["wall_seconds"], answer["cpu_seconds"])
+    return Cost(answer["wall_seconds"], answer["cpu_seconds"], sum(events_in(home).values()))
 
 
 def _lines(shas: tuple[str, ...]) -> bytes:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import dagster
 import duckdb
 
-from benchmarks import floor
+from benchmarks import floor, invented
 from benchmarks.command import STORAGES, CommandRun, Count, Storage, run_command
 from benchmarks.repository import Span, Truth, Unmeasurable, ask_git, choose_span, git
 from benchmarks.table import COMMAND_NAMES, print_results
@@ -172,8 +172,8 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--repo",
         type=Path,
-        default=Path(environ.get("BENCH_REPO", Path(__file__).parents[1])),
-        help="a local repository; default: this clone",
+        default=environ.get("BENCH_REPO"),
+        help="a local repository; default: this clone, or an invented history where no day of it is over",
     )
     parser.add_argument(
         "--branch", default=environ.get("BENCH_BRANCH"), help="default: the one that is checked out"
@@ -199,14 +199,26 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _span(chosen: argparse.Namespace, folder: Path) -> Span:
+    days = (chosen.branch, chosen.timezone, chosen.first, chosen.last)
+    if chosen.repo is not None:
+        return choose_span(chosen.repo.expanduser().absolute(), *days)
+    try:
+        return choose_span(Path(__file__).parents[1], *days)
+    except Unmeasurable as error:
+        if days != (None, "UTC", None, None):
+            raise
+        say(f"{error}; measuring an invented history instead")
+        return choose_span(invented.make_repository(folder / "invented.git"), *days)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and give the exit code: 0, 1 where a count does not hold, 2 where nothing can be measured."""
     chosen = _arguments(arguments)
     try:
-        span = choose_span(
-            chosen.repo.expanduser().absolute(), chosen.branch, chosen.timezone, chosen.first, chosen.last
-        )
-        results = run_benchmark(span, repeat=max(chosen.repeat, 1), by_step=not chosen.no_steps)
+        with _folder() as folder:
+            span = _span(chosen, folder)
+            results = run_benchmark(span, repeat=max(chosen.repeat, 1), by_step=not chosen.no_steps)
     except Unmeasurable as error:
         say(f"bench: {error}")
         return 2

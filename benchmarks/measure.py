@@ -126,15 +126,18 @@ def _tree(root: int) -> Iterator[int]:
     yield root
     try:
         tasks = list(Path(f"/proc/{root}/task").iterdir())
+        own_name = _command_line(root)
+        for task in tasks:
+            for child in (task / "children").read_text(encoding="ascii").split():
+                # Between vfork and exec a child still has its parent's memory, which would count twice.
+                if _command_line(int(child)) != own_name:
+                    yield from _tree(int(child))
     except OSError:
-        return
-    for task in tasks:
-        try:
-            children = (task / "children").read_text(encoding="ascii").split()
-        except OSError:
-            continue  # the thread has ended meanwhile
-        for child in children:
-            yield from _tree(int(child))
+        return  # it has ended meanwhile, or one of its threads has; the next sample sees the rest
+
+
+def _command_line(process: int) -> bytes:
+    return Path(f"/proc/{process}/cmdline").read_bytes()
 
 
 def _private_bytes(process: int) -> int:

@@ -87,7 +87,7 @@ def choose_span(path: Path, branch: str | None, timezone: str, first: date | Non
     if last > yesterday or first > last:
         raise Unmeasurable(
             f"no day of {path} from {first} to {last} is over in {timezone}; choose another repository with "
-            '--repo, or other days with --from and --to (make bench ARGS="--repo …")'
+            '--repo, or other days with --from and --to (as in make bench ARGS="--repo PATH")'
         )
     return Span(path, branch, zone, first, last)
 

@@ -109,6 +109,11 @@ def _print_notes(console: Console, results: Results) -> None:
             f"{marred} commits lack objects and would end git's stream: each was fed to a git of its own "
             f"({apart.wall_seconds:.1f} s together, not in the floor)."
         )
+    first = results.rounds[0]
+    console.print(
+        f"Events in Dagster's index: {first.empty.events:,} of the empty assets, "
+        f"{first.commands['batches'].events:,} of the command, which has a digest and checks as well."
+    )
     console.print(
         f"Peak: highest sum of private pages over the process tree, wanted below {MEMORY_LIMIT_MB} MB."
         if _peak(list(results.rounds[0].commands.values())) != "not measured"

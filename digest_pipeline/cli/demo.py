@@ -42,14 +42,16 @@ def demo(
         raise UsageError(f'--language "{language}" is not known; allowed: en, zh')
     chosen: Literal["en", "zh"] = "zh" if language == "zh" else "en"
     clone = clone_of(path)
-    folder = data_dir.expanduser().absolute() if data_dir else Path(tempfile.mkdtemp(prefix="digest-demo-"))
-    settings = settings_for_clone(path, data_dir=folder, language=chosen)
+    settings = settings_for_clone(path, data_dir=(data_dir or Path()).expanduser(), language=chosen)
     latest = day_of(utc_now(), settings.timezone)
     active = sorted(
         {day for moment in clone.commit_times if (day := day_of(moment, settings.timezone)) <= latest}
     )
     if not active:
         raise UsageError(f"every commit of {clone.folder} is dated in the future; check the clock")
+    if data_dir is None:
+        folder = Path(tempfile.mkdtemp(prefix="digest-demo-"))
+        settings = settings.model_copy(update={"data_dir": folder})
     name = settings.repos[0].name
     say(f"reading {name} at {clone.folder}: {len(active)} active days, of which the newest are made")
     newest: list[str] = []
@@ -71,4 +73,4 @@ def demo(
         result_line(line)
     if len(lines) > FIRST_LINES:
         say(f"… {len(lines) - FIRST_LINES} more lines in the file")
-    say(f"all of it lies in {folder}: reports/, and history.sql to ask it in SQL")
+    say(f"all of it lies in {settings.data_dir}: reports/, and history.sql to ask it in SQL")

@@ -70,12 +70,13 @@ def chosen_days(
         raise UsageError("--day and --from/--to exclude each other; name one day or one range")
     if last is not None and first is None:
         raise UsageError("--to needs --from: the first day of the range")
-    start = _day(day or first, "--day" if day else "--from") if (day or first) else latest
-    end = start if day else _day(last, "--to") if last else latest
+    asked = first if day is None else day
+    start = latest if asked is None else _day(asked, "--from" if day is None else "--day")
+    end = start if day is not None else latest if last is None else _day(last, "--to")
     if end < start:
         raise UsageError(
             f"--from {start} lies after --to {end}"
-            if last
+            if last is not None
             else f"{start} is not over yet in {settings.timezone.key}; the last day that is, is {latest}"
         )
     if not is_over(end, now=now, timezone=settings.timezone):
@@ -151,9 +152,13 @@ class _Bars:
         self._progress.update(TaskID(self._tasks[key]), completed=done, total=total)
 
 
-def _day(text: str | None, option: str) -> date:
+def _day(text: str, option: str) -> date:
     try:
-        return date.fromisoformat(text or "")
+        # fromisoformat alone also reads 20260221 and 2026-W08-6.
+        day = date.fromisoformat(text)
+        if text != day.isoformat():
+            raise ValueError(text)
+        return day
     except ValueError:
         raise UsageError(
             f'{option} "{text}" is not a day; write it as YYYY-MM-DD, such as 2026-02-21'

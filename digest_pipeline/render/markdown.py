@@ -97,7 +97,6 @@ class MarkdownRenderer:
         )
         environment.filters |= {
             "inline": escape.inline,
-            "block": escape.block,
             "heading": escape.heading,
             "cell": escape.cell,
             "message_cell": escape.message_cell,
@@ -112,6 +111,7 @@ class MarkdownRenderer:
             "label": self._label,
             "show_reasons": show_reasons,
             "points": self._points,
+            "insight": self._insight,
         }
 
     def page(self, page: RepoPage) -> str:
@@ -155,10 +155,18 @@ class MarkdownRenderer:
         return str(line + (label["unread"].format(count=unread) if unread else ""))
 
     def _points(self, name: str, items: Sequence[str]) -> str:
-        if not items:
-            return ""
-        listed = "".join(f"- {escape.block(item)}\n" for item in items)
-        return f"\n**{name}**{self._label['colon']}\n\n{listed}"
+        listed = "".join(f"- {item}\n" for item in _blocks(items))
+        return f"\n**{name}**{self._label['colon']}\n\n{listed}" if listed else ""
+
+    def _insight(self, analysis: Analysis) -> str:
+        fields, colon = self._label["fields"], self._label["colon"]
+        listed = ""
+        for name in ("architecture", "performance", "security"):
+            items = _blocks(getattr(analysis, name))
+            if items:
+                one_or_more = items[0] if len(items) == 1 else "".join(f"\n  - {item}" for item in items)
+                listed += f"- **{fields[name]}**{colon}{one_or_more}\n"
+        return f"\n**{fields['insight']}**{colon}\n\n{listed}" if listed else ""
 
     def _reasons(self, commit: CommitEntry) -> str:
         rules = self._label["rules"]
@@ -183,6 +191,11 @@ class MarkdownRenderer:
 
     def _minute(self, moment: datetime) -> str:
         return moment.astimezone(self._timezone).strftime("%Y-%m-%d %H:%M")
+
+
+def _blocks(items: Sequence[str]) -> list[str]:
+    """What shows of each point; one that shows nothing would make a heading of the line above its mark."""
+    return [text for item in items if (text := escape.block(item))]
 
 
 def body_of(page: str) -> str:

@@ -24,8 +24,9 @@ _EXTENSIONS = ("ducklake", "sqlite_scanner")
 
 _BUSY = re.compile(r"(?i)database is locked|transaction conflict|conflict|busy")
 _FULL = re.compile(r"(?i)no space left|disk is full|disk full|quota exceeded|errno 28")
+_NO_ACCESS = re.compile(r"(?i)unable to open database|readonly database|permission denied")
 _DAMAGED = re.compile(
-    r"(?i)not a database|malformed|no magic bytes|corrupt|unable to open database|failed to load ducklake|"
+    r"(?i)not a database|malformed|no magic bytes|corrupt|failed to load ducklake|"
     r"no such file|cannot open file|too small to be a parquet|thrift|ducklake_metadata|snappy|zstd|invalid parquet"
 )
 _MAY_BE_DAMAGE = (
@@ -115,6 +116,11 @@ def translate(error: duckdb.Error, data_dir: Path) -> StoreError:
     if _BUSY.search(text):
         return StoreBusy(
             f"the history in {data_dir} is held by another process; run again in a moment ({short})"
+        )
+    if _NO_ACCESS.search(text):
+        return StoreError(
+            f"the history in {store_folder(data_dir)} cannot be opened; check the rights of that folder and its files, "
+            f"which must be writable even for reading ({short})"
         )
     if (
         # SQLite's complaints about the catalog arrive without a class of their own.

@@ -55,9 +55,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, engine: Path) -> Project:
     other.write("notes.txt", "x\n")
     other.commit("chore: a title with | pipes, [bold] brackets and 中文 (#77)")
     project = Project(tmp_path_factory.mktemp("made"))
-    project.configure(
-        local("ada/engine", engine), local("ada/bits", other.path), timezone="Asia/Shanghai"
-    )
+    project.configure(local("ada/engine", engine), local("ada/bits", other.path), timezone="Asia/Shanghai")
     ran = project.digest("run", "--from", "2026-01-05", "--to", "2026-01-07")
     assert ran.code == 0, ran.said
     return project

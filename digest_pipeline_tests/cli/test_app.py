@@ -47,7 +47,9 @@ def test_without_a_command_the_help_is_shown(project: Project) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("option", ["--config", "--quiet", "--verbose", "--help"])
-def test_every_command_takes_the_options_of_every_command(project: Project, command: str, option: str) -> None:
+def test_every_command_takes_the_options_of_every_command(
+    project: Project, command: str, option: str
+) -> None:
     ran = project.digest(command, "--help")
     assert ran.code == 0
     assert option in ran.out
@@ -146,10 +148,10 @@ def test_ctrl_c_is_no_bug(made: Project, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_reader_that_leaves_early_is_no_error(made: Project) -> None:
-    command = f"'{sys.executable}' -m digest_pipeline sql 'SELECT * FROM range(300000)' --format csv | head -1"
-    done = subprocess.run(
-        ["sh", "-c", command], cwd=made.folder, capture_output=True, text=True, check=False
+    command = (
+        f"'{sys.executable}' -m digest_pipeline sql 'SELECT * FROM range(300000)' --format csv | head -1"
     )
+    done = subprocess.run(["sh", "-c", command], cwd=made.folder, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "range\n", "")
 
 

@@ -77,9 +77,15 @@ def test_it_speaks_chinese_and_puts_its_data_where_it_is_told(tmp_path: Path, te
     assert list(temporary.iterdir()) == []
 
 
-def test_a_folder_of_a_clone_and_a_bare_repository_do_as_well(tmp_path: Path, temporary: Path) -> None:
+def test_a_folder_of_a_clone_does_as_well(tmp_path: Path, temporary: Path) -> None:
     builder = small_repository(tmp_path / "engine", days=1, commits_per_day=1)
-    assert Project(builder.path / "src").digest("demo", "--quiet").code == 0
+    ran = Project(builder.path / "src").digest("demo", "--quiet")
+    assert ran.code == 0, ran.said
+    assert "/reports/local/engine/" in ran.lines[0]
+
+
+def test_a_bare_repository_does_as_well(tmp_path: Path, temporary: Path) -> None:
+    builder = small_repository(tmp_path / "engine", days=1, commits_per_day=1)
     git(tmp_path, "clone", "--quiet", "--bare", str(builder.path), "engine.git")
     ran = Project(tmp_path).digest("demo", "--path", "engine.git", "--quiet")
     assert ran.code == 0, ran.said
@@ -93,7 +99,9 @@ def test_a_folder_without_history_is_told_so(tmp_path: Path, temporary: Path) ->
 
 
 def test_a_path_that_does_not_exist_is_told_so(tmp_path: Path, temporary: Path) -> None:
-    assert_refused(Project(tmp_path).digest("demo", "--path", "nowhere"), 1, "nowhere", "--path", most_lines=1)
+    assert_refused(
+        Project(tmp_path).digest("demo", "--path", "nowhere"), 1, "nowhere", "--path", most_lines=1
+    )
     assert list(temporary.iterdir()) == []
 
 
@@ -123,7 +131,9 @@ def test_a_history_of_the_future_is_told_so(tmp_path: Path, temporary: Path) -> 
 
 def test_an_unknown_language_is_wrong_use(tmp_path: Path, temporary: Path) -> None:
     builder = small_repository(tmp_path / "engine", days=1, commits_per_day=1)
-    assert_refused(Project(builder.path).digest("demo", "--language", "fr"), 2, "fr", "en", "zh", most_lines=1)
+    assert_refused(
+        Project(builder.path).digest("demo", "--language", "fr"), 2, "fr", "en", "zh", most_lines=1
+    )
     assert list(temporary.iterdir()) == []
 
 

@@ -54,8 +54,20 @@ def test_what_fails_is_marked_and_all_else_is_tried_still(
     assert_no_traceback(ran)
     assert ran.code == 1
     failed = {name for name, mark in marks(ran.out).items() if mark == "✗"}
-    assert failed == {"repository bad/dead", "repository bad/branch", "repository bad/token", "analyst", "history"}
-    for words in ("cannot be reached", "set branch to one of: main", "NO_SUCH_TOKEN is not set", "base_url", "backup"):
+    assert failed == {
+        "repository bad/dead",
+        "repository bad/branch",
+        "repository bad/token",
+        "analyst",
+        "history",
+    }
+    for words in (
+        "cannot be reached",
+        "set branch to one of: main",
+        "NO_SUCH_TOKEN is not set",
+        "base_url",
+        "backup",
+    ):
         assert words in ran.out
     assert len(ran.lines) == 10, "one line for each thing that was tried"
 

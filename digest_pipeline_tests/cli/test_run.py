@@ -26,9 +26,7 @@ DAYS = [date(2026, 1, 5), date(2026, 1, 6), date(2026, 1, 7)]
 
 
 def paths(project: Project, repos: list[str], days: list[date]) -> list[str]:
-    return [
-        str(project.data / f"reports/{name}/2026/{day}.md") for day in days for name in [*repos, "daily"]
-    ]
+    return [str(project.data / f"reports/{name}/2026/{day}.md") for day in days for name in [*repos, "daily"]]
 
 
 # --- what is made ----------------------------------------------------------------------------------------
@@ -62,6 +60,7 @@ def test_a_range_gives_the_paths_of_its_pages_day_by_day_and_nothing_else(
 
 def test_without_a_day_yesterday_is_made(tmp_path: Path, engine: Path) -> None:
     project = Project(tmp_path)
+    project.begin()
     project.configure(local("ada/engine", engine))
     ran = project.digest("run")
     assert (ran.code, ran.lines) == (0, paths(project, ["ada/engine"], [DAYS[2]]))
@@ -69,6 +68,7 @@ def test_without_a_day_yesterday_is_made(tmp_path: Path, engine: Path) -> None:
 
 def test_from_alone_goes_on_to_yesterday(tmp_path: Path, engine: Path) -> None:
     project = Project(tmp_path)
+    project.begin()
     project.configure(local("ada/engine", engine))
     ran = project.digest("run", "--from", "2026-01-06", "--config", "digest.toml")
     assert (ran.code, ran.lines) == (0, paths(project, ["ada/engine"], DAYS[1:]))
@@ -76,9 +76,15 @@ def test_from_alone_goes_on_to_yesterday(tmp_path: Path, engine: Path) -> None:
 
 def test_a_day_is_cut_at_local_midnight(tmp_path: Path) -> None:
     builder = RepositoryBuilder(tmp_path / "engine")
-    for moment in ("2026-01-05T15:59:59", "2026-01-05T16:00:00", "2026-01-06T15:59:59", "2026-01-06T16:00:00"):
+    for moment in (
+        "2026-01-05T15:59:59",
+        "2026-01-05T16:00:00",
+        "2026-01-06T15:59:59",
+        "2026-01-06T16:00:00",
+    ):
         builder.commit(f"fix: at {moment}", committed_at=datetime.fromisoformat(moment).replace(tzinfo=UTC))
     project = Project(tmp_path)
+    project.begin()
     project.configure(local("ada/engine", builder.path), timezone="Asia/Shanghai")
     assert project.digest("run", "--day", "2026-01-06", "--quiet").code == 0
     assert [row[0] for row in project.rows("SELECT title FROM commits ORDER BY position")] == [
@@ -135,6 +141,7 @@ def test_repos_that_fail_leave_the_others_and_the_digest_which_names_them(
     RepositoryBuilder(tmp_path / "empty")
     monkeypatch.delenv("NO_SUCH_TOKEN", raising=False)
     project = Project(tmp_path / "project")
+    project.begin()
     project.configure(
         {"name": "bad/dead", "url": DEAD_URL},
         local("ada/engine", engine),
@@ -157,7 +164,7 @@ def test_repos_that_fail_leave_the_others_and_the_digest_which_names_them(
         "bad/missing": "does not exist",
         "bad/folder": "no git repository",
         "bad/token": "NO_SUCH_TOKEN",
-        "bad/hub": "127.0.0.1:9",
+        "bad/hub": "GitHub cannot be reached",
     }
     for repo, reason in reasons.items():
         [line] = [line for line in ran.errors if repo in line]
@@ -174,6 +181,7 @@ def test_repos_that_fail_leave_the_others_and_the_digest_which_names_them(
 
 def test_a_repo_that_alone_is_asked_for_and_fails_is_exit_1(tmp_path: Path, engine: Path) -> None:
     project = Project(tmp_path)
+    project.begin()
     project.configure(local("ada/engine", engine), {"name": "bad/dead", "url": DEAD_URL})
     ran = project.digest("run", "--day", "2026-01-05", "--repo", "bad/dead", "--quiet")
     assert (ran.code, ran.lines) == (1, paths(project, [], DAYS[:1]))
@@ -187,6 +195,7 @@ def test_analyses_that_failed_are_counted_and_only_strict_makes_them_an_error(
     tmp_path: Path, engine: Path
 ) -> None:
     project = Project(tmp_path)
+    project.begin()
     with OpenAIServer(lambda _: openai_server.error(400, "no such thing")) as server:
         project.configure(local("ada/engine", engine), llm={"base_url": server.url, "model": "fake"})
         ran = project.digest("run", "--day", "2026-01-05")
@@ -210,6 +219,7 @@ def test_a_key_that_is_not_set_is_said_with_its_variable(
 ) -> None:
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     project = Project(tmp_path)
+    project.begin()
     project.configure(
         local("ada/engine", engine),
         llm={"base_url": "http://127.0.0.1:9/v1", "model": "m", "api_key_env": "NO_SUCH_KEY"},
@@ -226,6 +236,7 @@ def test_a_key_that_is_not_set_is_said_with_its_variable(
 
 def test_a_changed_timezone_is_refused_with_its_two_ways_out(tmp_path: Path, engine: Path) -> None:
     project = Project(tmp_path)
+    project.begin()
     project.configure(local("ada/engine", engine))
     assert project.digest("run", "--day", "2026-01-05", "--quiet").code == 0
     before = files_below(project.data / "reports")
@@ -276,6 +287,7 @@ def test_a_damaged_catalog_is_said_and_moving_it_away_helps(
 
 def test_a_damaged_history_of_dagster_is_said_and_moving_it_away_helps(tmp_path: Path, engine: Path) -> None:
     project = Project(tmp_path)
+    project.begin()
     project.configure(local("ada/engine", engine))
     assert project.digest("run", "--day", "2026-01-05", "--quiet").code == 0
     storage = project.data / "dagster" / "storage"
@@ -292,6 +304,7 @@ def test_a_damaged_history_of_dagster_is_said_and_moving_it_away_helps(tmp_path:
 def test_a_day_that_grew_is_read_again(tmp_path: Path) -> None:
     builder = small_repository(tmp_path / "engine", days=1)
     project = Project(tmp_path)
+    project.begin()
     project.configure(local("ada/engine", builder.path))
     assert project.digest("run", "--day", "2026-01-05", "--quiet").code == 0
     builder.commit("feat: late, but dated to the day (#9)")

@@ -91,15 +91,13 @@ def test_no_rows_are_an_empty_list(made: Project) -> None:
 
 
 def test_csv_can_be_read_back(made: Project) -> None:
-    ran = made.digest(
-        "sql", "SELECT 'a,\"b\"\nc' AS odd, NULL AS nothing, [1, 2] AS list", "--format", "csv"
-    )
+    ran = made.digest("sql", "SELECT 'a,\"b\"\nc' AS odd, NULL AS nothing, [1, 2] AS list", "--format", "csv")
     assert list(csv.reader(io.StringIO(ran.out))) == [["odd", "nothing", "list"], ['a,"b"\nc', "", "[1, 2]"]]
     assert ran.err == ""
 
 
 def test_a_table_counts_its_rows_and_takes_brackets_for_what_they_are(made: Project) -> None:
-    ran = made.digest("sql", "SELECT title AS \"[red]title\" FROM commits WHERE pull_request = 77")
+    ran = made.digest("sql", 'SELECT title AS "[red]title" FROM commits WHERE pull_request = 77')
     assert ran.code == 0
     assert "chore: a title with | pipes, [bold] brackets and 中文 (#77)" in ran.out
     assert "[red]title" in ran.out

@@ -33,9 +33,7 @@ def test_every_day_is_told_with_its_counts(made: Project) -> None:
 def test_disk_use_is_told_by_folder(made: Project) -> None:
     used = made.json("status", "--json")["disk_bytes"]
     assert used["store"] > 0
-    assert used["reports"] == sum(
-        file.stat().st_size for file in (made.data / "reports").rglob("*.md")
-    )
+    assert used["reports"] == sum(file.stat().st_size for file in (made.data / "reports").rglob("*.md"))
     assert used["total"] == sum(size for name, size in used.items() if name != "total")
 
 

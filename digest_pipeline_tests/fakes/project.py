@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from contextlib import chdir, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from digest_pipeline import open_history
 from digest_pipeline.cli.app import invoke
+from digest_pipeline.orchestration.instance import open_instance
 from digest_pipeline.settings import Settings
+from digest_pipeline.store.history import History
 from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+    import duckdb
 
 FIRST_DAY = date(2026, 1, 5)
 DEAD_URL = "http://127.0.0.1:9/nobody/home.git"
@@ -50,11 +59,23 @@ class Ran:
         return self.out + self.err
 
 
+@cache
+def _begun() -> Path:
+    """A data folder with everything in it that is made before the first day: a second of work, done once."""
+    folder = Path(tempfile.mkdtemp(prefix="digest-begun-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    History(folder, ZoneInfo("UTC")).close()
+    with open_instance(folder, {}):
+        pass
+    return folder
+
+
 @dataclass
 class Project:
     """A working folder; relative paths in its settings count from it."""
 
     folder: Path
+    _reader: duckdb.DuckDBPyConnection | None = field(default=None, repr=False)
 
     @property
     def data(self) -> Path:
@@ -92,6 +113,11 @@ class Project:
             lines += ["", "[llm]", *_table(llm)]
         self.file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
+    def begin(self) -> None:
+        """Make the data folder as a first run would leave it, but for the days."""
+        if not self.data.exists():
+            shutil.copytree(_begun(), self.data)
+
     def digest(self, *arguments: str) -> Ran:
         """Run a command in this process, standing in the folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -100,9 +126,7 @@ class Project:
             code = invoke(list(arguments))
         return Ran(code, out.getvalue(), err.getvalue())
 
-    def start(
-        self, *arguments: str, environment: Mapping[str, str] | None = None
-    ) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a command as a process of its own; both its streams are pipes."""
         return subprocess.Popen(
             [sys.executable, "-m", "digest_pipeline", *arguments],
@@ -120,9 +144,10 @@ class Project:
         return finished(self.start(*arguments, environment=environment))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What the history answers, over a connection of its own."""
-        with open_history(self.data) as connection:
-            return connection.execute(query).fetchall()
+        """What the history answers, over one connection that stays open and sees what others write."""
+        if self._reader is None:
+            self._reader = open_history(self.data)
+        return self._reader.execute(query).fetchall()
 
     def json(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever the command printed
         """The JSON that a command printed; it must have succeeded."""

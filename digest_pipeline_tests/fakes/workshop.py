@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.compose import open_analyst, open_source
 from digest_pipeline.pipeline import Pipeline, Workbench
-from digest_pipeline.store.history import History, open_history
+from digest_pipeline.store.history import History
 from digest_pipeline_tests.fakes.project import Project
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Workshop(Project):
     @contextmanager
     def pipeline(self) -> Iterator[Pipeline]:
         """The pipeline of the settings as they stand; the clock goes on a minute each time."""
+        self.begin()
         settings = self.settings
         self.now += timedelta(minutes=1)
         opened = Pipeline(
@@ -95,5 +96,4 @@ class Workshop(Project):
             )
             SELECT DISTINCT table_name FROM ducklake_table_info('history')
             WHERE table_id IN (SELECT try_cast(id AS BIGINT) FROM changed)"""
-        with open_history(self.data) as connection:
-            return {row[0] for row in connection.execute(query, {"snapshot": snapshot}).fetchall()}
+        return {row[0] for row in self.rows(query.replace("$snapshot", str(snapshot)))}

@@ -78,7 +78,9 @@ def test_a_commit_that_is_new_on_a_day_is_asked_alone(
     assert "fix: late" in server.requests[-1].user
 
 
-def test_facts_give_way_to_a_model(workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer) -> None:
+def test_facts_give_way_to_a_model(
+    workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
+) -> None:
     workshop.make(DAYS[:1])
     assert [row[:2] for row in statuses(workshop)] == [("ok", "offline")]
     assert "Offline" in workshop.page(NAME, FIRST_DAY)

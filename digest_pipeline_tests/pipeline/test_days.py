@@ -90,7 +90,11 @@ def test_days_made_one_by_one_are_those_made_at_once(
 
 def test_a_step_without_the_one_before_fails_its_days_and_says_which_to_make(workshop: Workshop) -> None:
     with workshop.pipeline() as pipeline:
-        for step, missing in (("diff", "raw_commits"), ("analyse", "commit_diffs"), ("report", "commit_analyses")):
+        for step, missing in (
+            ("diff", "raw_commits"),
+            ("analyse", "commit_diffs"),
+            ("report", "commit_analyses"),
+        ):
             result = getattr(pipeline, step)(NAME, DAYS)
             assert result.done == {}
             assert set(result.failed) == set(DAYS)
@@ -253,7 +257,9 @@ def test_an_object_that_is_missing_costs_its_file_the_patch_and_the_page_says_so
 ) -> None:
     engine.write("src/lost.py", "lost = 1\n")
     engine.write("src/found.py", "found = 1\n")
-    sha = engine.commit("feat: two files, of which one is lost", committed_at=datetime(2026, 1, 7, 20, tzinfo=UTC))
+    sha = engine.commit(
+        "feat: two files, of which one is lost", committed_at=datetime(2026, 1, 7, 20, tzinfo=UTC)
+    )
     shutil.copytree(engine.path, tmp_path / "damaged")
     blob = engine.git("rev-parse", f"{sha}:src/lost.py").decode().strip()
     (tmp_path / "damaged/.git/objects" / blob[:2] / blob[2:]).unlink()
@@ -261,7 +267,9 @@ def test_an_object_that_is_missing_costs_its_file_the_patch_and_the_page_says_so
     shop.configure(local(NAME, tmp_path / "damaged"))
     shop.make(DAYS)
     assert shop.failed == {}
-    assert shop.rows(f"SELECT path, patch_state, patch IS NULL FROM commit_files WHERE sha = '{sha}' ORDER BY path") == [  # noqa: S608
+    assert shop.rows(
+        f"SELECT path, patch_state, patch IS NULL FROM commit_files WHERE sha = '{sha}' ORDER BY path"
+    ) == [  # noqa: S608
         ("src/found.py", "text", False),
         ("src/lost.py", "missing", True),
     ]
@@ -318,7 +326,9 @@ def test_both_sources_give_the_same_history(tmp_path: Path) -> None:
     assert by_git.failed == by_github.failed == {}
     ours, theirs = by_git.content(), by_github.content()
     for content in (ours, theirs):
-        content["reads"] = [tuple(value for value in row if value not in {"git", "github"}) for row in content["reads"]]
+        content["reads"] = [
+            tuple(value for value in row if value not in {"git", "github"}) for row in content["reads"]
+        ]
     assert len(ours["commit_log"]) == len(nasty.shas)
     assert ours == theirs
     assert files_below(by_git.data / "reports") == files_below(by_github.data / "reports")
@@ -340,5 +350,8 @@ def test_a_page_that_cannot_be_written_is_an_error_that_says_which(workshop: Wor
     folder = workshop.data / f"reports/{NAME}"
     shutil.rmtree(folder)
     folder.write_text("in the way", encoding="utf-8")
-    with workshop.pipeline() as pipeline, pytest.raises(StoreError, match=r"2026-01-05\.md cannot be written"):
+    with (
+        workshop.pipeline() as pipeline,
+        pytest.raises(StoreError, match=r"2026-01-05\.md cannot be written"),
+    ):
         pipeline.report(NAME, DAYS[:1])

@@ -162,7 +162,7 @@ def test_a_known_word_becomes_one_code_span(text: str) -> None:
     assert characters(span.content) == characters(text)
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zs", "Zl", "Zp"]), max_size=40))
+@given(st.text(alphabet=st.characters(exclude_categories=["C", "Z"]), max_size=40))
 def test_only_backslashes_are_added(text: str) -> None:
     assert unescaped(escape.inline(text)) == unescaped(text) or "\\" in text
     assert escape.inline(text).replace("\\", "") == text.replace("\\", "")

@@ -233,6 +233,16 @@ def test_the_depth_of_a_section_is_that_of_its_tier() -> None:
     assert "model `m`" in high
 
 
+def test_a_point_that_shows_nothing_is_left_out_and_makes_no_heading_of_the_line_above() -> None:
+    text = page(
+        entry(analysis=Analysis(change_type="t", summary=["\u200b"], security=[" ", "x"], risks=[""]))
+    )
+
+    assert "- **Security**: x\n" in text
+    assert "Risks" not in text
+    assert [level for level, _ in headings(parse(text))] == [1, 2, 3, 3, 3, 4]
+
+
 def test_the_points_behind_a_tier_can_be_shown_or_not() -> None:
     hidden = MarkdownRenderer("en", ZONE, show_reasons=False)
     one = entry(reasons=(Reason("title", 8, "feat"), Reason("size", 2, "185"), Reason("kind", 0, "doc 1/1")))
