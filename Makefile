@@ -77,7 +77,7 @@ install: .venv/.installed ## set up .venv, .env and the Dagster home; does nothi
 	@$(PIP) install --require-hashes --requirement requirements.lock
 	@pwd -P > $@
 
-demo: install ## build a sample repository and its digest, offline
+demo: install ## the digest of this clone's own newest days, offline
 	$(BIN)/digest demo $(ARGS)
 
 test: install lint ## everything that CI checks: lint, then the tests

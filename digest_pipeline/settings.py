@@ -204,7 +204,15 @@ class RepoSettings(_Table):
     @property
     def link_base(self) -> str | None:
         """Where the repository stands on the web; None where no link can be known."""
-        return self.web_url or derive_web_url(self.url)
+        if self.web_url is not None or self.source == "git":
+            return self.web_url or derive_web_url(self.url)
+        if self.url is not None:
+            return derive_web_url(self.url)
+        # The API of GitHub Enterprise stands at https://HOST/api/v3, that of github.com at a host of its own.
+        if self.api_url == "https://api.github.com":
+            return f"https://github.com/{self.name}"
+        enterprise = self.api_url.removesuffix("/api/v3")
+        return f"{enterprise}/{self.name}" if enterprise != self.api_url else None
 
     def commit_url(self, sha: str) -> str | None:
         """The page of a commit; None where no link can be known."""
@@ -283,7 +291,7 @@ class Settings(_Table):
         except ValidationError as error:
             raise ConfigurationError("\n".join(_explain(error, raw, file))) from None
         folder = file.absolute().parent
-        data_dir = folder / settings.data_dir
+        data_dir = Path(os.path.normpath(folder / settings.data_dir))
         repos = tuple(_with_absolute_path(repo, folder) for repo in settings.repos)
         settings = settings.model_copy(update={"data_dir": data_dir, "repos": repos})
         settings._folder = folder  # noqa: SLF001 - our own

@@ -34,6 +34,7 @@ def demo(
     from digest_pipeline.cli.run import make
     from digest_pipeline.compose import settings_for_clone
     from digest_pipeline.domain.day import day_of
+    from digest_pipeline.domain.state import counted
     from digest_pipeline.errors import UsageError
     from digest_pipeline.pipeline import utc_now
     from digest_pipeline.sources.git import clone_of
@@ -53,7 +54,9 @@ def demo(
         folder = Path(tempfile.mkdtemp(prefix="digest-demo-"))
         settings = settings.model_copy(update={"data_dir": folder})
     name = settings.repos[0].name
-    say(f"reading {name} at {clone.folder}: {len(active)} active days, of which the newest are made")
+    say(
+        f"reading {name} at {clone.folder}: {counted(len(active), 'active day')}, of which the newest are made"
+    )
     newest: list[str] = []
     failed = False
     for day in active[-DAYS:]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line
+from digest_pipeline.domain.state import counted
 from digest_pipeline.errors import DigestError
 from digest_pipeline.settings import RepoSettings, Settings, find_file
 
@@ -20,12 +21,16 @@ MINIMUM_FREE_BYTES = 1 << 30
 
 
 def doctor(config: Config = None, quiet: Quiet = False, verbose: Verbose = False) -> None:
-    """Check settings, git, repositories, tokens, endpoint, store and disk; say what to do. Exit 1 where something fails."""
+    """Check settings, git, repositories, tokens, endpoint, store and disk; say what to do.
+
+    Exit 1 where something fails.
+    """
     del quiet, verbose
     file = find_file(config)
     settings = Settings.load(config)
     result_line(
-        f"✓ settings: {file.absolute()}: {len(settings.repos)} repositories, days from {settings.first_day} in {settings.timezone.key}"
+        f"✓ settings: {file.absolute()}: {counted(len(settings.repos), 'repository', 'repositories')}, "
+        f"days from {settings.first_day} in {settings.timezone.key}"
     )
     healthy = True
     for name, check in _checks(settings):
@@ -79,7 +84,8 @@ def _analyst(settings: Settings) -> str:
     problem = asyncio.run(probe_endpoint(settings.llm))
     if problem is not None:
         raise DigestError(
-            f"{settings.llm.model} at {settings.llm.base_url} does not answer: {problem}; check base_url, model and api_key_env"
+            f"{settings.llm.model} at {settings.llm.base_url} does not answer: {problem}; "
+            "check base_url, model and api_key_env"
         )
     return f"{settings.llm.model} at {settings.llm.base_url} answers"
 
@@ -97,7 +103,8 @@ def _dagster(settings: Settings) -> str:
 
     with open_instance(settings.data_dir) as instance:
         kind = type(instance.event_log_storage).__name__
-        return f"home {instance.root_directory}, {instance.get_runs_count()} runs ({'PostgreSQL' if 'Postgres' in kind else 'SQLite'})"
+        storage = "PostgreSQL" if "Postgres" in kind else "SQLite"
+        return f"home {instance.root_directory}, {counted(instance.get_runs_count(), 'run')} ({storage})"
 
 
 def _disk(settings: Settings) -> str:

@@ -85,7 +85,8 @@ def chosen_days(
         )
     if start < settings.first_day:
         raise UsageError(
-            f"{start} lies before first_day = {settings.first_day}; choose a later day, or set first_day earlier in the settings"
+            f"{start} lies before first_day = {settings.first_day}; choose a later day, "
+            "or set first_day earlier in the settings"
         )
     return list(days_between(start, end))
 
@@ -154,12 +155,10 @@ class _Bars:
 
 def _day(text: str, option: str) -> date:
     try:
-        # fromisoformat alone also reads 20260221 and 2026-W08-6.
         day = date.fromisoformat(text)
-        if text != day.isoformat():
-            raise ValueError(text)
-        return day
     except ValueError:
-        raise UsageError(
-            f'{option} "{text}" is not a day; write it as YYYY-MM-DD, such as 2026-02-21'
-        ) from None
+        day = None
+    # fromisoformat also reads 20260221 and 2026-W08-6.
+    if day is None or text != day.isoformat():
+        raise UsageError(f'{option} "{text}" is not a day; write it as YYYY-MM-DD, such as 2026-02-21')
+    return day

@@ -118,7 +118,8 @@ def _must_only_read(text: str) -> None:
         is_reading = statements[0].type in reading
     if not is_reading or _UPKEEP.search(code):
         raise UsageError(
-            "the history is open for reading only; a query begins with SELECT, FROM, WITH, DESCRIBE, SUMMARIZE or EXPLAIN"
+            "the history is open for reading only; a query begins with "
+            "SELECT, FROM, WITH, DESCRIBE, SUMMARIZE or EXPLAIN"
         )
 
 
@@ -167,7 +168,7 @@ def _parameters(text: str, given: Sequence[str]) -> dict[str, str]:
     return values
 
 
-def _plain(value: object) -> object:
+def _plain(value: object) -> object:  # noqa: PLR0911 - a line for each kind of value
     """A value as JSON has it: times with their offset, numbers as numbers, structs as objects."""
     if isinstance(value, datetime | date):
         return value.isoformat()

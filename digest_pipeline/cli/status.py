@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line
+from digest_pipeline.domain.state import counted
 from digest_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,14 +57,18 @@ def status(
 def _problems(state: RepoState) -> list[str]:
     problems = []
     if state.missing:
-        problems.append(f"{state.repo}: {len(state.missing)} days were never made: {_spans(state.missing)}")
+        problems.append(
+            f"{state.repo}: {counted(len(state.missing), 'day')} never made: {_spans(state.missing)}"
+        )
     for kind, words in (("failed", "could not be read"), ("unfinished", "have no report yet")):
         days = [row["day"] for row in state.days(kind)]
         if days:
-            problems.append(f"{state.repo}: {len(days)} days {words}: {_spans(days)}")
-    counted = {column: state.count(column) for column in ("failed", "deferred")}
+            problems.append(f"{state.repo}: {counted(len(days), 'day')} {words}: {_spans(days)}")
+    numbers = {column: state.count(column) for column in ("failed", "deferred")}
     return problems + [
-        f"{state.repo}: {count} analyses {column}" for column, count in counted.items() if count
+        f"{state.repo}: {counted(count, 'analysis', 'analyses')} {column}"
+        for column, count in counted.items()
+        if count
     ]
 
 

@@ -21,10 +21,8 @@ STOP_SECONDS = 30.0
 
 
 def up(
-    host: Annotated[str, typer.Option("--host", "-h", help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", "-p", min=1, max=65535, help="The port to listen on.")
-    ] = 3000,
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port to listen on.")] = 3000,
     config: Config = None,
     quiet: Quiet = False,
     verbose: Verbose = False,

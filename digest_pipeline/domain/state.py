@@ -45,6 +45,11 @@ def repo_states(
     ]
 
 
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun: `1 day`, `2 days`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def spans(days: Sequence[date]) -> list[tuple[date, date]]:
     """Consecutive days as first and last."""
     found: list[tuple[date, date]] = []

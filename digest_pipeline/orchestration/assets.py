@@ -73,7 +73,9 @@ def _repo_day(
                 failed |= {str(partition_key(day, repo)): error for day, error in result.failed.items()}
                 for day, counts in result.done.items():
                     context.add_asset_metadata(
-                        _metadata(counts, settings.repo(repo).link_base), asset_key=name, partition_key=str(partition_key(day, repo))
+                        _metadata(counts, settings.repo(repo).link_base),
+                        asset_key=name,
+                        partition_key=str(partition_key(day, repo)),
                     )
             whole = all(len(done.get(repo, ())) == len(days) for repo, days in days_of.items()) and not failed
             if whole:
@@ -92,7 +94,7 @@ def _repo_day(
 def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     @dg.asset(
         name="daily_digest",
-        description="The digest of a day over all repos; a repo that could not be read, or is not made yet, is named in it.",
+        description="The digest of a day over all repos; one that could not be read, or is not made yet, is named.",
         group_name=GROUP,
         kinds={"markdown", "duckdb"},
         code_version=code_version("render", "pipeline/report.py", "pipeline/digest.py"),
@@ -152,7 +154,7 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
     return [
         spec(
             "raw_commits",
-            "The commits of a repo's day: the half-open window of committer dates, local midnight to midnight, on the tracked branch.",
+            "The commits of a repo's day on the tracked branch, by committer date, from local midnight to midnight.",
             {"git", "duckdb"},
             code_version("sources", "pipeline/collect.py", "domain/day.py", "domain/commit.py"),
             "commits",
@@ -168,7 +170,7 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
         ),
         spec(
             "commit_analyses",
-            "Each commit's importance with its reasons, and its analysis, or the class of the failure and when to try again.",
+            "Each commit's importance with its reasons, and its analysis, or why there is none and when to try again.",
             {analyst, "duckdb"},
             code_version("analysts", "pipeline/analyse.py", "profiles", "domain"),
             "analyses",

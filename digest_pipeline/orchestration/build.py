@@ -36,7 +36,7 @@ def build_defs(
         return dg.Definitions(
             # A pool counts runs across processes with a daemon's help: without one, nobody gives back the place
             # of a killed run.
-            assets=build_assets(settings, partitions, pooled=pipeline is None),
+            assets=build_assets(settings, partitions, pooled=pipeline is None and settings.llm is not None),
             jobs=build_jobs(partitions),
             schedules=build_schedules(settings),
             sensors=build_sensors(settings),

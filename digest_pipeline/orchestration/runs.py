@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from digest_pipeline.compose import open_pipeline
+from digest_pipeline.domain.state import counted
 from digest_pipeline.orchestration.build import build_defs
 from digest_pipeline.orchestration.instance import open_instance
 from digest_pipeline.orchestration.jobs import DIGESTS, REPO_DAYS
@@ -50,15 +51,16 @@ class RunOutcome:
             span = (
                 f"{rows[0]['day']}"
                 if len(rows) == 1
-                else f"{rows[0]['day']} to {rows[-1]['day']}, {len(rows)} days"
+                else f"{rows[0]['day']} to {rows[-1]['day']}, {counted(len(rows), 'day')}"
             )
             yield (
-                f"{repo} {span}: {total['commits']} commits ({total['high']} high, {total['medium']} medium, "
+                f"{repo} {span}: {counted(total['commits'], 'commit')} "
+                f"({total['high']} high, {total['medium']} medium, "
                 f"{total['low']} low), {total['analysed']} analysed"
             )
         failed, deferred = (sum(row[name] for row in self.rows) for name in ("failed", "deferred"))
         if failed or deferred:
-            yield f"without an analysis: {failed} failed, {deferred} deferred; running the same day again tries them again"
+            yield f"without an analysis: {failed} failed, {deferred} deferred; the same run again tries them again"
 
 
 def run_days(
@@ -80,6 +82,7 @@ def run_days(
         closing(pipeline),
         open_instance(settings.data_dir, capture_output=False) as instance,
     ):
+        pipeline.check()
         report_orphans(instance)
         defs = build_defs(settings, pipeline=pipeline, today=today)
         outcome = RunOutcome()
@@ -114,7 +117,9 @@ def _execute(
     if not result.success:
         outcome.failures += [line for line in _reasons(result) if line not in outcome.failures]
     # From the event log, not from the result: of a step that failed, the result keeps no materializations.
-    made = instance.get_records_for_run(result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
+    made = instance.get_records_for_run(
+        result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
+    ).records
     return {
         str(event.partition)
         for record in made

@@ -37,6 +37,10 @@ class Pipeline:
         """Where the steps read and write."""
         return self._workbench.history
 
+    def check(self) -> None:
+        """Raise ConfigurationError now where a step would later: a key that is not in the environment."""
+        _ = self._workbench.analyst
+
     def collect(self, repo: str, days: Sequence[date]) -> StepResult:
         """Read which commits each day has; asset `raw_commits`."""
         return collect.collect(self._workbench, repo, days)

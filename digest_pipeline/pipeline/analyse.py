@@ -58,7 +58,7 @@ def _analyse_days(
 ) -> None:
     language = bench.settings.language
     profile = bench.settings.profile(repo)
-    analyst = bench.analyst()
+    analyst = bench.analyst
     files = {row["sha"]: row["files"] for row in bench.rows("file_facts", repo, days)}
     known = {
         (row["day"], row["sha"]): row for row in bench.rows("analyses_of_days", repo, days, language=language)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.errors import ConfigurationError, SourceError, SourceRejected
@@ -75,8 +76,12 @@ class Workbench:
             raise opened
         return opened
 
+    @cached_property
     def analyst(self) -> Analyst:
-        """The analyst that the settings name."""
+        """The analyst that the settings name: one for all steps, so that what it learned of its endpoint holds.
+
+        Raises ConfigurationError where its key is not there.
+        """
         return self._open_analyst(self.settings)
 
     def rows(self, query: str, repo: str, days: Sequence[date], **more: object) -> list[dict[str, Any]]:

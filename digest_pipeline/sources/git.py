@@ -149,7 +149,8 @@ class GitSource:
             branches = git.run("for-each-ref", "--format=%(refname:short)", "refs/heads").decode().split()
             if branches:
                 raise SourceRejected(
-                    f"{self._repo}: the default branch of {self._url} has no commits; set branch to one of: {_some(branches)}",
+                    f"{self._repo}: the default branch of {self._url} has no commits; "
+                    f"set branch to one of: {_some(branches)}",
                     repo=self._repo,
                 )
             raise self._empty()
@@ -289,7 +290,8 @@ class GitSource:
 
     def _unknown_branch(self, known: Sequence[str], wanted: str | None = None) -> SourceError:
         return SourceRejected(
-            f'{self._repo}: {self._url} has no branch "{wanted or self._branch or "HEAD"}"; set branch to one of: {_some(known)}',
+            f'{self._repo}: {self._url} has no branch "{wanted or self._branch or "HEAD"}"; '
+            f"set branch to one of: {_some(known)}",
             repo=self._repo,
         )
 

@@ -108,7 +108,8 @@ class Git:
             )
         except subprocess.TimeoutExpired:
             raise SourceUnavailable(
-                f"{self._repo}: git {arguments[0]} gave no answer within {timeout:.0f} s; check the network and try again",
+                f"{self._repo}: git {arguments[0]} gave no answer within {timeout:.0f} s; "
+                "check the network and try again",
                 repo=self._repo,
             ) from None
         except OSError as error:
@@ -204,12 +205,14 @@ class Git:
             )
         if _DUBIOUS.search(text):
             return SourceRejected(
-                f"{self._repo}: {where} belongs to another user; allow it with `git config --global --add safe.directory {where}`",
+                f"{self._repo}: {where} belongs to another user; allow it with "
+                f"`git config --global --add safe.directory {where}`",
                 repo=self._repo,
             )
         if _NO_ACCESS.search(text):
             return SourceRejected(
-                f"{self._repo}: no access to {where}; name a variable that holds a token with token_env, or check its rights ({said})",
+                f"{self._repo}: no access to {where}; name a variable that holds a token with token_env, "
+                f"or check its rights ({said})",
                 repo=self._repo,
             )
         if _NOT_THERE.search(text):

@@ -186,7 +186,8 @@ class History:
         newer = {name for name in applied if not name.startswith("views-")} - set(known)
         if newer:
             raise StoreError(
-                f"the history in {self.data_dir} was made by a newer digest_pipeline ({', '.join(sorted(newer))}); upgrade this one"
+                f"the history in {self.data_dir} was made by a newer digest_pipeline "
+                f"({', '.join(sorted(newer))}); upgrade this one"
             )
         pending = [name for name in known if name not in applied]
         views = f"views-{_views_hash()}"

@@ -5,7 +5,7 @@ SELECT reads.repo,
     max(reads.day) AS last_day,
     count(*) FILTER (reads.error IS NOT NULL) AS days_in_error,
     sum(reads.commit_count) AS commits,
-    (SELECT count(*) FROM analyses WHERE analyses.repo = reads.repo AND status = 'ok') AS analysed
+    (SELECT count(*) FROM current_analyses AS analyses WHERE analyses.repo = reads.repo AND status = 'ok') AS analysed
 FROM reads
 GROUP BY reads.repo
 ORDER BY reads.repo;

@@ -6,5 +6,5 @@ SELECT repo, regexp_extract(path, '^([^/]+(?:/[^/]+)?)/', 1) AS directory,
 FROM commit_files
 WHERE day >= $since::DATE
 GROUP BY repo, directory
-ORDER BY additions + deletions DESC, repo, directory
+ORDER BY sum(additions) + sum(deletions) DESC, repo, directory
 LIMIT 30;

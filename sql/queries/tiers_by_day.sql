@@ -3,7 +3,7 @@ SELECT day, repo, count(*) AS commits,
     count(*) FILTER (tier = 'high') AS high,
     count(*) FILTER (tier = 'medium') AS medium,
     count(*) FILTER (tier = 'low') AS low
-FROM analyses
+FROM current_analyses
 WHERE day BETWEEN $first::DATE AND $last::DATE
-GROUP BY day, repo, language
+GROUP BY day, repo
 ORDER BY day, repo;

@@ -1,0 +1,379 @@
+"""Replacing partitions: whole or not at all, again without a change, and without touching their neighbours."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+
+from digest_pipeline import open_history
+from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError
+from digest_pipeline.store.files import names
+from digest_pipeline.store.history import History, Replacement, read_once
+from digest_pipeline_tests.fakes.project import days_from
+from digest_pipeline_tests.store.rows import REPO, commit, partition, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ZONE = ZoneInfo("UTC")
+DAY = date(2026, 1, 5)
+OTHER = "ada/bits"
+
+
+def everything(history: History) -> list[tuple[Any, ...]]:
+    return history._connection.execute(
+        "SELECT repo, day, sha, message FROM commits UNION ALL BY NAME SELECT repo, day, head_sha, error FROM reads ORDER BY ALL"
+    ).fetchall()
+
+
+# --- replacing -------------------------------------------------------------------------------------------
+
+
+def test_a_partition_that_is_replaced_by_the_same_is_the_same(history: History) -> None:
+    history.replace(*partition(DAY, 3))
+    before = everything(history)
+    history.replace(*partition(DAY, 3))
+    assert everything(history) == before
+    assert len(before) == 4
+
+
+def test_what_stood_in_a_partition_leaves_and_its_neighbours_stay(history: History) -> None:
+    neighbours = [(DAY, OTHER), (DAY + timedelta(days=1), REPO), (DAY - timedelta(days=1), REPO)]
+    for day, repo in neighbours:
+        history.replace(*partition(day, 2, repo))
+    around = everything(history)
+    history.replace(*partition(DAY, 5))
+    history.replace(*partition(DAY, 1))
+    own = [row for row in everything(history) if (row[1], row[0]) == (DAY, REPO)]
+    assert len(own) == 2
+    assert [row for row in everything(history) if row not in own] == around
+    history.replace(Replacement("commit_log", {"repo": [REPO], "day": [DAY]}), Replacement("reads", {"repo": [REPO], "day": [DAY]}))
+    assert everything(history) == around
+
+
+def test_a_batch_of_partitions_is_one_transaction(history: History) -> None:
+    days = days_from(DAY, 40)
+    key = {"repo": [REPO], "day": days}
+    before = snapshots(history)
+    history.replace(
+        Replacement("reads", key, [read(day) for day in days]),
+        Replacement("commit_log", key, [commit(day, number) for number, day in enumerate(days)]),
+    )
+    assert snapshots(history) == before + 1
+    assert len(everything(history)) == 80
+
+
+def test_nothing_to_replace_is_no_transaction(history: History) -> None:
+    before = snapshots(history)
+    history.replace()
+    assert snapshots(history) == before
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"message": None},  # NOT NULL
+        {"committed_at": "not a time"},
+        {"position": 2**40},
+    ],
+)
+def test_a_transaction_that_fails_leaves_nothing_and_the_next_one_works(
+    history: History, broken: dict[str, object]
+) -> None:
+    history.replace(*partition(DAY, 2))
+    before, count = everything(history), snapshots(history)
+    key = {"repo": [REPO], "day": [DAY]}
+    with pytest.raises(StoreError) as raised:
+        history.replace(
+            Replacement("reads", key, [read(DAY, commit_count=9)]),
+            Replacement("commit_log", key, [commit(DAY, 0), commit(DAY, 1, **broken)]),
+        )
+    assert "\n" not in str(raised.value)
+    assert (everything(history), snapshots(history)) == (before, count)
+    history.replace(*partition(DAY, 3))
+    assert len(everything(history)) == 4
+
+
+def test_an_interrupted_transaction_leaves_nothing(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = everything(history)
+
+    def stops(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(history, "_insert", stops)
+        history.replace(*partition(DAY, 2))
+    assert everything(history) == before
+    history.replace(*partition(DAY, 2))
+    assert len(everything(history)) == 3
+
+
+def test_a_busy_store_is_tried_again_and_then_given_up(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    with History(data_dir, ZONE, sleep=waits.append) as history:
+        transact = history._transact
+
+        def busy_twice(replacements: Any) -> None:  # noqa: ANN401 - as it comes
+            if len(waits) < 2:
+                raise duckdb.TransactionException("TransactionContext Error: database is locked")
+            transact(replacements)
+
+        monkeypatch.setattr(history, "_transact", busy_twice)
+        history.replace(*partition(DAY, 1))
+        assert len(everything(history)) == 2
+        assert waits == sorted(waits)
+
+        def always_busy(_: object) -> None:
+            raise duckdb.TransactionException("Transaction conflict")
+
+        monkeypatch.setattr(history, "_transact", always_busy)
+        with pytest.raises(StoreBusy, match="held by another process"):
+            history.replace(*partition(DAY, 1))
+        assert len(waits) < 10
+
+
+def test_a_failure_stands_beside_what_was_read_before(history: History) -> None:
+    key = {"repo": [REPO], "day": [DAY]}
+    history.replace(*partition(DAY, 2))
+    [known] = history.read("pipeline/reads", {"repo": REPO, "first": DAY, "last": DAY})
+    history.replace(Replacement("reads", key, [known | {"error": "no route", "failed_at": "2026-01-06T00:00:00+00:00"}]))
+    [row] = history.read("pipeline/reads", {"repo": REPO, "first": DAY, "last": DAY})
+    assert row == known | {"error": "no route", "failed_at": datetime(2026, 1, 6, tzinfo=UTC)}
+    assert history._connection.execute("SELECT count(*) FROM commits").fetchall() == [(2,)]
+
+
+def test_names_of_repos_are_bound_and_never_part_of_the_sql(history: History) -> None:
+    nasty = "a'/b\"; DROP TABLE reads; --"
+    history.replace(*partition(DAY, 1, nasty), *partition(DAY, 1))
+    history.replace(*partition(DAY, 2, nasty))
+    assert {row[0] for row in everything(history)} == {nasty, REPO}
+
+
+# --- opening ---------------------------------------------------------------------------------------------
+
+
+def test_a_history_that_is_made_twice_is_made_once(tmp_path: Path) -> None:
+    data = tmp_path / "with 'quotes' and 中文" / "data"
+    with History(data, ZONE) as first, History(data, ZONE) as second:
+        first.replace(*partition(DAY, 2))
+        assert len(everything(second)) == 3
+        applied = second._connection.execute("SELECT name FROM schema_migrations").fetchall()
+        assert len(applied) == len(set(applied)) == len(names("migrations"))
+
+
+def test_another_timezone_is_refused_with_two_ways_out(data_dir: Path) -> None:
+    with History(data_dir, ZONE) as history:
+        history.replace(*partition(DAY, 1))
+    with pytest.raises(ConfigurationError) as raised:
+        History(data_dir, ZoneInfo("Asia/Shanghai"))
+    assert 'put timezone = "UTC" back' in str(raised.value)
+    assert "or name a new data_dir" in str(raised.value)
+    with History(data_dir, ZONE) as history:
+        assert len(everything(history)) == 2
+
+
+def test_a_history_without_days_takes_any_timezone(data_dir: Path) -> None:
+    with History(data_dir, ZoneInfo("Asia/Shanghai")) as history:
+        assert everything(history) == []
+
+
+def test_the_history_of_a_newer_version_is_refused(data_dir: Path) -> None:
+    with History(data_dir, ZONE) as history:
+        history._connection.execute("INSERT INTO schema_migrations VALUES ('9999_from_the_future', now())")
+    with pytest.raises(StoreError, match=r"newer digest_pipeline \(9999_from_the_future\); upgrade"):
+        History(data_dir, ZONE)
+
+
+def test_migrations_that_are_missing_are_made_up_for_and_rows_stay(data_dir: Path) -> None:
+    with History(data_dir, ZONE) as history:
+        history.replace(*partition(DAY, 2))
+        history._connection.execute("DELETE FROM schema_migrations WHERE name LIKE 'views-%'")
+        history._connection.execute("DROP VIEW commits")
+    with History(data_dir, ZONE) as history:
+        assert len(everything(history)) == 3
+
+
+def test_the_data_folder_may_be_moved(data_dir: Path, tmp_path: Path) -> None:
+    with History(data_dir, ZONE) as history:
+        history.replace(*partition(DAY, 2))
+        history.run("upkeep")  # into Parquet files
+        before = everything(history)
+    assert list((data_dir / "store/files").rglob("*.parquet"))
+    moved = data_dir.rename(tmp_path / "elsewhere")
+    with open_history(moved) as connection:
+        assert connection.execute("SELECT count(*) FROM commits").fetchall() == [(2,)]
+    with History(moved, ZONE) as history:
+        assert everything(history) == before
+        history.replace(*partition(DAY, 1))
+    assert str(moved) in (moved / "history.sql").read_text(encoding="utf-8")
+    assert not data_dir.exists()
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+def test_readers_only_read_and_see_what_is_written_later(history: History, data_dir: Path) -> None:
+    with open_history(data_dir) as reader:
+        assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(0,)]
+        for statement in ("DELETE FROM reads", "CREATE TABLE mine (x INTEGER)", "DROP VIEW commits"):
+            with pytest.raises(duckdb.Error):
+                reader.execute(statement)
+        history.replace(*partition(DAY, 2))
+        assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(2,)]
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(2,)]
+        history.replace(*partition(DAY, 5))
+        assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(2,)], "a transaction sees one state"
+        reader.execute("COMMIT")
+        assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(5,)]
+
+
+def test_a_folder_without_history_is_said_and_stays_empty(tmp_path: Path) -> None:
+    for reading in (lambda: open_history(tmp_path), lambda: read_once(tmp_path, "pipeline/timezones", {})):
+        with pytest.raises(StoreError, match="`digest run` makes one"):
+            reading()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_any_duckdb_shell_opens_the_history_with_its_file(history: History, data_dir: Path) -> None:
+    history.replace(*partition(DAY, 3))
+    script = (data_dir / "history.sql").read_text(encoding="utf-8")
+    with duckdb.connect() as shell:
+        shell.execute(script)
+        assert shell.execute("SELECT count(*) FROM commits").fetchall() == [(3,)]
+        assert shell.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
+        with pytest.raises(duckdb.Error):
+            shell.execute("DELETE FROM reads")
+
+
+def test_the_order_of_rows_is_that_of_the_query(history: History) -> None:
+    history.replace(*partition(DAY, 7))
+    rows = history.read("pipeline/commits_of_days", {"repo": REPO, "first": DAY, "last": DAY})
+    assert [row["position"] for row in rows] == list(range(7))
+
+
+# --- upkeep ----------------------------------------------------------------------------------------------
+
+
+def test_upkeep_changes_no_row_and_leaves_open_readers_working(history: History, data_dir: Path) -> None:
+    for number, day in enumerate(days_from(DAY, 12)):
+        history.replace(*partition(day, number + 1))
+    before = everything(history)
+    with open_history(data_dir) as reader:
+        query = "SELECT count(*), min(message), max(sha) FROM commits"
+        seen = reader.execute(query).fetchall()
+        reader.execute("BEGIN")
+        assert reader.execute(query).fetchall() == seen
+        for _ in range(2):
+            history.run("upkeep")
+            assert everything(history) == before
+            assert reader.execute(query).fetchall() == seen
+        reader.execute("COMMIT")
+        history.replace(*partition(DAY, 1))
+        assert reader.execute(query).fetchall() == seen
+    with History(data_dir, ZONE) as again:
+        assert everything(again) == before
+
+
+# --- damage ----------------------------------------------------------------------------------------------
+
+
+def catalog_is_text(data: Path) -> None:
+    (data / "store/catalog.sqlite").write_text("this is no database\n" * 500, encoding="utf-8")
+
+
+def catalog_is_cut(data: Path) -> None:
+    file = data / "store/catalog.sqlite"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def catalog_is_empty(data: Path) -> None:
+    (data / "store/catalog.sqlite").write_bytes(b"")
+
+
+def catalog_is_overwritten(data: Path) -> None:
+    file = data / "store/catalog.sqlite"
+    content = bytearray(file.read_bytes())
+    content[4096:-4096] = b"\xff" * (len(content) - 8192)
+    file.write_bytes(content)
+
+
+CATALOGS = [catalog_is_text, catalog_is_cut, catalog_is_empty, catalog_is_overwritten]
+
+
+@pytest.mark.parametrize("damage", CATALOGS, ids=lambda damage: damage.__name__)
+def test_a_damaged_catalog_is_named_in_one_line_and_left_as_it_is(data_dir: Path, damage: Any) -> None:  # noqa: ANN401 - one of the above
+    with History(data_dir, ZONE) as history:
+        history.replace(*partition(DAY, 3))
+    damage(data_dir)
+    before = (data_dir / "store/catalog.sqlite").read_bytes()
+    for opening in (lambda: History(data_dir, ZONE), lambda: open_history(data_dir)):
+        with pytest.raises(StoreDamaged) as raised:
+            opening()
+        message = str(raised.value)
+        assert "\n" not in message
+        assert str(data_dir / "store") in message
+        assert "restore that folder from a backup, or move it away" in message
+    assert (data_dir / "store/catalog.sqlite").read_bytes() == before
+
+
+def file_is_gone(file: Path) -> None:
+    file.unlink()
+
+
+def file_is_text(file: Path) -> None:
+    file.write_text("this is no Parquet\n" * 50, encoding="utf-8")
+
+
+def file_is_empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def file_is_cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+@pytest.mark.parametrize(
+    "damage", [file_is_gone, file_is_text, file_is_empty, file_is_cut], ids=lambda damage: damage.__name__
+)
+def test_a_damaged_file_of_rows_is_named_in_one_line(data_dir: Path, damage: Any) -> None:  # noqa: ANN401 - one of the above
+    with History(data_dir, ZONE) as history:
+        history.replace(*partition(DAY, 3))
+        history.run("upkeep")
+    [file] = (data_dir / "store/files").rglob("commit_log/*.parquet")
+    damage(file)
+    query = {"repo": REPO, "first": DAY, "last": DAY}
+    with History(data_dir, ZONE) as history, pytest.raises(StoreDamaged) as raised:
+        history.read("pipeline/commits_of_days", query)
+    assert "\n" not in str(raised.value)
+    assert str(data_dir / "store") in str(raised.value)
+    with pytest.raises(StoreDamaged):
+        read_once(data_dir, "pipeline/commits_of_days", query)
+
+
+def test_moving_the_store_away_begins_a_new_history(data_dir: Path, tmp_path: Path) -> None:
+    with History(data_dir, ZONE) as history:
+        history.replace(*partition(DAY, 3))
+    shutil.move(data_dir / "store", tmp_path / "away")
+    with History(data_dir, ZoneInfo("Asia/Shanghai")) as history:
+        assert everything(history) == []
+
+
+def test_a_making_that_was_interrupted_is_taken_up(tmp_path: Path) -> None:
+    (tmp_path / "data/store").mkdir(parents=True)
+    (tmp_path / "data/store/catalog.sqlite").write_bytes(b"")
+    with History(tmp_path / "data", ZONE) as history:
+        history.replace(*partition(DAY, 1))
+        assert len(everything(history)) == 2
+
+
+def snapshots(history: History) -> int:
+    [(count,)] = history._connection.execute("SELECT count(*) FROM ducklake_snapshots('history')").fetchall()
+    return int(count)

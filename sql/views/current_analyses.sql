@@ -1,0 +1,4 @@
+-- One analysis for each commit: where it was analysed in several languages, the newest that is ok, else the newest.
+CREATE OR REPLACE VIEW current_analyses AS
+FROM analyses
+QUALIFY row_number() OVER (PARTITION BY repo, day, sha ORDER BY status = 'ok' DESC, analysed_at DESC, language) = 1;
