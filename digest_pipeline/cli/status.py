@@ -67,7 +67,7 @@ def _problems(state: RepoState) -> list[str]:
     numbers = {column: state.count(column) for column in ("failed", "deferred")}
     return problems + [
         f"{state.repo}: {counted(count, 'analysis', 'analyses')} {column}"
-        for column, count in counted.items()
+        for column, count in numbers.items()
         if count
     ]
 
