@@ -147,6 +147,12 @@ def test_the_body_becomes_points_without_headings_and_trailers() -> None:
     ]
 
 
+def test_a_question_that_heads_a_part_is_no_point() -> None:
+    message = "fix: a\n\n* Why?\n\nIt was broken.\n\n* What?\n\nIt is mended."
+
+    assert facts(message).summary == ["a", "It was broken.", "It is mended."]
+
+
 def test_points_are_few_and_short() -> None:
     message = "feat: a\n\n" + "\n".join(f"- {'x' * 500} {number}" for number in range(20))
 
@@ -180,6 +186,14 @@ def test_modules_are_folders_three_deep_by_their_share_of_the_changed_lines() ->
         "`lib`: 20 % of the change (1 file, +10 −10)",
         "`README.md`: 5 % of the change (1 file, +5 −0)",
     ]
+
+
+def test_where_all_files_lie_in_one_folder_its_own_folders_are_told_apart() -> None:
+    apart = facts("feat: x", change("a/b/c/d/e/1.py", 3, 0), change("a/b/c/d/f/2.py", 1, 0)).scope
+    alone = facts("feat: x", change("a/b/c/d/1.py"), change("a/b/c/d/2.py")).scope
+
+    assert [point.partition(":")[0] for point in apart] == ["`a/b/c/d/e`", "`a/b/c/d/f`"]
+    assert alone == ["`a/b/c/d`: 100 % of the change (2 files, +2 −0)"]
 
 
 def test_in_chinese_too() -> None:
@@ -287,7 +301,10 @@ def test_a_message_that_announces_a_break_is_quoted(message: str, line: str) -> 
     assert facts(message, change("a.py")).risks == [f"The message says: {line}"]
 
 
-@pytest.mark.parametrize("message", ["feat: x", "fix: unbreak it", "feat: x\n\nWow! y: z"])
+@pytest.mark.parametrize(
+    "message",
+    ["feat: x", "fix: unbreak it", "feat: x\n\nWow! y: z", "fix: x\n\nIt refactored y, breaking\n`--z`."],
+)
 def test_a_message_that_announces_none_is_not(message: str) -> None:
     assert facts(message, change("a.py")).risks == []
 
