@@ -134,10 +134,9 @@ def _subjects(
             cues[row["sha"]].append(Cue(row["category"], row["path"], row["line"]))
     for day, row, scored in to_ask:
         sha = row["sha"]
+        files: Iterable[Row] = ({**file, "patch": None} for file in facts.get(sha, ()))
         if analyst.reads_patches:
             files = bench.history.read("pipeline/files_of_commit", {"repo": repo, "day": day, "sha": sha})
-        else:
-            files = [dict(file, patch=None) for file in facts.get(sha, ())]
         yield (
             day,
             Subject(

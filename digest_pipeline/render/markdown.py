@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from digest_pipeline.domain.analysis import Analysis, Language, Status
     from digest_pipeline.domain.day import Window
 
-_BODY_START = '<a id="'
+_REPO_HEADING = re.compile(r"^## .*\n\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +200,9 @@ def _blocks(items: Sequence[str]) -> list[str]:
 
 
 def body_of(page: str) -> str:
-    """A repo's page without its title, as the digest takes it."""
-    return page[page.index(_BODY_START) :]
+    """What stands below the repo's heading on its page: the digest has headings of its own."""
+    heading = _REPO_HEADING.search(page)
+    return page[heading.end() :] if heading else page
 
 
 def slug(repo: str) -> str:
