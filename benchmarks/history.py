@@ -1,7 +1,8 @@
 """How long `digest run` takes over a whole history, and beside it the least that any such run could take.
 
 `python -m benchmarks.history --repo PATH --branch main --from DAY --to DAY`, or `make bench ARGS="…"`. Without
-options it measures the history of the clone that it stands in. Exits 1 where a count does not hold.
+options it measures the history of the clone that it stands in, or an invented one where no day of that is
+over. Exits 1 where a count does not hold.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dagster
 import duckdb
@@ -161,6 +163,13 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise argparse.ArgumentTypeError(f'"{name}" is no time zone, such as Asia/Shanghai') from None
+
+
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     environ = os.environ
     parser = argparse.ArgumentParser(
@@ -178,7 +187,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--branch", default=environ.get("BENCH_BRANCH"), help="default: the one that is checked out"
     )
-    parser.add_argument("--timezone", default=environ.get("BENCH_TIMEZONE", "UTC"), help="default: UTC")
+    parser.add_argument(
+        "--timezone", type=_zone, default=environ.get("BENCH_TIMEZONE", "UTC"), help="default: UTC"
+    )
     parser.add_argument(
         "--from",
         dest="first",
@@ -206,7 +217,7 @@ def _span(chosen: argparse.Namespace, folder: Path) -> Span:
     try:
         return choose_span(Path(__file__).parents[1], *days)
     except Unmeasurable as error:
-        if days != (None, "UTC", None, None):
+        if days != (None, ZoneInfo("UTC"), None, None):
             raise
         say(f"{error}; measuring an invented history instead")
         return choose_span(invented.make_repository(folder / "invented.git"), *days)

@@ -7,11 +7,11 @@ import subprocess
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from zoneinfo import ZoneInfo
 
 REPO = "bench/history"
 """What the repository is called in the settings of a run."""
@@ -71,12 +71,13 @@ class Truth:
         return tuple(sha for sha in self.commits if sha not in self.marred)
 
 
-def choose_span(path: Path, branch: str | None, timezone: str, first: date | None, last: date | None) -> Span:
+def choose_span(
+    path: Path, branch: str | None, zone: ZoneInfo, first: date | None, last: date | None
+) -> Span:
     """The span that was asked for; the ends that were left open are those of the history, up to yesterday.
 
     Raises Unmeasurable where no day of it is over.
     """
-    zone = ZoneInfo(timezone)
     yesterday = datetime.now(UTC).astimezone(zone).date() - timedelta(days=1)
     if first is None or last is None:
         moments = [moment for _, moment in _commit_times(path, branch)]
@@ -86,7 +87,7 @@ def choose_span(path: Path, branch: str | None, timezone: str, first: date | Non
         last = last or min(yesterday, datetime.fromtimestamp(max(moments), zone).date())
     if last > yesterday or first > last:
         raise Unmeasurable(
-            f"no day of {path} from {first} to {last} is over in {timezone}; choose another repository with "
+            f"no day of {path} from {first} to {last} is over in {zone.key}; choose another repository with "
             '--repo, or other days with --from and --to (as in make bench ARGS="--repo PATH")'
         )
     return Span(path, branch, zone, first, last)

@@ -85,7 +85,7 @@ def _times(rounds: Sequence[Round]) -> Table:
         ratios = [one.ratio(storage) for one in rounds]
         figures = [statistics.median(ratios), min(ratios), max(ratios)][: 3 if spread else 1]
         wanted = WANTED_RATIO[storage]
-        verdict = "[green]in reach[/green]" if figures[0] <= wanted else "[red]over[/red]"
+        verdict = "[green]met[/green]" if figures[0] <= wanted else "[red]over[/red]"
         cpu = statistics.median(one.cpu_ratio(storage) for one in rounds)
         table.add_row(
             f"[bold]wall / floor[/bold], {COMMAND_NAMES[storage].partition(', ')[2]}\n"

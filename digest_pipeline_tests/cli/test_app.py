@@ -156,6 +156,7 @@ def test_a_reader_that_leaves_early_is_no_error(made: Project) -> None:
 
 
 def test_verbose_and_quiet_change_stderr_alone(project: Project, engine: Path) -> None:
+    project.begin()
     project.configure(local("ada/engine", engine))
     loud, silent = (project.digest("run", "--day", "2026-01-05", option) for option in ("-v", "-q"))
     assert (loud.code, silent.code) == (0, 0)

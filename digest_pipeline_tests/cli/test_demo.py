@@ -77,8 +77,11 @@ def test_it_speaks_chinese_and_puts_its_data_where_it_is_told(tmp_path: Path, te
     assert list(temporary.iterdir()) == []
 
 
-def test_a_folder_of_a_clone_does_as_well(tmp_path: Path, temporary: Path) -> None:
+def test_a_folder_of_a_clone_does_as_well_and_settings_that_lie_there_are_not_read(
+    tmp_path: Path, temporary: Path
+) -> None:
     builder = small_repository(tmp_path / "engine", days=1, commits_per_day=1)
+    (builder.path / "src/digest.toml").write_text("not TOML [", encoding="utf-8")
     ran = Project(builder.path / "src").digest("demo", "--quiet")
     assert ran.code == 0, ran.said
     assert "/reports/local/engine/" in ran.lines[0]
@@ -135,9 +138,3 @@ def test_an_unknown_language_is_wrong_use(tmp_path: Path, temporary: Path) -> No
         Project(builder.path).digest("demo", "--language", "fr"), 2, "fr", "en", "zh", most_lines=1
     )
     assert list(temporary.iterdir()) == []
-
-
-def test_settings_that_lie_about_are_not_read(tmp_path: Path, temporary: Path) -> None:
-    builder = small_repository(tmp_path / "engine", days=1, commits_per_day=1)
-    (builder.path / "digest.toml").write_text("not TOML [", encoding="utf-8")
-    assert Project(builder.path).digest("demo", "--quiet").code == 0

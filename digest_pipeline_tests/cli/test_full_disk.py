@@ -51,6 +51,7 @@ def fill(folder: Path, leave: int) -> Path:
 
 def test_a_full_disk_costs_the_run_and_nothing_that_was_there(small_disk: Path, engine: Path) -> None:
     project = Project(small_disk)
+    project.begin()
     project.configure(local("ada/engine", engine))
     assert project.digest("run", "--day", "2026-01-05", "--quiet").code == 0
     before = project.rows(COUNTS)

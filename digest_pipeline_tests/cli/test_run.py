@@ -271,6 +271,7 @@ def test_a_damaged_catalog_is_said_and_moving_it_away_helps(
     tmp_path: Path, engine: Path, damage: bytes
 ) -> None:
     project = Project(tmp_path)
+    project.begin()
     project.configure(local("ada/engine", engine))
     assert project.digest("run", "--day", "2026-01-05", "--quiet").code == 0
     store = project.data / "store"

@@ -57,7 +57,7 @@ def test_check_fails_where_a_day_is_missing_and_says_which(project: Project, eng
     assert project.digest("status").code == 0
     ran = project.digest("status", "--check")
     assert ran.code == 1
-    assert "ada/engine: 3 days were never made: 2026-01-05 to 2026-01-07" in ran.out
+    assert "ada/engine: 3 days never made: 2026-01-05 to 2026-01-07" in ran.out
 
 
 def test_a_failed_day_is_failed_and_not_missing(project: Project, engine: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_failed_day_is_failed_and_not_missing(project: Project, engine: Path) 
     assert "cannot be reached" in gone["days"][0]["error"]
     ran = project.digest("status", "--check")
     assert ran.code == 1
-    assert "ada/gone: 1 days could not be read: 2026-01-07" in ran.out
+    assert "ada/gone: 1 day could not be read: 2026-01-07" in ran.out
 
 
 def test_a_damaged_history_is_an_error(project: Project, engine: Path) -> None:
