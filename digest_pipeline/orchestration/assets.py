@@ -17,7 +17,11 @@ import duckdb
 
 from digest_pipeline.errors import DigestError
 from digest_pipeline.orchestration.checks import CHECKS, evaluate
-from digest_pipeline.orchestration.events import log_asset_check_evaluations, log_materializations
+from digest_pipeline.orchestration.events import (
+    add_partition_metadata,
+    log_asset_check_evaluations,
+    log_materializations,
+)
 from digest_pipeline.orchestration.partitions import Partitions, by_repo, partition_key
 from digest_pipeline.pipeline import Pipeline, StepResult
 from digest_pipeline.settings import Settings
@@ -71,12 +75,15 @@ def _repo_day(
                 result = _tried(step, pipeline, repo, days)
                 done[repo] = list(result.done)
                 failed |= {str(partition_key(day, repo)): error for day, error in result.failed.items()}
-                for day, counts in result.done.items():
-                    context.add_asset_metadata(
-                        _metadata(counts, settings.repo(repo).link_base),
-                        asset_key=name,
-                        partition_key=str(partition_key(day, repo)),
-                    )
+                link = settings.repo(repo).link_base
+                add_partition_metadata(
+                    context,
+                    name,
+                    {
+                        str(partition_key(day, repo)): _metadata(counts, link)
+                        for day, counts in result.done.items()
+                    },
+                )
             whole = all(len(done.get(repo, ())) == len(days) for repo, days in days_of.items()) and not failed
             if whole:
                 yield dg.MaterializeResult(asset_key=name)
@@ -111,8 +118,8 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
             result = pipeline.digest(days)
         except DigestError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
-        for day, counts in result.done.items():
-            context.add_asset_metadata(_metadata(counts), partition_key=day.isoformat())
+        pages = {day.isoformat(): _metadata(counts) for day, counts in result.done.items()}
+        add_partition_metadata(context, "daily_digest", pages)
         return dg.MaterializeResult()
 
     return daily_digest

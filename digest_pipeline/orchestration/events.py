@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import dagster as dg
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
@@ -52,6 +52,22 @@ def log_materializations(
                 op.log_event(materialization)
         else:
             _log(op, list(group), DagsterEvent.asset_materialization)
+
+
+def add_partition_metadata(
+    context: dg.AssetExecutionContext, asset: str, metadata: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Add metadata to the coming materializations of `asset`, by partition key.
+
+    As `context.add_asset_metadata` does, which lists the whole range anew for each of its partitions.
+    """
+    step = context.op_execution_context.get_step_execution_context()
+    accumulator = step._metadata_accumulator  # noqa: SLF001
+    for key, values in metadata.items():
+        accumulator = accumulator.with_additional_asset_metadata(
+            asset_key=dg.AssetKey(asset), metadata=values, partition_key=key
+        )
+    step._metadata_accumulator = accumulator  # noqa: SLF001
 
 
 def _log(

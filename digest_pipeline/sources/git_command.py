@@ -70,6 +70,10 @@ _DUBIOUS = re.compile(r"(?i)dubious ownership")
 _NO_SPACE = re.compile(r"(?i)no space left on device|disk quota exceeded")
 
 
+PIPE_BYTES = 1 << 20
+"""So much may wait in the pipe, so that git goes on while its output is parsed (Linux; elsewhere 64 KB)."""
+
+
 class Git:
     """The `git` command on one repository, or (with `git_dir=None`) on none.
 
@@ -138,6 +142,7 @@ class Git:
                     stdin=stdin,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
+                    pipesize=PIPE_BYTES,
                     env=self._environment(network=False),
                 )
             except OSError as error:

@@ -36,7 +36,9 @@ def _column(kind: str, values: list[Any]) -> Any:  # noqa: ANN401 - nanoarrow's 
     if kind.replace('"', "") == _REASONS:  # DuckDB quotes field names that are words of its own
         return _lists(values, _reasons)
     if "STRUCT" in kind or kind.endswith("[]"):
-        raise TypeError(f"no column of type {kind} can be written")  # as text it would come back as something else
+        raise TypeError(
+            f"no column of type {kind} can be written"
+        )  # as text it would come back as something else
     return na.c_array([None if value is None else str(value) for value in values], na.string())
 
 

@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -147,13 +147,29 @@ class History:
                 raise
 
     def _delete(self, replacement: Replacement) -> None:
-        # Identifiers come from our own code; the values are bound.
+        # Identifiers come from our own code; the values are bound, or come as a table of their own: for every
+        # value that it binds, DuckDB looks for pandas first, which takes longer than the deletion.
+        types = self._types(replacement.table)
         conditions: list[str] = []
         values: list[object] = []
-        for column, allowed in replacement.key.items():
-            conditions.append(f"{column} IN ({', '.join('?' * len(allowed))})")
-            values.extend(allowed)
-        self._connection.execute(f"DELETE FROM {replacement.table} WHERE {' AND '.join(conditions)}", values)  # noqa: S608
+        with ExitStack() as registered:
+            for column, allowed in replacement.key.items():
+                if len(allowed) == 1:
+                    conditions.append(f"{column} = ?")
+                    values += allowed
+                    continue
+                name = f"wanted_{column}"
+                self._connection.register(
+                    name, arrow_table({column: types[column]}, [{column: value} for value in allowed])
+                )
+                registered.callback(self._connection.unregister, name)
+                conditions.append(f"{column} IN (FROM {name} SELECT {column}::{types[column]})")
+                if allowed:  # files of other days are passed over by their statistics
+                    conditions.append(f"{column} BETWEEN ? AND ?")
+                    values += [min(allowed), max(allowed)]
+            self._connection.execute(
+                f"DELETE FROM {replacement.table} WHERE {' AND '.join(conditions)}", values
+            )
 
     def _insert(self, table: str, rows: Sequence[Row]) -> None:
         incoming = arrow_table(self._types(table), rows)

@@ -132,12 +132,13 @@ def test_an_endpoint_that_is_out_of_order_defers_and_the_next_run_asks_again(
     workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
 ) -> None:
     server.default = lambda _: openai_server.error(401, "Incorrect API key provided")
-    with_model(workshop, engine, server)
+    with_model(workshop, engine, server, concurrency=1)
     workshop.make(DAYS)
     assert workshop.failed == {}
     assert statuses(workshop) == [("deferred", "openai", "fake-1", 6)]
     assert workshop.rows("SELECT DISTINCT error_class FROM analyses") == [("outage",)]
-    assert len(server.requests) < 6, "the key is not tried for every commit"
+    # A run asks for each repo anew, and here three days are one run: the key is not tried for every commit.
+    assert len(server.requests) < 6
     assert "2 deferred" in workshop.page(NAME, FIRST_DAY)
     server.default = openai_server.well_formed
     workshop.make(DAYS)
