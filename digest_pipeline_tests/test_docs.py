@@ -100,7 +100,9 @@ def test_the_options_of_all_commands_are_documented(option: str) -> None:
 @pytest.mark.parametrize(("table", "key"), KEYS, ids=[f"{table}.{key}".strip(".") for table, key in KEYS])
 def test_every_setting_is_documented(table: str, key: str) -> None:
     settings = (TOP / "docs/settings.md").read_text(encoding="utf-8")
-    assert re.search(rf"(?<![\w-]){key}(?![\w-])", settings), f"docs/settings.md says nothing of {table}.{key}"
+    assert re.search(rf"(?<![\w-]){key}(?![\w-])", settings), (
+        f"docs/settings.md says nothing of {table}.{key}"
+    )
 
 
 @pytest.mark.parametrize("question", names("queries"))
@@ -136,7 +138,9 @@ def test_what_a_person_is_told_to_type_is_there() -> None:
             wrong.append(f"{where}: there is no command {name}")
             continue
         given = {word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][\w-]*(=.*)?", word)}
-        wrong += [f"{where}: there is no {option}" for option in given - OPTIONS[name] - OPTIONS[""] - EVERYWHERE]
+        wrong += [
+            f"{where}: there is no {option}" for option in given - OPTIONS[name] - OPTIONS[""] - EVERYWHERE
+        ]
     assert wrong == []
 
 

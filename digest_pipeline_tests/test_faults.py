@@ -42,7 +42,9 @@ START_SECONDS = 60
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three commits on each of six days."""
-    return small_repository(tmp_path_factory.mktemp("repositories") / "engine", days=6, commits_per_day=3).path
+    return small_repository(
+        tmp_path_factory.mktemp("repositories") / "engine", days=6, commits_per_day=3
+    ).path
 
 
 @pytest.fixture(scope="module")
@@ -159,13 +161,12 @@ def test_four_runs_at_once_beside_a_reader_all_succeed(
             ran = finished(process)
             assert ran.code == 0, ran.said
             assert ran.lines == [
-                str(shop.data / f"reports/{name}/2026/{day}.md") for name in ("ada/engine", "ada/again", "daily")
+                str(shop.data / f"reports/{name}/2026/{day}.md")
+                for name in ("ada/engine", "ada/again", "daily")
             ]
         assert counts == sorted(counts)
         assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(2 * 3 * 5,)]
-    expected = {
-        table: [row for row in rows if DAYS[5] not in row] for table, rows in whole.content().items()
-    }
+    expected = {table: [row for row in rows if DAYS[5] not in row] for table, rows in whole.content().items()}
     assert shop.content() == expected
     assert set(runs_of(shop)) == {dg.DagsterRunStatus.SUCCESS}
 

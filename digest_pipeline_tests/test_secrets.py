@@ -37,7 +37,14 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def spellings(secret: str) -> set[str]:
     """A secret as it stands, and as it travels."""
     basic = base64.b64encode(f"x-access-token:{secret}".encode()).decode()
-    return {secret, quote(secret), quote(secret, safe=""), base64.b64encode(secret.encode()).decode(), basic, basic[:40]}
+    return {
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        base64.b64encode(secret.encode()).decode(),
+        basic,
+        basic[:40],
+    }
 
 
 def places_of(secret: str, project: Project, *runs: Ran) -> list[str]:
@@ -133,7 +140,10 @@ def test_secrets_in_the_settings_file_are_refused_without_being_repeated(tmp_pat
             assert ran.code == 2
             assert TOKEN not in ran.said
             assert "token_env" in ran.err
-    project.configure(local("ada/engine", tmp_path), llm={"base_url": "http://127.0.0.1:9/v1", "model": "m", "api_key_env": KEY})
+    project.configure(
+        local("ada/engine", tmp_path),
+        llm={"base_url": "http://127.0.0.1:9/v1", "model": "m", "api_key_env": KEY},
+    )
     ran = project.digest("run", "--verbose")
     assert ran.code == 2
     assert KEY not in ran.said

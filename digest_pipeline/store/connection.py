@@ -52,13 +52,8 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection in which the history is attached and in use; 180 ms. Raises StoreError."""
     try:
-        config = {
-            "threads": min(4, os.cpu_count() or 2),
-            # Hashing 70 MB for their signatures takes 0.3 s of every connection. What pip installed is as much
-            # to be trusted as the rest of its package; what is loaded by name is still checked.
-            "allow_unsigned_extensions": all(map(_packaged_extension, _EXTENSIONS)),
-        }
-        connection = duckdb.connect(":memory:", config=config)
+        threads = min(4, os.cpu_count() or 2)
+        connection = duckdb.connect(":memory:", config={"threads": threads})
         for line in load_statements():
             connection.execute(line)
         connection.execute(f"SET memory_limit = '{memory}'")

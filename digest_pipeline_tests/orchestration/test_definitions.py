@@ -19,7 +19,14 @@ from digest_pipeline.orchestration.assets import MAX_PARTITIONS_PER_RUN, code_ve
 from digest_pipeline.orchestration.build import build_defs
 from digest_pipeline.orchestration.checks import CHECKS
 from digest_pipeline.orchestration.jobs import DIGESTS, REPO_DAYS
-from digest_pipeline.orchestration.partitions import RANGE_END, RANGE_START, by_repo, consecutive, partition_key, range_tags
+from digest_pipeline.orchestration.partitions import (
+    RANGE_END,
+    RANGE_START,
+    by_repo,
+    consecutive,
+    partition_key,
+    range_tags,
+)
 from digest_pipeline.orchestration.sensors import build_sensors
 from digest_pipeline.settings import Settings
 from digest_pipeline_tests.fakes.project import DEAD_URL, FIRST_DAY, days_from, local, small_repository
@@ -80,9 +87,7 @@ def test_there_are_the_assets_of_the_contract(defs: dg.Definitions) -> None:
         assert "duckdb" in spec.kinds
         assert spec.code_version, name
         assert "dagster/column_schema" in spec.metadata, name
-    parents = {
-        name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()
-    }
+    parents = {name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()}
     assert parents == {
         "raw_commits": set(),
         "commit_diffs": {"raw_commits"},
@@ -96,7 +101,10 @@ def test_there_are_the_assets_of_the_contract(defs: dg.Definitions) -> None:
 def test_the_kind_of_the_analyst_is_that_of_the_settings(shop: Workshop, engine: Path) -> None:
     shop.configure(local(ENGINE, engine), llm={"base_url": "http://127.0.0.1:9/v1", "model": "m"})
     specs = build_defs(shop.settings).resolve_all_asset_specs()
-    assert {spec.key.to_user_string(): spec.kinds for spec in specs}["commit_analyses"] == {"openai", "duckdb"}
+    assert {spec.key.to_user_string(): spec.kinds for spec in specs}["commit_analyses"] == {
+        "openai",
+        "duckdb",
+    }
 
 
 def test_partitions_are_a_day_and_a_repo_and_the_digest_has_days_alone(defs: dg.Definitions) -> None:
@@ -139,7 +147,8 @@ def test_jobs_are_those_that_an_operator_wants_and_each_says_what_it_does(defs: 
     assert set(jobs) == {"repo_days", "reanalyse", "rerender", "digests", "upkeep"}
     assert all(job.description for job in jobs.values())
     selected = {
-        name: {key.to_user_string() for key in job.asset_layer.selected_asset_keys} for name, job in jobs.items()
+        name: {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
+        for name, job in jobs.items()
     }
     assert selected == {
         "repo_days": set(REPO_ASSETS),
@@ -198,7 +207,10 @@ def running(shop: Workshop) -> Iterator[tuple[dg.Definitions, dg.DagsterInstance
 
 
 def execute(
-    defs: dg.Definitions, instance: dg.DagsterInstance, job: str, **how: Any  # noqa: ANN401 - Dagster's own
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    job: str,
+    **how: Any,  # noqa: ANN401 - Dagster's own
 ) -> dg.ExecuteInProcessResult:
     return defs.resolve_job_def(job).execute_in_process(
         instance=instance, raise_on_error=False, run_config=dict(SILENT), **how
@@ -211,7 +223,9 @@ def materialized(instance: dg.DagsterInstance, asset: str) -> set[str]:
 
 def evaluations(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str | None, bool]]:
     found = []
-    for record in instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION).records:
+    for record in instance.get_records_for_run(
+        run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ).records:
         event = record.event_log_entry.dagster_event
         assert event is not None
         data = event.asset_check_evaluation_data
@@ -275,7 +289,8 @@ def test_a_repo_that_fails_leaves_its_partitions_failed_and_the_others_made(shop
         assert data.user_failure_data.metadata["partitions"].value == len(bad)
         # What was made carries what a person needs, as it would from a run without failures.
         [record] = instance.fetch_materializations(
-            dg.AssetRecordsFilter(dg.AssetKey("repo_report"), asset_partitions=[f"{FIRST_DAY}|{ENGINE}"]), limit=1
+            dg.AssetRecordsFilter(dg.AssetKey("repo_report"), asset_partitions=[f"{FIRST_DAY}|{ENGINE}"]),
+            limit=1,
         ).records
         event = record.asset_materialization
         assert event is not None
@@ -300,7 +315,10 @@ def test_a_repo_that_was_made_and_cannot_be_read_any_more_is_not_fresh(
         assert not execute(defs, instance, REPO_DAYS, partition_key=key).success
         rendered = execute(defs, instance, "rerender", partition_key=key)
         assert rendered.success
-        assert evaluations(instance, rendered.run_id) == [("freshness", key, False), ("links_resolve", key, True)]
+        assert evaluations(instance, rendered.run_id) == [
+            ("freshness", key, False),
+            ("links_resolve", key, True),
+        ]
 
 
 def test_rerendering_asks_nobody(shop: Workshop, engine: Path) -> None:
@@ -326,7 +344,9 @@ def test_a_daemons_run_opens_the_history_itself_and_says_in_a_line_why_it_cannot
         result = execute(defs, instance, REPO_DAYS, partition_key=f"{FIRST_DAY}|{ENGINE}")
     assert not result.success
     reasons = [
-        event.event_specific_data for event in result.all_events if event.is_failure or event.is_resource_init_failure
+        event.event_specific_data
+        for event in result.all_events
+        if event.is_failure or event.is_resource_init_failure
     ]
     assert "cannot be written" in str(reasons)
 
@@ -334,7 +354,9 @@ def test_a_daemons_run_opens_the_history_itself_and_says_in_a_line_why_it_cannot
 # --- schedule and sensor ---------------------------------------------------------------------------------
 
 
-def test_the_daily_schedule_asks_for_yesterday_of_all_repos_at_two_oclock(shop: Workshop, engine: Path) -> None:
+def test_the_daily_schedule_asks_for_yesterday_of_all_repos_at_two_oclock(
+    shop: Workshop, engine: Path
+) -> None:
     shop.configure(local(ENGINE, engine), local("ada/last", engine), timezone="Asia/Shanghai")
     daily = build_defs(shop.settings).resolve_schedule_def("daily")
     assert (daily.cron_schedule, daily.execution_timezone) == ("0 2 * * *", "Asia/Shanghai")
@@ -355,7 +377,9 @@ def test_the_daily_schedule_runs_at_the_hour_of_the_settings(shop: Workshop, eng
 
 def test_the_daily_schedule_skips_what_lies_before_the_first_day(defs: dg.Definitions) -> None:
     at = datetime(2026, 1, 5, 2, tzinfo=UTC)
-    tick = defs.resolve_schedule_def("daily").evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at))
+    tick = defs.resolve_schedule_def("daily").evaluate_tick(
+        dg.build_schedule_context(scheduled_execution_time=at)
+    )
     assert not tick.run_requests
     assert "first_day" in (tick.skip_message or "")
 
@@ -370,7 +394,9 @@ def asked_days(requests: Sequence[dg.RunRequest]) -> list[str | None]:
     return [request.partition_key or request.tags[RANGE_START] for request in requests]
 
 
-def test_the_sensor_waits_for_all_repos_and_after_the_deadline_no_longer(shop: Workshop, engine: Path) -> None:
+def test_the_sensor_waits_for_all_repos_and_after_the_deadline_no_longer(
+    shop: Workshop, engine: Path
+) -> None:
     day, next_day = DAYS[0], datetime(2026, 1, 6, tzinfo=UTC)
     requests, why = ask_sensor(shop.settings, next_day)
     assert (requests, "all 0 digests are up to date" in why) == ([], True)
@@ -433,7 +459,9 @@ def test_without_settings_the_location_is_over_the_clones_own_history(
     keys = repo_day(defs).partitions_def
     assert keys is not None
     assert keys.has_partition_key("2026-01-05|local/engine")
-    assert keys.has_partition_key(f"{datetime.now(UTC):%Y-%m-%d}|local/engine"), "today's commits can be tried"
+    assert keys.has_partition_key(f"{datetime.now(UTC):%Y-%m-%d}|local/engine"), (
+        "today's commits can be tried"
+    )
 
 
 def test_with_settings_the_location_is_theirs(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,9 +22,7 @@ MOMENTS = st.datetimes(
     datetime(2100, 1, 1),  # noqa: DTZ001
     timezones=st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
 )
-REASONS = st.lists(
-    st.fixed_dictionaries({"rule": TEXT, "points": SMALL, "evidence": TEXT}), max_size=4
-)
+REASONS = st.lists(st.fixed_dictionaries({"rule": TEXT, "points": SMALL, "evidence": TEXT}), max_size=4)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
@@ -111,7 +109,15 @@ def test_truth_values_and_missing_columns_come_back(history: History, complete: 
     rows = [size | {"unread_files": 0, "complete": complete}]
     [found] = round_trip(history, "commit_sizes", rows, "sha")
     assert found == rows[0]
-    file = {"repo": REPO, "day": DAY, "sha": "a", "position": 0, "path": "x", "status": "added", "patch_state": "binary"}
+    file = {
+        "repo": REPO,
+        "day": DAY,
+        "sha": "a",
+        "position": 0,
+        "path": "x",
+        "status": "added",
+        "patch_state": "binary",
+    }
     [found] = round_trip(history, "commit_files", [file], "sha")
     assert found == file | dict.fromkeys(["previous_path", "additions", "deletions", "patch"])
 

@@ -52,7 +52,10 @@ def test_what_stood_in_a_partition_leaves_and_its_neighbours_stay(history: Histo
     own = [row for row in everything(history) if (row[1], row[0]) == (DAY, REPO)]
     assert len(own) == 2
     assert [row for row in everything(history) if row not in own] == around
-    history.replace(Replacement("commit_log", {"repo": [REPO], "day": [DAY]}), Replacement("reads", {"repo": [REPO], "day": [DAY]}))
+    history.replace(
+        Replacement("commit_log", {"repo": [REPO], "day": [DAY]}),
+        Replacement("reads", {"repo": [REPO], "day": [DAY]}),
+    )
     assert everything(history) == around
 
 
@@ -143,7 +146,9 @@ def test_a_failure_stands_beside_what_was_read_before(history: History) -> None:
     key = {"repo": [REPO], "day": [DAY]}
     history.replace(*partition(DAY, 2))
     [known] = history.read("pipeline/reads", {"repo": REPO, "first": DAY, "last": DAY})
-    history.replace(Replacement("reads", key, [known | {"error": "no route", "failed_at": "2026-01-06T00:00:00+00:00"}]))
+    history.replace(
+        Replacement("reads", key, [known | {"error": "no route", "failed_at": "2026-01-06T00:00:00+00:00"}])
+    )
     [row] = history.read("pipeline/reads", {"repo": REPO, "first": DAY, "last": DAY})
     assert row == known | {"error": "no route", "failed_at": datetime(2026, 1, 6, tzinfo=UTC)}
     assert history._connection.execute("SELECT count(*) FROM commits").fetchall() == [(2,)]
@@ -230,7 +235,9 @@ def test_readers_only_read_and_see_what_is_written_later(history: History, data_
         reader.execute("BEGIN")
         assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(2,)]
         history.replace(*partition(DAY, 5))
-        assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(2,)], "a transaction sees one state"
+        assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(2,)], (
+            "a transaction sees one state"
+        )
         reader.execute("COMMIT")
         assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(5,)]
 
