@@ -54,17 +54,18 @@ def options() -> dict[str, set[str]]:
 OPTIONS = options()
 
 
-def fences(language: str) -> Iterator[tuple[str, str]]:
-    """The fenced blocks of a language, each with the page that holds it."""
+def fences(*languages: str) -> Iterator[tuple[str, str]]:
+    """The fenced blocks of some languages, each with the page that holds it."""
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for block in re.findall(rf"^ *```(?:{language})\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
-            yield page.name, block
+        for language, block in re.findall(r"^ *```(\w*)\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL):
+            if language in languages:
+                yield page.name, block
 
 
 def typed() -> Iterator[tuple[str, list[str]]]:
     """Every `digest …` that the pages tell a person to type, in fences and in code spans."""
-    lines = [(page, line) for page, block in fences("sh|bash|console|shell|") for line in block.splitlines()]
+    lines = [(page, line) for page, block in fences("sh", "bash", "console", "shell", "") for line in block.splitlines()]
     lines += [("spans", span) for span in re.findall(r"`(digest [^`\n]+)`", EVERYTHING)]
     for page, line in lines:
         command = line.strip().removeprefix("$ ")
