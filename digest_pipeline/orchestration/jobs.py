@@ -3,7 +3,6 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from digest_pipeline.orchestration.partitions import Partitions
 from digest_pipeline.pipeline import Pipeline
 
 REPO_DAYS = "repo_days"
@@ -27,17 +26,14 @@ def upkeep_job() -> None:
     keep_history_small()
 
 
-def build_jobs(partitions: Partitions) -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
+def build_jobs() -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
     """The asset jobs, in-process: a process for each of four short steps costs more than the steps."""
 
-    def job(
-        name: str, description: str, selection: list[str], keys: dg.PartitionsDefinition
-    ) -> UnresolvedAssetJobDefinition:
+    def job(name: str, description: str, *selection: str) -> UnresolvedAssetJobDefinition:
         return dg.define_asset_job(
             name,
             selection=dg.AssetSelection.assets(*selection),
             description=description,
-            partitions_def=keys,
             executor_def=dg.in_process_executor,
         )
 
@@ -45,16 +41,18 @@ def build_jobs(partitions: Partitions) -> list[dg.JobDefinition | UnresolvedAsse
         job(
             REPO_DAYS,
             "Read, score, analyse and report repos' days: the main job.",
-            ["raw_commits", "commit_diffs", "commit_analyses", "repo_report"],
-            partitions.repo_days,
+            "raw_commits",
+            "commit_diffs",
+            "commit_analyses",
+            "repo_report",
         ),
         job(
             "reanalyse",
             "Try again what has no analysis yet, and render the pages anew.",
-            ["commit_analyses", "repo_report"],
-            partitions.repo_days,
+            "commit_analyses",
+            "repo_report",
         ),
-        job("rerender", "Render the pages anew from what is stored.", ["repo_report"], partitions.repo_days),
-        job(DIGESTS, "Render the digests of days over all repos.", ["daily_digest"], partitions.days),
+        job("rerender", "Render the pages anew from what is stored.", "repo_report"),
+        job(DIGESTS, "Render the digests of days over all repos.", "daily_digest"),
         upkeep_job,
     ]

@@ -208,16 +208,22 @@ class History:
         views = f"views-{_views_hash()}"
         if not pending and views in applied:
             return
-        # A migration and the record of it are one transaction: it is done, or it never happened.
+        for name in pending:
+            self._apply(name, [f"migrations/{name}"])
+        self._apply(views, [f"views/{name}" for name in names("views")])
+
+    def _apply(self, name: str, files: Sequence[str]) -> None:
+        """Run these files and record it as `name`, in one transaction: it is done, or it never happened."""
+        connection = self._connection
         connection.execute("BEGIN")
         try:
-            for name in pending:
-                connection.execute(statement(f"migrations/{name}"))
-                connection.execute("INSERT INTO schema_migrations VALUES ($name, now())", {"name": name})
-            for name in names("views"):
-                connection.execute(statement(f"views/{name}"))
-            connection.execute("DELETE FROM schema_migrations WHERE name LIKE 'views-%'")
-            connection.execute("INSERT INTO schema_migrations VALUES ($name, now())", {"name": views})
+            for file in files:
+                connection.execute(statement(file))
+            # Of the views only the newest text is of interest.
+            connection.execute(
+                "DELETE FROM schema_migrations WHERE starts_with($name, 'views-') AND name LIKE 'views-%'", {"name": name}
+            )
+            connection.execute("INSERT INTO schema_migrations VALUES ($name, now())", {"name": name})
             connection.execute("COMMIT")
         except BaseException:
             _quietly(connection, "ROLLBACK")
