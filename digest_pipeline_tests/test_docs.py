@@ -15,8 +15,8 @@ from digest_pipeline.cli.app import app
 from digest_pipeline.settings import (
     ImportanceSettings,
     LlmSettings,
-    RepoSettings,
     ReportSettings,
+    RepoSettings,
     Settings,
     profile_names,
 )
@@ -65,7 +65,11 @@ def fences(*languages: str) -> Iterator[tuple[str, str]]:
 
 def typed() -> Iterator[tuple[str, list[str]]]:
     """Every `digest …` that the pages tell a person to type, in fences and in code spans."""
-    lines = [(page, line) for page, block in fences("sh", "bash", "console", "shell", "") for line in block.splitlines()]
+    lines = [
+        (page, line)
+        for page, block in fences("sh", "bash", "console", "shell", "")
+        for line in block.splitlines()
+    ]
     lines += [("spans", span) for span in re.findall(r"`(digest [^`\n]+)`", EVERYTHING)]
     for page, line in lines:
         command = line.strip().removeprefix("$ ")
@@ -165,9 +169,7 @@ def test_every_link_between_the_pages_leads_somewhere() -> None:
             if "://" in target or target.startswith("mailto:"):
                 continue
             file = (page.parent / path).resolve() if path else page
-            if not file.exists():
-                dead.append(f"{page.name}: {target}")
-            elif anchor and file.suffix == ".md" and anchor not in anchors(file):
+            if not file.exists() or (anchor and file.suffix == ".md" and anchor not in anchors(file)):
                 dead.append(f"{page.name}: {target}")
     assert dead == []
 

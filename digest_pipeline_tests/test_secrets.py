@@ -57,7 +57,7 @@ def places_of(secret: str, project: Project, *runs: Ran) -> list[str]:
             found += [str(file) for word in wanted if word.encode() in content]
     # What is compressed hides from a look at bytes.
     for table in TABLES:
-        text = "\n".join(map(str, project.rows(f"SELECT * FROM {table}")))  # noqa: S608 - names from above
+        text = "\n".join(map(str, project.rows(f"SELECT * FROM {table}")))
         found += [table for word in wanted if word in text]
     return found
 

@@ -221,7 +221,8 @@ class History:
                 connection.execute(statement(file))
             # Of the views only the newest text is of interest.
             connection.execute(
-                "DELETE FROM schema_migrations WHERE starts_with($name, 'views-') AND name LIKE 'views-%'", {"name": name}
+                "DELETE FROM schema_migrations WHERE starts_with($name, 'views-') AND name LIKE 'views-%'",
+                {"name": name},
             )
             connection.execute("INSERT INTO schema_migrations VALUES ($name, now())", {"name": name})
             connection.execute("COMMIT")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from digest_pipeline_tests.fakes import openai_server
 from digest_pipeline_tests.fakes.openai_server import OpenAIServer
 from digest_pipeline_tests.fakes.project import DEAD_URL, Project, assert_no_traceback, local
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def marks(out: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from digest_pipeline.settings import ImportanceSettings, LlmSettings, RepoSettings, ReportSettings, Settings
+from digest_pipeline.settings import ImportanceSettings, LlmSettings, ReportSettings, RepoSettings, Settings
 from digest_pipeline_tests.fakes.project import Project, assert_refused
 
 if TYPE_CHECKING:

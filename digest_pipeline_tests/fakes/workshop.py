@@ -67,7 +67,7 @@ class Workshop(Project):
     def table(self, name: str, *, without: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         """A table's rows in a fixed order, without columns that tell of a run instead of a repository."""
         chosen = f"* EXCLUDE ({', '.join(without)})" if without else "*"
-        return self.rows(f"SELECT {chosen} FROM {name} ORDER BY ALL")  # noqa: S608 - names from the tests
+        return self.rows(f"SELECT {chosen} FROM {name} ORDER BY ALL")
 
     def content(self) -> dict[str, list[tuple[Any, ...]]]:
         """Everything that the history says, but for when it was read."""

@@ -28,12 +28,13 @@ from digest_pipeline.orchestration.partitions import (
     range_tags,
 )
 from digest_pipeline.orchestration.sensors import build_sensors
-from digest_pipeline.settings import Settings
 from digest_pipeline_tests.fakes.project import DEAD_URL, FIRST_DAY, days_from, local, small_repository
 from digest_pipeline_tests.fakes.workshop import Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from digest_pipeline.settings import Settings
 
 # Partitions of multi-dimensional assets and of checks are what is tested.
 pytestmark = [

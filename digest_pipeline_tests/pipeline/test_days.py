@@ -39,8 +39,8 @@ def test_every_commit_of_a_day_stands_in_the_store_and_on_its_page(
     assert {row[1:4] for row in said} == {("ok", "offline", "en")}
     for number, day in enumerate(DAYS):
         page = workshop.page(NAME, day)
-        assert workshop.rows(f"SELECT markdown FROM reports WHERE day = '{day}'") == [(page,)]  # noqa: S608
-        assert workshop.rows(f"SELECT markdown FROM digests WHERE day = '{day}'") == [(workshop.daily(day),)]  # noqa: S608
+        assert workshop.rows(f"SELECT markdown FROM reports WHERE day = '{day}'") == [(page,)]
+        assert workshop.rows(f"SELECT markdown FROM digests WHERE day = '{day}'") == [(workshop.daily(day),)]
         newest = shas[len(shas) - 2 * number - 2]
         assert page.index(newest[:7]) > 0
         assert all(f"part {part}" in page for part in (2 * number + 1, 2 * number + 2))
@@ -117,7 +117,7 @@ def test_days_of_which_one_has_no_commits_are_told_apart(workshop: Workshop) -> 
     assert "2026-01-08 00:00" in page, "the window is said"
     assert len(page.splitlines()) < 12
     assert "Contents" not in page
-    assert workshop.rows(f"SELECT commit_count, error FROM reads WHERE day = '{empty}'") == [(0, None)]  # noqa: S608
+    assert workshop.rows(f"SELECT commit_count, error FROM reads WHERE day = '{empty}'") == [(0, None)]
     assert "No commits on this day." in workshop.daily(empty)
 
 
@@ -159,7 +159,7 @@ def test_a_commit_that_a_force_push_took_away_leaves_with_its_files_and_analyses
     fresh = engine.commit("feat: another one instead", committed_at=datetime(2026, 1, 7, 20, tzinfo=UTC))
     workshop.make(DAYS)
     for table in ("commits", "commit_sizes", "commit_files", "analyses"):
-        shas = {row[0] for row in workshop.rows(f"SELECT sha FROM {table} WHERE day = '2026-01-07'")}  # noqa: S608
+        shas = {row[0] for row in workshop.rows(f"SELECT sha FROM {table} WHERE day = '2026-01-07'")}
         assert gone not in shas
         assert fresh in shas
     assert all(row in workshop.content()["commit_files"] for row in kept)
@@ -175,8 +175,8 @@ def test_a_day_that_a_force_push_emptied_has_no_rows_left(
     engine.git("reset", "--quiet", "--hard", "HEAD~2")
     workshop.make(DAYS)
     for table in ("commits", "commit_sizes", "commit_files", "analyses"):
-        assert workshop.rows(f"SELECT count(*) FROM {table} WHERE day = '2026-01-07'") == [(0,)]  # noqa: S608
-        assert workshop.rows(f"SELECT count(*) FROM {table}")[0][0] >= 4  # noqa: S608
+        assert workshop.rows(f"SELECT count(*) FROM {table} WHERE day = '2026-01-07'") == [(0,)]
+        assert workshop.rows(f"SELECT count(*) FROM {table}")[0][0] >= 4
     assert "No commits on this day." in workshop.page(NAME, DAYS[2])
 
 
@@ -269,7 +269,7 @@ def test_an_object_that_is_missing_costs_its_file_the_patch_and_the_page_says_so
     assert shop.failed == {}
     assert shop.rows(
         f"SELECT path, patch_state, patch IS NULL FROM commit_files WHERE sha = '{sha}' ORDER BY path"
-    ) == [  # noqa: S608
+    ) == [
         ("src/found.py", "text", False),
         ("src/lost.py", "missing", True),
     ]
@@ -299,7 +299,7 @@ def test_both_languages_stand_side_by_side(workshop: Workshop, engine: Repositor
     workshop.make(DAYS[:1])
     assert "每日更新报告" in workshop.page(NAME, FIRST_DAY)
     for table, expected in (("analyses", 2), ("reports", 1), ("digests", 1)):
-        counts = workshop.rows(f"SELECT language, count(*) FROM {table} GROUP BY ALL ORDER BY ALL")  # noqa: S608
+        counts = workshop.rows(f"SELECT language, count(*) FROM {table} GROUP BY ALL ORDER BY ALL")
         assert counts == [("en", expected), ("zh", expected)]
     for table in ("analyses", "reports", "digests"):
         english_rows = [row for row in workshop.content()[table] if "en" in row]

@@ -35,7 +35,7 @@ examples = settings(max_examples=25, suppress_health_check=[HealthCheck.function
 
 def round_trip(history: History, table: str, rows: list[dict[str, Any]], order: str) -> list[dict[str, Any]]:
     history.replace(Replacement(table, {"repo": [REPO], "day": [DAY]}, rows))
-    cursor = history._connection.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608
+    cursor = history._connection.execute(f"SELECT * FROM {table} ORDER BY {order}")
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
