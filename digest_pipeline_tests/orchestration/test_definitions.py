@@ -243,7 +243,7 @@ def test_one_partition_materializes_with_its_checks_and_metadata(shop: Workshop)
         assert evaluations(instance, result.run_id) == sorted((check.name, key, True) for check in CHECKS)
         digest = execute(defs, instance, DIGESTS, partition_key=str(FIRST_DAY))
         assert digest.success
-        metadata = {
+        metadata: dict[str, dict[str, Any]] = {
             event.asset_key.to_user_string(): {label: value.value for label, value in event.metadata.items()}
             for event in result.asset_materializations_for_node("repo_day")
         }

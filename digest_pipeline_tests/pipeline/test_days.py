@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -315,7 +315,7 @@ def test_both_sources_give_the_same_history(tmp_path: Path) -> None:
     nasty = nasty_repository(tmp_path / "engine")
     days = days_from(date(2026, 1, 2), 6)
     by_git, by_github = Workshop(tmp_path / "git"), Workshop(tmp_path / "github")
-    more = {"first_day": days[0]}
+    more: dict[str, Any] = {"first_day": days[0]}
     web = "https://example.org/ada/engine"
     by_git.configure(local(NAME, nasty.path, web_url=web, branch="main"), **more)
     by_git.make(days)

@@ -78,7 +78,7 @@ def analysis(day: date, **more: object) -> dict[str, Any]:
 
 def partition(day: date, count: int, repo: str = REPO) -> list[Replacement]:
     """A repo's day with `count` commits, in the place of whatever it held."""
-    key = {"repo": [repo], "day": [day]}
+    key: dict[str, Any] = {"repo": [repo], "day": [day]}
     return [
         Replacement("reads", key, [read(day, repo, commit_count=count)]),
         Replacement("commit_log", key, [commit(day, number, repo) for number in range(count)]),

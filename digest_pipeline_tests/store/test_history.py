@@ -27,7 +27,8 @@ OTHER = "ada/bits"
 
 def everything(history: History) -> list[tuple[Any, ...]]:
     return history._connection.execute(
-        "SELECT repo, day, sha, message FROM commits UNION ALL BY NAME SELECT repo, day, head_sha, error FROM reads ORDER BY ALL"
+        "SELECT repo, day, sha, message FROM commits "
+        "UNION ALL BY NAME SELECT repo, day, head_sha, error FROM reads ORDER BY ALL"
     ).fetchall()
 
 
@@ -61,7 +62,7 @@ def test_what_stood_in_a_partition_leaves_and_its_neighbours_stay(history: Histo
 
 def test_a_batch_of_partitions_is_one_transaction(history: History) -> None:
     days = days_from(DAY, 40)
-    key = {"repo": [REPO], "day": days}
+    key: dict[str, Any] = {"repo": [REPO], "day": days}
     before = snapshots(history)
     history.replace(
         Replacement("reads", key, [read(day) for day in days]),
@@ -86,11 +87,11 @@ def test_nothing_to_replace_is_no_transaction(history: History) -> None:
     ],
 )
 def test_a_transaction_that_fails_leaves_nothing_and_the_next_one_works(
-    history: History, broken: dict[str, object]
+    history: History, broken: dict[str, Any]
 ) -> None:
     history.replace(*partition(DAY, 2))
     before, count = everything(history), snapshots(history)
-    key = {"repo": [REPO], "day": [DAY]}
+    key: dict[str, Any] = {"repo": [REPO], "day": [DAY]}
     with pytest.raises(StoreError) as raised:
         history.replace(
             Replacement("reads", key, [read(DAY, commit_count=9)]),
@@ -143,7 +144,7 @@ def test_a_busy_store_is_tried_again_and_then_given_up(
 
 
 def test_a_failure_stands_beside_what_was_read_before(history: History) -> None:
-    key = {"repo": [REPO], "day": [DAY]}
+    key: dict[str, Any] = {"repo": [REPO], "day": [DAY]}
     history.replace(*partition(DAY, 2))
     [known] = history.read("pipeline/reads", {"repo": REPO, "first": DAY, "last": DAY})
     history.replace(

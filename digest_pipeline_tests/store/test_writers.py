@@ -13,6 +13,8 @@ from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.store.rows import partition
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from multiprocessing.process import BaseProcess
     from pathlib import Path
 
 DAYS = days_from(date(2026, 1, 5), 5)
@@ -26,7 +28,7 @@ def write(data_dir: Path, number: int) -> None:
             history.replace(*partition(day, 3, f"ada/engine{number}"))
 
 
-def join_all(processes: list[multiprocessing.Process]) -> None:
+def join_all(processes: Sequence[BaseProcess]) -> None:
     for process in processes:
         process.join(120)
     assert [process.exitcode for process in processes] == [0] * len(processes)
