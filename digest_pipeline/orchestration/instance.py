@@ -13,7 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 import sqlalchemy.exc
-import yaml  # type: ignore[import-untyped]
+import yaml
 from dagster._check import CheckError
 from dagster._core.secrets.env_file import get_env_var_dict
 from dagster._serdes import ConfigurableClassData
