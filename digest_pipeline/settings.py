@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import pytz
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -60,13 +61,23 @@ _QUERY = re.compile(r"(?s)\?.*")
 # --- what a value may be ---------------------------------------------------------------------------------
 
 
+_SCP_PASSWORD = re.compile(r"[^/@:]+:[^/@]+@")
+_TAKE_IT_OUT = (
+    "holds a password; take it out, put it into an environment variable and name that one "
+    'with token_env = "…"'
+)
+
+
 def _zone(value: object) -> object:
     if isinstance(value, ZoneInfo):
         return value
+    # DuckDB hands times out through pytz: a zone that only one of the two knows (localtime, posix/UTC) won't do.
     try:
-        return ZoneInfo(str(value))
+        if str(value) in pytz.all_timezones_set:
+            return ZoneInfo(str(value))
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError('is not a time zone; use a name such as "UTC" or "Asia/Shanghai"') from None
+        pass
+    raise ValueError('is not a time zone; use a name such as "UTC" or "Asia/Shanghai"')
 
 
 def _variable_name(value: str) -> str:
@@ -101,15 +112,16 @@ def _git_url(value: str) -> str:
     if not value.strip() or value.startswith("-"):
         raise ValueError("must be a git URL or a local path")
     if "://" not in value:
+        if _SCP_PASSWORD.match(value):
+            raise ValueError(_TAKE_IT_OUT)
         _expand(value)
         return value
     parts = _split(value)
+    if parts.scheme in {"http", "https"} and (parts.query or parts.fragment):
+        raise ValueError("holds a query, where tokens travel; " + _TAKE_IT_OUT)
     # A / in a password ends the part where one is looked for, so that the @ stands behind it.
     if parts.password is not None or (parts.username is None and "@" in value and not _has_port(parts)):
-        raise ValueError(
-            "holds a password; take it out, put it into an environment variable and name that one "
-            'with token_env = "…"'
-        )
+        raise ValueError(_TAKE_IT_OUT)
     if parts.scheme in {"http", "https"} and parts.username is not None:
         raise ValueError(
             "holds a user name or token; take it out and name the variable that holds the token "

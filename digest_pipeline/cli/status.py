@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +18,6 @@ from digest_pipeline.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
-    from pathlib import Path
 
     from digest_pipeline.domain.state import RepoState
 
@@ -134,11 +136,12 @@ def _print_table(
 
 def _disk_bytes(data_dir: Path) -> dict[str, int]:
     """What each part of the data folder takes, in bytes."""
-    parts = ("store", "reports", "mirrors", "dagster")
-    sizes = {
-        part: sum(file.stat().st_size for file in (data_dir / part).rglob("*") if file.is_file())
-        for part in parts
-    }
+    sizes = dict.fromkeys(("store", "reports", "mirrors", "dagster"), 0)
+    for part in sizes:
+        for folder, _, files in os.walk(data_dir / part):
+            for file in files:
+                with suppress(FileNotFoundError):  # a run that is under way makes and drops files
+                    sizes[part] += (Path(folder) / file).lstat().st_size
     return {**sizes, "total": sum(sizes.values())}
 
 

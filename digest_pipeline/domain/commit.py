@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from datetime import UTC, datetime
+from typing import Literal
 
 FileStatus = Literal["added", "removed", "modified", "renamed", "copied", "changed"]
 """GitHub's words; `changed` is a change of type (a file that became a symlink or a submodule)."""
@@ -25,6 +23,8 @@ UNREAD_STATES: tuple[PatchState, ...] = ("missing", "incomplete")
 
 _PULL_REQUEST = re.compile(r"\(#(\d{1,9})\)\s*$")
 _MERGED_PULL_REQUEST = re.compile(r"^Merge pull request #(\d{1,9}) from ")
+_FIRST_MOMENT = datetime(1, 1, 3, tzinfo=UTC)
+_LAST_MOMENT = datetime(9999, 12, 29, tzinfo=UTC)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -88,6 +88,11 @@ def pull_request_number(message: str) -> int | None:
     title = title_of(message)
     match = _PULL_REQUEST.search(title) or _MERGED_PULL_REQUEST.match(title)
     return int(match[1]) if match else None
+
+
+def storable_moment(moment: datetime) -> datetime:
+    """`moment`, or the nearest one that every time zone can show: years 1 and 9999 end elsewhere sooner."""
+    return min(max(moment, _FIRST_MOMENT), _LAST_MOMENT)
 
 
 def storable(text: str) -> str:

@@ -34,12 +34,12 @@ def due_digests(
 ) -> DigestDecision:
     """A digest is due when it is stale and all repos are done, or `deadline` after its day with those that are.
 
-    A day of which nothing is done yet is never due: an empty digest tells nobody anything. A digest that was
-    made once is brought up to date at once.
+    A day of which nothing could be read is due then too: its digest says so. A digest that was made once is
+    brought up to date at once.
     """
     due, waiting = [], []
     for state in states:
-        if state.inputs == state.made_from or not state.done:
+        if state.inputs == state.made_from:
             continue
         missing = [repo for repo in repos if repo not in state.done]
         if missing and state.made_from is None and now < state.window_end + deadline:

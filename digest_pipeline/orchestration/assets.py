@@ -67,12 +67,14 @@ def _repo_day(
         failed: dict[str, DigestError] = {}
         for name, step in _STEPS.items():
             if dg.AssetKey(name) not in context.selected_asset_keys:
+                # A check may be run alone.
+                yield from _checked(context, pipeline, name, days_of, whole=True)
                 continue
             done: dict[str, list[date]] = {}
             for repo, days in days_of.items():
                 if not days:
                     continue
-                result = _tried(step, pipeline, repo, days)
+                result = _tried(context, step, pipeline, repo, days)
                 done[repo] = list(result.done)
                 failed |= {str(partition_key(day, repo)): error for day, error in result.failed.items()}
                 link = settings.repo(repo).link_base
@@ -104,7 +106,7 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         description="The digest of a day over all repos; one that could not be read, or is not made yet, is named.",
         group_name=GROUP,
         kinds={"markdown", "duckdb"},
-        code_version=code_version("render", "pipeline/report.py", "pipeline/digest.py"),
+        code_version=code_version("render", "pipeline/report.py", "pipeline/digest.py", "pipeline/pages.py"),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[dg.AssetDep("repo_report", partition_mapping=dg.MultiToSingleDimensionPartitionMapping("day"))],
@@ -126,6 +128,7 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
 
 
 def _tried(
+    context: dg.AssetExecutionContext,
     step: Callable[[Pipeline, str, Sequence[date]], StepResult],
     pipeline: Pipeline,
     repo: str,
@@ -136,6 +139,13 @@ def _tried(
         return step(pipeline, repo, days)
     except DigestError as error:
         return StepResult(failed=dict.fromkeys(days, error))
+    except Exception as error:
+        # A bug, or a fault that nobody has met yet: it costs this repo's days, not its neighbours'.
+        context.log.exception("unexpected, in %s", repo)
+        reason = " ".join(str(error).split())
+        kind = type(error).__name__
+        unexpected = DigestError(f"{repo}: unexpected {kind}: {reason} (a bug; the run's log shows where)")
+        return StepResult(failed=dict.fromkeys(days, unexpected))
 
 
 def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list[dg.AssetSpec]:
@@ -187,7 +197,7 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
             "repo_report",
             "The page of a repo's day as Markdown, rendered from stored rows only.",
             {"markdown", "duckdb"},
-            code_version("render", "pipeline/report.py", "pipeline/digest.py"),
+            code_version("render", "pipeline/report.py", "pipeline/digest.py", "pipeline/pages.py"),
             "reports",
             ("commit_analyses",),
         ),
@@ -282,7 +292,9 @@ def code_version(*places: str) -> str:
         files = (
             [root]
             if root.is_file()
-            else sorted(file for file in root.rglob("*") if file.suffix in {".py", ".toml", ".md", ".j2"})
+            else sorted(
+                file for file in root.rglob("*") if file.suffix in {".py", ".toml", ".md", ".j2", ".sql"}
+            )
         )
         for file in files:
             digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0" + file.read_bytes())

@@ -22,6 +22,10 @@ def load_location() -> dg.Definitions:
     file = find_file()
     if file.exists() or os.environ.get(CONFIG_VARIABLE):
         return build_defs(Settings.load())
+    if _CLONE.name in {"site-packages", "dist-packages"}:  # of a wheel, what lies around it is a stranger's
+        raise DigestError(
+            f"there is no {file}; `digest init` writes one, or name yours with {CONFIG_VARIABLE}"
+        )
     try:
         settings = settings_for_clone(_CLONE, data_dir=Path.cwd() / "data")
     except DigestError as error:

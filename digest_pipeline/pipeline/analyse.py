@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from digest_pipeline.domain.analysis import Outcome
 
     Row = Mapping[str, Any]
+
+
+_PAID = "status = 'ok' AND analyst <> 'offline'"
 
 
 def analyse(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
@@ -136,9 +140,12 @@ async def _ask(
                         storing.result()
                     storing = asyncio.create_task(asyncio.to_thread(writer.flush))
     finally:
-        if storing is not None:
-            await storing
-        writer.flush()
+        # Whatever became of the last transaction: what was paid for meanwhile is written too.
+        try:
+            if storing is not None:
+                await storing
+        finally:
+            writer.flush()
 
 
 def _subjects(
@@ -179,48 +186,58 @@ class _Writer:
         self._language = settings.language
         self._profile = settings.profile_name(repo)
         self._rows: list[Row] = []
+        self._taking = threading.Lock()
         self.size = 0
 
     def begin(self, days: Sequence[date], kept: Sequence[Row], gone: Sequence[str]) -> None:
         """Bring the scores of kept analyses up to date; drop those of commits that left their day."""
         shas = [row["sha"] for row in kept] + list(gone)
         if shas:
-            self._replace(list(days), shas, kept)
+            key: dict[str, Any] = {
+                "repo": [self._repo],
+                "language": [self._language],
+                "day": list(days),
+                "sha": shas,
+            }
+            self._bench.history.replace(Replacement("analyses", key, kept))
 
     def add(self, day: date, subject: Subject, scored: Score, outcome: Outcome) -> None:
         """Take one outcome; it is stored with the next flush."""
         analysis = outcome.analysis.model_dump_json(exclude_defaults=True) if outcome.analysis else None
-        self._rows.append(
-            {
-                "repo": self._repo,
-                "day": day,
-                "sha": subject.sha,
-                "language": self._language,
-                "analyst": outcome.analyst,
-                "model": outcome.model,
-                **self.score_columns(scored),
-                "status": outcome.status,
-                "error_class": outcome.error_class,
-                "error": outcome.error,
-                "attempts": outcome.attempts,
-                "retry_at": outcome.retry_at.isoformat() if outcome.retry_at else None,
-                "analysis": analysis,
-                "prompt_version": outcome.prompt_version,
-                "input_hash": outcome.input_hash,
-                "tokens_in": outcome.usage.tokens_in,
-                "tokens_out": outcome.usage.tokens_out,
-                "tokens_cached": outcome.usage.tokens_cached,
-                "shown_lines": outcome.shown_lines,
-                "changed_lines": outcome.changed_lines,
-                "analysed_at": self._bench.now().isoformat(),
-            }
-        )
-        self.size += len(analysis or "") + 500
+        row = {
+            "repo": self._repo,
+            "day": day,
+            "sha": subject.sha,
+            "language": self._language,
+            "analyst": outcome.analyst,
+            "model": outcome.model,
+            **self.score_columns(scored),
+            "status": outcome.status,
+            "error_class": outcome.error_class,
+            "error": outcome.error,
+            "attempts": outcome.attempts,
+            "retry_at": outcome.retry_at.isoformat() if outcome.retry_at else None,
+            "analysis": analysis,
+            "prompt_version": outcome.prompt_version,
+            "input_hash": outcome.input_hash,
+            "tokens_in": outcome.usage.tokens_in,
+            "tokens_out": outcome.usage.tokens_out,
+            "tokens_cached": outcome.usage.tokens_cached,
+            "shown_lines": outcome.shown_lines,
+            "changed_lines": outcome.changed_lines,
+            "analysed_at": self._bench.now().isoformat(),
+        }
+        with self._taking:
+            self._rows.append(row)
+            self.size += len(analysis or "") + 500
 
     def flush(self) -> None:
         """Write what was taken so far; again where more came in the meantime."""
-        while self._rows:
-            rows, self._rows, self.size = self._rows, [], 0
+        while True:
+            with self._taking:
+                rows, self._rows, self.size = self._rows, [], 0
+            if not rows:
+                return
             self._replace(sorted({row["day"] for row in rows}), [row["sha"] for row in rows], rows)
 
     def score_columns(self, scored: Score) -> Row:
@@ -233,7 +250,13 @@ class _Writer:
 
     def _replace(self, days: Sequence[date], shas: Sequence[str], rows: Sequence[Row]) -> None:
         key: dict[str, Any] = {"repo": [self._repo], "language": [self._language], "day": days, "sha": shas}
-        self._bench.history.replace(Replacement("analyses", key, rows))
+        paid = [row for row in rows if row["status"] == "ok" and row["analyst"] != "offline"]
+        rest = [row for row in rows if row["status"] != "ok" or row["analyst"] == "offline"]
+        self._bench.history.replace(
+            Replacement("analyses", key | {"sha": [row["sha"] for row in paid]}, paid),
+            # Another run may have got an answer for the same commit meanwhile: that one stays.
+            Replacement("analyses", key | {"sha": [row["sha"] for row in rest]}, rest, keep=_PAID),
+        )
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, Any]:

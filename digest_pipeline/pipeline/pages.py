@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 PREVIEW_CHARACTERS = 6000
 """What a shell may show of a page without opening it."""
 
+# Read once, at import, while there is one thread: there is no way to read it without setting it.
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)
+
 
 def report_path(repo: str, day: date) -> str:
     """Where a repo's page lies, counted from the data folder."""
@@ -54,7 +58,7 @@ def write_page(path: Path, text: str) -> bool:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-            temporary.chmod(0o644)  # mkstemp gives 0600, and pages are for others to read
+            temporary.chmod(0o666 & ~_UMASK)  # mkstemp gives 0600; a page has the rights of any new file
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digest_pipeline.domain.commit import Commit, CommitChanges, storable
+from digest_pipeline.domain.commit import Commit, CommitChanges, storable, storable_moment
 from digest_pipeline.errors import SourceError, SourceRejected, SourceUnavailable
 from digest_pipeline.sources import Head
 from digest_pipeline.sources.git_command import Git
@@ -29,12 +29,18 @@ if TYPE_CHECKING:
 
     from digest_pipeline.domain.day import Window
 
+_SHA256_LENGTH = 64
 MINIMUM_GIT = (2, 37)
 """The first git with `--since-as-filter`: plain `--since` stops at the first commit with a skewed date."""
+
+_REFUSED_OBJECT = re.compile(r"(?:not our ref|unadvertised object) ([0-9a-f]{40,64})")
+_MOST_REFUSALS = 100
 
 _ASK_SECONDS = 120.0
 _FETCH_SECONDS = 3600.0
 _FIELDS = "%H%x00%P%x00%an%x00%ae%x00%at %ad%x00%cn%x00%ce%x00%ct %cd%x00%B"
+# One ref, whatever the branch is called: `release/1.0` cannot stand beside `release`.
+_TRACKED = "refs/digest/tracked"
 _DIFF_TREE = (
     "diff-tree",
     "--stdin",
@@ -98,6 +104,12 @@ class GitSource:
         """See `Source.changes`. The objects that are missing are found first: one would end the stream."""
         git = self._reading()
         entries = self._raw_entries(git, shas)
+        gone = next((sha for sha in shas if sha not in entries), None)
+        if gone is not None:
+            raise SourceRejected(
+                f"{self._repo}: commit {gone[:12]} is not in {self._url} any more; materialize raw_commits first",
+                repo=self._repo,
+            )
         missing = self._missing_blobs(git, entries)
         marred = {
             sha: [entry for entry in files if missing.intersection(entry.blobs)]
@@ -159,15 +171,11 @@ class GitSource:
 
     def _refresh_mirror(self) -> Head:
         branch, sha = self._ask_remote()
-        with _exclusive(self._mirror_dir):
-            self._prepare_mirror()
-            if (
-                _try_commit(self._mirror, sha) is None
-                or _try_commit(self._mirror, f"refs/heads/{branch}") != sha
-            ):
-                refspec = f"+refs/heads/{branch}:refs/heads/{branch}"
-                self._fetch("--prune", "--filter=blob:none", "origin", refspec)
-            fetched = _try_commit(self._mirror, f"refs/heads/{branch}")
+        with _exclusive(self._mirror_dir, self._repo):
+            self._prepare_mirror(sha)
+            if _try_commit(self._mirror, sha) is None or _try_commit(self._mirror, _TRACKED) != sha:
+                self._fetch("--filter=blob:none", "origin", f"+refs/heads/{branch}:{_TRACKED}")
+            fetched = _try_commit(self._mirror, _TRACKED)
         if fetched is None:
             raise SourceUnavailable(
                 f"{self._repo}: {self._url} sent no commits for {branch}; try again", repo=self._repo
@@ -208,13 +216,20 @@ class GitSource:
             raise self._unknown_branch(list(branches), wanted)
         return wanted, branches[wanted]
 
-    def _prepare_mirror(self) -> None:
-        if self._mirror_dir.exists() and not self._mirror.succeeds("rev-parse", "--is-bare-repository"):
-            # Half made when a run was killed, or damaged: nothing in it that the remote does not have.
-            shutil.rmtree(self._mirror_dir)
-        if not self._mirror_dir.exists():
+    def _prepare_mirror(self, sha: str) -> None:
+        try:
+            whole = all((self._mirror_dir / part).exists() for part in ("HEAD", "objects", "refs"))
+            if self._mirror_dir.exists() and not whole:
+                # Half made when a run was killed: nothing in it that the remote does not have.
+                shutil.rmtree(self._mirror_dir)
             self._mirror_dir.parent.mkdir(parents=True, exist_ok=True)
-            self._asking.run("init", "--quiet", "--bare", "--", str(self._mirror_dir))
+        except OSError as error:
+            raise _cannot_write(self._repo, self._mirror_dir, error) from None
+        if not whole:
+            names = "sha256" if len(sha) == _SHA256_LENGTH else "sha1"
+            self._asking.run(
+                "init", "--quiet", "--bare", f"--object-format={names}", "--", str(self._mirror_dir)
+            )
         self._mirror.run("config", "remote.origin.url", self._url)
 
     def _fetch(self, *arguments: str, stdin: bytes | None = None) -> None:
@@ -244,13 +259,29 @@ class GitSource:
         if not needed:
             return set()
         missing = needed - _present(git, needed)
-        if missing and not self._is_local:
-            with _exclusive(self._mirror_dir):
-                self._fetch(
-                    "--filter=blob:none", "--stdin", "origin", stdin=b"\n".join(sorted(missing)) + b"\n"
-                ) if self._is_partial() else None
+        if missing and not self._is_local and self._is_partial():
+            with _exclusive(self._mirror_dir, self._repo):
+                self._fetch_blobs(missing)
             missing -= _present(git, missing)
         return missing
+
+    def _fetch_blobs(self, names: set[bytes]) -> None:
+        """Bring blobs into the mirror; one that the remote itself lacks is left out, and costs its file the patch."""
+        wanted = set(names)
+        for _ in range(_MOST_REFUSALS):
+            if not wanted:
+                return
+            try:
+                self._fetch(
+                    "--filter=blob:none", "--stdin", "origin", stdin=b"\n".join(sorted(wanted)) + b"\n"
+                )
+            except SourceError as error:
+                refused = _REFUSED_OBJECT.search(str(error))
+                if refused is None:
+                    raise
+                wanted.discard(refused[1].encode())
+            else:
+                return
 
     def _is_partial(self) -> bool:
         return self._mirror.succeeds("config", "--get", "remote.origin.promisor")
@@ -391,7 +422,7 @@ def _moment(seconds: str, offset: str) -> datetime:
     delta = timedelta(hours=int(match[2]), minutes=int(match[3])) if match else timedelta()
     zone = timezone(-delta if match and match[1] == "-" else delta) if delta < timedelta(hours=24) else UTC
     try:
-        return datetime.fromtimestamp(int(seconds), UTC).astimezone(zone)
+        return storable_moment(datetime.fromtimestamp(int(seconds), UTC)).astimezone(zone)
     except (ValueError, OverflowError, OSError):
         return datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -402,9 +433,20 @@ def _some(names: Sequence[str]) -> str:
 
 
 @contextmanager
-def _exclusive(mirror_dir: Path) -> Iterator[None]:
+def _exclusive(mirror_dir: Path, repo: str) -> Iterator[None]:
     """One fetch at a time: git's own locks make a second one fail instead of wait."""
-    mirror_dir.parent.mkdir(parents=True, exist_ok=True)
-    with mirror_dir.with_name(mirror_dir.name + ".lock").open("w") as lock:
+    try:
+        mirror_dir.parent.mkdir(parents=True, exist_ok=True)
+        lock = mirror_dir.with_name(mirror_dir.name + ".lock").open("w")
+    except OSError as error:
+        raise _cannot_write(repo, mirror_dir, error) from None
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _cannot_write(repo: str, folder: Path, error: OSError) -> SourceError:
+    reason = error.strerror or error
+    return SourceUnavailable(
+        f"{repo}: {folder} cannot be written: {reason}; check its rights and the disk", repo=repo
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import base64
+import fcntl
 import os
 import re
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from digest_pipeline.errors import SourceError, SourceRejected, SourceUnavailabl
 from digest_pipeline.sources.network import ca_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 # Only what a git URL can be; `ext::` would run a command of the URL's choosing.
@@ -29,6 +30,7 @@ _READING = (
     # text file into a binary one, and the same history gives the same records wherever it lies.
     "core.bare=true",
     "core.quotePath=false",
+    f"core.attributesFile={os.devnull}",
     "diff.renameLimit=1000",
     "diff.suppressBlankEmpty=false",
     # 112 instead of 243 MB while 250 MB of patches stream by, for one second more.
@@ -44,16 +46,21 @@ _FETCHING = (
     "fetch.writeCommitGraph=false",
 )
 
-_INHERITED_LOCATION = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_COMMON_DIR",
-    "GIT_NAMESPACE",
-    "GIT_PREFIX",
+_REACHING = (
+    "GIT_ASKPASS",
+    "GIT_CONFIG_",
+    "GIT_EXEC_PATH",
+    "GIT_HTTP_",
+    "GIT_PROXY_",
+    "GIT_SSH",
+    "GIT_SSL_",
+    "GIT_TRACE",
 )
 
+_TOKEN_VARIABLE = "DIGEST_GIT_TOKEN"  # noqa: S105 - the name of a variable
+_TOKEN_HELPER = (
+    f'!f() {{ test "$1" = get && printf "username=x-access-token\npassword=%s\n" "${_TOKEN_VARIABLE}"; }}; f'
+)
 _NO_ACCESS = re.compile(
     r"(?i)authentication failed|could not read (username|password)|permission denied|access denied|"
     r"terminal prompts disabled|returned error: 40[13]|invalid username or (token|password)|publickey"
@@ -77,8 +84,8 @@ PIPE_BYTES = 1 << 20
 class Git:
     """The `git` command on one repository, or (with `git_dir=None`) on none.
 
-    `token` goes to `origin` alone, as an HTTP header in git's configuration environment: never into an
-    argument list, a URL or a file.
+    `token` goes to `origin` alone, when it asks who is there: through git's credential protocol, from the
+    child's environment, never into an argument list, a URL or a file.
     """
 
     def __init__(
@@ -119,7 +126,7 @@ class Git:
         except OSError as error:
             raise _cannot_start(self._repo, error) from None
         if done.returncode != 0:
-            raise self._failure(arguments[0], done.stderr)
+            raise self._failure(_named(arguments), done.stderr)
         return done.stdout
 
     def succeeds(self, *arguments: str) -> bool:
@@ -142,18 +149,18 @@ class Git:
                     stdin=stdin,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
-                    pipesize=PIPE_BYTES,
                     env=self._environment(network=False),
                 )
             except OSError as error:
                 raise _cannot_start(self._repo, error) from None
             try:
                 assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+                _widen(process.stdout)
                 yield process.stdout
                 process.stdout.read()
                 if process.wait() != 0:
                     stderr.seek(0)
-                    raise self._failure(arguments[0], stderr.read())
+                    raise self._failure(_named(arguments), stderr.read())
             finally:
                 process.kill()
                 process.wait()
@@ -166,16 +173,25 @@ class Git:
         return ["git", *location, *(part for setting in settings for part in ("-c", setting)), *arguments]
 
     def _environment(self, *, network: bool) -> dict[str, str]:
-        environment = {name: value for name, value in self._base.items() if name not in _INHERITED_LOCATION}
+        # What a person's environment says of how to reach a remote counts; what it says of how a diff looks
+        # would give the same history other records on another machine.
+        environment = {
+            name: value
+            for name, value in self._base.items()
+            if not name.startswith("GIT_") or name.startswith(_REACHING)
+        }
         environment |= {
             "LC_ALL": "C",
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_ATTR_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_NO_LAZY_FETCH": "1",
         }
         if not network:
             return environment
-        environment.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=30")
+        if "GIT_SSH" not in environment and not self._has_ssh_command:
+            environment.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=30")
         bundle = ca_bundle(environment)
         if bundle is not None:
             environment.setdefault("GIT_SSL_CAINFO", bundle)
@@ -185,14 +201,27 @@ class Git:
                 environment.setdefault(name.lower(), environment[name])
         if self._token and self._origin and self._origin.startswith(("http://", "https://")):
             parts = urlsplit(self._origin)
-            secret = base64.b64encode(f"x-access-token:{self._token}".encode()).decode()
             number = int(environment.get("GIT_CONFIG_COUNT", "0") or "0")
+            helper = f"credential.{parts.scheme}://{parts.netloc}.helper"
+            # git asks a helper by host, so that a redirect to another host gets nothing; a header set by
+            # http.extraHeader would follow it there. The empty one takes the person's own helpers out.
             environment |= {
-                "GIT_CONFIG_COUNT": str(number + 1),
-                f"GIT_CONFIG_KEY_{number}": f"http.{parts.scheme}://{parts.netloc}/.extraHeader",
-                f"GIT_CONFIG_VALUE_{number}": f"Authorization: Basic {secret}",
+                "GIT_CONFIG_COUNT": str(number + 2),
+                f"GIT_CONFIG_KEY_{number}": helper,
+                f"GIT_CONFIG_VALUE_{number}": "",
+                f"GIT_CONFIG_KEY_{number + 1}": helper,
+                f"GIT_CONFIG_VALUE_{number + 1}": _TOKEN_HELPER,
+                _TOKEN_VARIABLE: self._token,
             }
         return environment
+
+    @cached_property
+    def _has_ssh_command(self) -> bool:
+        """Whether the person's git settings name an ssh of their own, which a variable would override."""
+        asked = subprocess.run(
+            ["git", "config", "--get", "core.sshCommand"], capture_output=True, check=False, env=self._base
+        )
+        return asked.returncode == 0
 
     def _failure(self, command: str, stderr: bytes) -> SourceError:
         text = stderr.decode("utf-8", "replace")
@@ -230,6 +259,22 @@ class Git:
                 repo=self._repo,
             )
         return SourceUnavailable(f"{self._repo}: git {command} failed at {where}: {said}", repo=self._repo)
+
+
+def _named(arguments: Sequence[str]) -> str:
+    """The git command among its arguments, behind options such as `-C folder`."""
+    words = [
+        word
+        for number, word in enumerate(arguments)
+        if number == 0 or arguments[number - 1] not in {"-C", "-c"}
+    ]
+    return next((word for word in words if not word.startswith("-")), "command")
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    # A kernel may refuse (a user's pipes have a bound), and macOS has no such call: it is only slower then.
+    with suppress(OSError, AttributeError):
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _cannot_start(repo: str, error: OSError) -> SourceError:

@@ -14,7 +14,14 @@ from typing import Annotated, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
-from digest_pipeline.domain.commit import Commit, FileChange, FileStatus, PatchState, storable
+from digest_pipeline.domain.commit import (
+    Commit,
+    FileChange,
+    FileStatus,
+    PatchState,
+    storable,
+    storable_moment,
+)
 
 EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 """The object that every empty file of every repository is."""
@@ -158,10 +165,10 @@ def commit_of(listed: ListedCommit) -> Commit:
         parents=tuple(parent.sha for parent in listed.parents),
         author_name=storable(author.name or ""),
         author_email=storable(author.email or ""),
-        authored_at=author.date.astimezone(UTC),
+        authored_at=storable_moment(author.date).astimezone(UTC),
         committer_name=storable(committer.name or ""),
         committer_email=storable(committer.email or ""),
-        committed_at=committer.date.astimezone(UTC),
+        committed_at=storable_moment(committer.date).astimezone(UTC),
         message=storable(listed.commit.message.rstrip()),
     )
 

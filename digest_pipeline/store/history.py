@@ -40,11 +40,15 @@ _WRITER_MEMORY = "192MB"
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """`rows` in the place of all rows of `table` that match `key` (column to the values it may have)."""
+    """`rows` in the place of all rows of `table` that match `key` (column to the values it may have).
+
+    Rows that meet the SQL condition `keep` stay, and of `rows` those with their sha are left out.
+    """
 
     table: str
     key: Mapping[str, Sequence[Any]]
     rows: Sequence[Row] = field(default=())
+    keep: str | None = None
 
 
 class History:
@@ -137,16 +141,18 @@ class History:
             connection.execute("BEGIN")
             try:
                 for replacement in replacements:
-                    self._delete(replacement)
-                    if replacement.rows:
-                        self._insert(replacement.table, replacement.rows)
+                    kept = self._delete(replacement)
+                    rows = [row for row in replacement.rows if row.get("sha") not in kept]
+                    if rows:
+                        self._insert(replacement.table, rows)
                 connection.execute("COMMIT")
             except BaseException:
                 # COMMIT that failed has ended the transaction already.
                 _quietly(connection, "ROLLBACK")
                 raise
 
-    def _delete(self, replacement: Replacement) -> None:
+    def _delete(self, replacement: Replacement) -> set[str]:
+        """Delete what is replaced; the shas of the rows that stay."""
         # Identifiers come from our own code; the values are bound, or come as a table of their own: for every
         # value that it binds, DuckDB looks for pandas first, which takes longer than the deletion.
         types = self._types(replacement.table)
@@ -167,8 +173,14 @@ class History:
                 if allowed:  # files of other days are passed over by their statistics
                     conditions.append(f"{column} BETWEEN ? AND ?")
                     values += [min(allowed), max(allowed)]
-            statement_text = f"DELETE FROM {replacement.table} WHERE {' AND '.join(conditions)}"  # noqa: S608
-            self._connection.execute(statement_text, values)
+            where = " AND ".join(conditions)
+            kept: set[str] = set()
+            if replacement.keep is not None:
+                asked = f"SELECT sha FROM {replacement.table} WHERE {where} AND {replacement.keep}"  # noqa: S608
+                kept = {row[0] for row in self._connection.execute(asked, values).fetchall()}
+                where += f" AND NOT ({replacement.keep})"
+            self._connection.execute(f"DELETE FROM {replacement.table} WHERE {where}", values)  # noqa: S608
+        return kept
 
     def _insert(self, table: str, rows: Sequence[Row]) -> None:
         incoming = arrow_table(self._types(table), rows)
@@ -243,8 +255,8 @@ class History:
     def _write_shell_file(self) -> None:
         file = self.data_dir / SHELL_FILE
         text = shell_script(self.data_dir, self.timezone.key)
-        if not file.exists() or file.read_text(encoding="utf-8") != text:
-            file.write_text(text, encoding="utf-8")
+        if not file.exists() or file.read_bytes() != text.encode():
+            file.write_bytes(text.encode())
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

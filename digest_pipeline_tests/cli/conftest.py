@@ -18,9 +18,9 @@ NOW = datetime(2026, 1, 8, 12, tzinfo=UTC)
 """Yesterday is the day after the last commit of `small_repository`."""
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def clock() -> Iterator[None]:
-    """The commands' clock stands at NOW."""
+    """The commands' clock stands at NOW while these tests run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("digest_pipeline.pipeline.utc_now", lambda: NOW)
         yield
@@ -47,7 +47,7 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def made(tmp_path_factory: pytest.TempPathFactory, engine: Path) -> Project:
     """A project with two repos whose three days are made; tests only read it."""
     other = small_repository(tmp_path_factory.mktemp("repositories") / "bits[1]", commits_per_day=1)

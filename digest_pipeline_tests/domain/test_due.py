@@ -42,12 +42,14 @@ def test_at_its_deadline_a_digest_is_made_of_what_is_there() -> None:
     assert is_due(state("a/a"), now=END + DEADLINE)
 
 
-def test_a_digest_of_nothing_is_never_due() -> None:
+def test_a_day_of_which_nothing_could_be_read_waits_and_is_told_after_the_deadline() -> None:
     one = state()
 
-    decision = due_digests([one], REPOS, now=END + 100 * DEADLINE, deadline=DEADLINE)
+    waits = due_digests([one], REPOS, now=END, deadline=DEADLINE)
+    told = due_digests([one], REPOS, now=END + DEADLINE, deadline=DEADLINE)
 
-    assert decision == DigestDecision((), ())
+    assert waits == DigestDecision((), ((DAY, "a/a"),))
+    assert told == DigestDecision((one,), ())
 
 
 def test_a_digest_that_says_what_is_stored_is_not_due() -> None:
@@ -85,7 +87,7 @@ def test_each_day_is_due_or_waits_or_neither_and_in_its_order(days: list[DigestS
     order = [one.day for one in days]
     assert not set(due) & set(waiting)
     assert due == [day for day in order if day in due]
-    assert all(one.inputs != one.made_from and one.done for one in decision.due)
+    assert all(one.inputs != one.made_from for one in decision.due)
 
 
 @given(states)
