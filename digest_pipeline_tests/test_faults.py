@@ -157,8 +157,8 @@ def test_four_runs_at_once_beside_a_reader_all_succeed(
             [(count,)] = reader.execute("SELECT count(*) FROM commits").fetchall()
             counts.append(count)
             time.sleep(0.1)
-        for process, day in zip(processes, DAYS[1:5], strict=True):
-            ran = finished(process)
+        runs = [finished(process) for process in processes]
+        for ran, day in zip(runs, DAYS[1:5], strict=True):
             assert ran.code == 0, ran.said
             assert ran.lines == [
                 str(shop.data / f"reports/{name}/2026/{day}.md")
@@ -175,7 +175,7 @@ def test_runs_that_begin_a_history_together_all_succeed(tmp_path: Path, engine: 
     shop = Workshop(tmp_path)
     shop.configure(local("ada/engine", engine))
     processes = [shop.start("run", "--day", str(day)) for day in DAYS[:3]]
-    for ran in map(finished, processes):
+    for ran in [finished(process) for process in processes]:
         assert ran.code == 0, ran.said
     assert shop.rows("SELECT count(*), count(DISTINCT sha) FROM commits") == [(9, 9)]
 

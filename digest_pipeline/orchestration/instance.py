@@ -27,6 +27,7 @@ BATCH_SIZE = "500"
 _FILE = "dagster.yaml"
 _WRITTEN = ".dagster.yaml.written"
 _DAMAGED = re.compile(r"malformed|not a database|no such (?:table|column)|disk image|has no column")
+_FULL = re.compile(r"disk is full|disk I/O error|No space left")
 _BUSY = re.compile(r"is locked|is busy")
 
 _NO_CAPTURE = ConfigurableClassData(
@@ -122,6 +123,8 @@ def _translated(error: sqlalchemy.exc.DatabaseError, home: Path) -> StoreError:
     text = str(error.orig)
     if _BUSY.search(text):
         return StoreBusy(f"another process holds Dagster's history in {home} for too long: try again later")
+    if _FULL.search(text):
+        return StoreError(f"the disk that holds {home} is full ({text}): free some space and run again")
     if not _DAMAGED.search(text):
         return StoreError(f"Dagster's history in {home} cannot be used ({text}): mend that and try again")
     damaged = ", ".join(str(file) for file in _damaged_files(home)) or f"something in {home}"

@@ -344,18 +344,9 @@ class Clone:
 
 def clone_of(path: Path) -> Clone:
     """The repository that `path` lies in. Raises SourceRejected, with what to do, where it has no whole history."""
-    finder = Git(None, repo=str(path))
+    finder = Git(None, repo=str(path), origin=str(path))
     try:
-        bare = (
-            finder.run("-C", str(path), "-c", "core.bare=false", "rev-parse", "--is-bare-repository").strip()
-            == b"true"
-        )
-        shown = "--absolute-git-dir" if bare else "--show-toplevel"
-        folder = Path(
-            finder.run("-C", str(path), "-c", f"core.bare={str(bare).lower()}", "rev-parse", shown)
-            .decode()
-            .strip()
-        )
+        folder = _top_of(finder, path)
     except SourceError as error:
         raise SourceRejected(
             f"{path} has no git history ({error}); run this in a clone (git clone …), or name one with --path"
@@ -368,6 +359,15 @@ def clone_of(path: Path) -> Clone:
     except SourceError:
         origin = None
     return Clone(folder, origin, tuple(_moment(stamp, "+0000") for stamp in stamps.decode().split()))
+
+
+def _top_of(finder: Git, path: Path) -> Path:
+    """The top folder of a work tree; the repository itself where it is bare."""
+    asked = ("-C", str(path), "-c", "core.bare=false", "rev-parse")
+    try:
+        return Path(finder.run(*asked, "--show-toplevel").decode().strip())
+    except SourceError:
+        return Path(finder.run(*asked, "--absolute-git-dir").decode().strip())
 
 
 def _present(git: Git, names: set[bytes]) -> set[bytes]:
