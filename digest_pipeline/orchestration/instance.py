@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -99,7 +100,11 @@ def open_instance(
     batch_size = environ.get(BATCH_SIZE_VARIABLE) or BATCH_SIZE
     with _environment({HOME_VARIABLE: str(home), BATCH_SIZE_VARIABLE: batch_size}):
         try:
-            instance = dg.DagsterInstance.from_config(str(home))
+            with (home / ".lock").open("w") as lock:
+                # On an empty home each process makes the tables, and two at once trip over each other.
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                instance = dg.DagsterInstance.from_config(str(home))
+                instance.get_runs_count()
             if not capture_output:
                 instance = dg.DagsterInstance.from_ref(
                     instance.get_ref()._replace(compute_logs_data=_NO_CAPTURE)
