@@ -92,10 +92,11 @@ def _analyst(settings: Settings) -> str:
 
 def _history(settings: Settings) -> str:
     from digest_pipeline.compose import open_pipeline
+    from digest_pipeline.store.history import check_files
 
-    opened = open_pipeline(settings)
-    opened.close()
-    return f"{settings.data_dir} can be read and written"
+    open_pipeline(settings).close()
+    check_files(settings.data_dir)
+    return f"{settings.data_dir} can be read and written, no file is missing"
 
 
 def _dagster(settings: Settings) -> str:

@@ -82,19 +82,20 @@ def _ask(
     import duckdb
 
     from digest_pipeline.errors import StoreDamaged
-    from digest_pipeline.store.connection import translate
+    from digest_pipeline.store.connection import interruptible, store_folder, translate
     from digest_pipeline.store.history import open_history
 
     _must_only_read(text)
     with open_history(settings.data_dir, settings.timezone) as connection:
         try:
-            cursor = connection.execute(text, parameters)
-            return [column[0] for column in cursor.description or ()], cursor.fetchall()
+            with interruptible():
+                cursor = connection.execute(text, parameters)
+                return [column[0] for column in cursor.description or ()], cursor.fetchall()
         except duckdb.Error as error:
             damage = translate(error, settings.data_dir)
-            if isinstance(damage, StoreDamaged) and isinstance(
-                error, duckdb.IOException | duckdb.FatalException
-            ):
+            # A file that the query itself names is the asker's; one of the history's is not.
+            ours = str(store_folder(settings.data_dir)) in str(error)
+            if isinstance(damage, StoreDamaged) and (ours or isinstance(error, duckdb.FatalException)):
                 raise damage from None
             raise UsageError(f"the query cannot be answered: {' '.join(str(error).split())}") from None
 

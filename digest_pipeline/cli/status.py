@@ -36,16 +36,20 @@ def status(
     from digest_pipeline.domain.day import yesterday
     from digest_pipeline.domain.state import repo_states
     from digest_pipeline.pipeline import utc_now
-    from digest_pipeline.store.connection import catalog_path
-    from digest_pipeline.store.history import read_once
+    from digest_pipeline.store.history import check_files, has_history, read_once
 
     settings = Settings.load(config)
     last = yesterday(utc_now(), settings.timezone)
-    rows = []
-    if catalog_path(settings.data_dir).exists():
+    rows: list[dict[str, Any]] = []
+    digests: list[dict[str, Any]] = []
+    if has_history(settings.data_dir):
+        check_files(settings.data_dir)
+        where = {"first": settings.first_day, "last": last, "language": settings.language}
         rows = read_once(settings.data_dir, "pipeline/status", {"language": settings.language})
+        digests = read_once(settings.data_dir, "pipeline/digest_states", where)
     states = repo_states(rows, [repo.name for repo in settings.repos], settings.first_day, last)
     problems = [problem for state in states for problem in _problems(state)]
+    problems += _page_problems(settings, rows, digests)
     if as_json:
         result_line(
             json.dumps(_as_json(settings, last, states, problems), ensure_ascii=False, indent=2, default=str)
@@ -62,16 +66,41 @@ def _problems(state: RepoState) -> list[str]:
         problems.append(
             f"{state.repo}: {counted(len(state.missing), 'day')} never made: {_spans(state.missing)}"
         )
-    for kind, words in (("failed", "could not be read"), ("unfinished", "have no report yet")):
-        days = [row["day"] for row in state.days(kind)]
-        if days:
-            problems.append(f"{state.repo}: {counted(len(days), 'day')} {words}: {_spans(days)}")
+    failed = state.days("failed")
+    if failed:
+        reason = str(failed[-1]["error"]).removeprefix(f"{state.repo}: ")
+        days = _spans([row["day"] for row in failed])
+        problems.append(f"{state.repo}: {counted(len(failed), 'day')} could not be read: {days} ({reason})")
+    unfinished = [row["day"] for row in state.days("unfinished")]
+    if unfinished:
+        problems.append(
+            f"{state.repo}: {counted(len(unfinished), 'day')} without a report: {_spans(unfinished)}"
+        )
     numbers = {column: state.count(column) for column in ("failed", "deferred")}
     return problems + [
         f"{state.repo}: {counted(count, 'analysis', 'analyses')} {column}"
         for column, count in numbers.items()
         if count
     ]
+
+
+def _page_problems(
+    settings: Settings, rows: Sequence[dict[str, Any]], digests: Sequence[dict[str, Any]]
+) -> list[str]:
+    """What is wrong with digests, and with pages as files; `digest run` of these days mends both."""
+    from digest_pipeline.pipeline import digest_path
+
+    none = [row["day"] for row in digests if row["made_from"] is None]
+    stale = [row["day"] for row in digests if row["made_from"] not in {None, row["inputs"]}]
+    pages = [(row["day"], row["report"]) for row in rows if row["report"] is not None]
+    pages += [(row["day"], digest_path(row["day"])) for row in digests if row["made_from"] is not None]
+    gone = sorted({day for day, page in pages if not (settings.data_dir / page).is_file()})
+    found = (
+        (none, "without a digest"),
+        (stale, "with a digest of older pages"),
+        (gone, "whose page is gone"),
+    )
+    return [f"{counted(len(days), 'day')} {words}: {_spans(days)}" for days, words in found if days]
 
 
 def _as_json(
@@ -108,7 +137,16 @@ def _print_table(
 
     table = Table(title=f"{settings.first_day} to {last} ({settings.timezone.key})", title_justify="left")
     table.add_column("repository", overflow="fold")
-    for column in ("made", "missing", "failed", "commits", "analysed", "failed analyses", "deferred"):
+    for column in (
+        "made",
+        "missing",
+        "failed",
+        "unfinished",
+        "commits",
+        "analysed",
+        "failed analyses",
+        "deferred",
+    ):
         table.add_column(column, justify="right")
     for state in states:
         table.add_row(
@@ -118,7 +156,8 @@ def _print_table(
                 for number in (
                     len(state.days("made")),
                     len(state.missing),
-                    len(state.days("failed")) + len(state.days("unfinished")),
+                    len(state.days("failed")),
+                    len(state.days("unfinished")),
                     state.count("commits"),
                     state.count("ok"),
                     state.count("failed"),

@@ -228,10 +228,13 @@ def _checked(
         key = dg.AssetCheckKey(dg.AssetKey(asset), check.name)
         if check.asset != asset or key not in context.selected_asset_check_keys:
             continue
-        log_asset_check_evaluations(
-            context,
-            [found for repo, days in done.items() if days for found in evaluate(check, pipeline, repo, days)],
-        )
+        try:
+            found = [
+                one for repo, days in done.items() if days for one in evaluate(check, pipeline, repo, days)
+            ]
+        except DigestError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        log_asset_check_evaluations(context, found)
         if whole:
             yield dg.Output(None, output_name=f"{asset}_{check.name}")
 

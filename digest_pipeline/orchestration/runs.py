@@ -8,6 +8,8 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+from dagster._core.events import JobFailureData, RunFailureReason
+from dagster._core.execution.plan.objects import ErrorSource, StepFailureData
 
 from digest_pipeline.compose import open_pipeline
 from digest_pipeline.domain.state import counted
@@ -78,7 +80,6 @@ def run_days(
     """
     pipeline = open_pipeline(settings, progress=progress)
     with (
-        closing(pipeline.history),
         closing(pipeline),
         open_instance(settings.data_dir, capture_output=False) as instance,
     ):
@@ -114,6 +115,9 @@ def _execute(
     result = job.execute_in_process(
         instance=instance, tags={**tags, **run_tags()}, raise_on_error=False, run_config=dict(_SILENT)
     )
+    if any(map(_is_interrupt, result.all_events)):
+        # Dagster makes an event of the interrupt and returns; whoever asked to stop means all that was to come.
+        raise KeyboardInterrupt
     if not result.success:
         outcome.failures += [line for line in _reasons(result) if line not in outcome.failures]
     # From the event log, not from the result: of a step that failed, the result keeps no materializations.
@@ -125,6 +129,13 @@ def _execute(
         for record in made
         if (event := record.event_log_entry.get_dagster_event()).asset_key == dg.AssetKey(last_asset)
     }
+
+
+def _is_interrupt(event: dg.DagsterEvent) -> bool:
+    data = event.event_specific_data
+    if isinstance(data, StepFailureData):
+        return data.error_source is ErrorSource.INTERRUPT
+    return isinstance(data, JobFailureData) and data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:

@@ -12,8 +12,7 @@ from digest_pipeline.orchestration.jobs import DIGESTS
 from digest_pipeline.orchestration.partitions import RANGE_END, RANGE_START
 from digest_pipeline.pipeline import utc_now
 from digest_pipeline.settings import Settings
-from digest_pipeline.store.connection import catalog_path
-from digest_pipeline.store.history import read_once
+from digest_pipeline.store.history import has_history, read_once
 
 MAX_REQUESTS = 10
 
@@ -33,9 +32,9 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
     )
     def stale_digests(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         del context
-        if not catalog_path(settings.data_dir).exists():
-            return dg.SkipReason("there is no history yet; materialize a day first")
         try:
+            if not has_history(settings.data_dir):
+                return dg.SkipReason("there is no history yet; materialize a day first")
             rows = read_once(
                 settings.data_dir,
                 "pipeline/digest_states",

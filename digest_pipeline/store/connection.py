@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import duckdb
 from digest_pipeline.errors import StoreBusy, StoreDamaged, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
 CATALOG_FILE = "catalog.sqlite"
@@ -51,6 +53,13 @@ def connect(
     data_dir: Path, *, read_only: bool, timezone: ZoneInfo | None = None, memory: str = "1GB"
 ) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection in which the history is attached and in use; 180 ms. Raises StoreError."""
+    with interruptible():
+        return _connect(data_dir, read_only=read_only, timezone=timezone, memory=memory)
+
+
+def _connect(
+    data_dir: Path, *, read_only: bool, timezone: ZoneInfo | None, memory: str
+) -> duckdb.DuckDBPyConnection:
     try:
         threads = min(4, os.cpu_count() or 2)
         connection = duckdb.connect(":memory:", config={"threads": threads})
@@ -66,6 +75,17 @@ def connect(
     except duckdb.Error as error:
         raise translate(error, data_dir) from error
     return connection
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C while DuckDB works is Ctrl-C: DuckDB ends the query, and raises an error of its own instead."""
+    try:
+        yield
+    except (RuntimeError, duckdb.InterruptException) as error:
+        if isinstance(error, duckdb.InterruptException) or "Query interrupted" in str(error):
+            raise KeyboardInterrupt from error
+        raise
 
 
 def load_statements() -> list[str]:

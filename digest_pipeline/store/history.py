@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
@@ -15,10 +16,12 @@ import duckdb
 from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreError
 from digest_pipeline.store.columns import arrow_table
 from digest_pipeline.store.connection import (
+    FILES_FOLDER,
     SHELL_FILE,
     catalog_path,
     connect,
     damaged,
+    interruptible,
     shell_script,
     store_folder,
     translate,
@@ -27,7 +30,6 @@ from digest_pipeline.store.files import names, statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
     from types import TracebackType
     from zoneinfo import ZoneInfo
 
@@ -75,9 +77,10 @@ class History:
                 with self._lock():  # ATTACH creates the catalog
                     connect(data_dir, read_only=False, timezone=timezone).close()
             self._connection = connect(data_dir, read_only=False, timezone=timezone, memory=_WRITER_MEMORY)
-            if self._is_behind():
-                with self._lock():
-                    self._migrate()
+            with interruptible():
+                if self._is_behind():
+                    with self._lock():
+                        self._migrate()
             self._check_timezone()
             self._write_shell_file()
         except OSError as error:
@@ -113,7 +116,7 @@ class History:
             return
         for attempt in range(1, _TRIES + 1):
             try:
-                with self._lock():
+                with self._lock(), interruptible():
                     self._transact(replacements)
             except duckdb.Error as error:
                 failure = translate(error, self.data_dir)
@@ -128,7 +131,7 @@ class History:
     def run(self, name: str) -> None:
         """Run the statements of `sql/<name>.sql` under the writers' lock, outside a transaction."""
         try:
-            with self._lock(), self._in_use:
+            with self._lock(), self._in_use, interruptible():
                 self._connection.execute(statement(name))
         except duckdb.Error as error:
             raise translate(error, self.data_dir) from error
@@ -271,10 +274,15 @@ def open_history(data_dir: Path, timezone: ZoneInfo | None = None) -> duckdb.Duc
 
     Raises StoreError where there is no history yet, StoreDamaged where it cannot be read.
     """
-    if not catalog_path(data_dir).exists():
+    if not has_history(data_dir):
         raise StoreError(f"there is no history in {data_dir} yet; `digest run` makes one")
-    _must_not_be_hollow(data_dir)
     return connect(data_dir, read_only=True, timezone=timezone)
+
+
+def has_history(data_dir: Path) -> bool:
+    """Whether a history was begun in `data_dir`. Raises StoreDamaged where one was, and its catalog is gone."""
+    _must_not_be_hollow(data_dir)
+    return catalog_path(data_dir).exists()
 
 
 def read_once(data_dir: Path, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
@@ -283,26 +291,42 @@ def read_once(data_dir: Path, name: str, parameters: Mapping[str, object]) -> li
         return rows_of(connection, statement(name), parameters, data_dir)
 
 
+def check_files(data_dir: Path) -> None:
+    """Raise StoreDamaged where a file that holds rows is not there, or not as long as it was written."""
+    with open_history(data_dir) as connection:
+        for table in rows_of(connection, statement("pipeline/tables"), None, data_dir):
+            named = {"table": table["name"]}
+            for file in rows_of(connection, statement("pipeline/data_files"), named, data_dir):
+                path = Path(file["path"])
+                found = path.stat().st_size if path.is_file() else None
+                if found != file["bytes"]:
+                    state = "is gone" if found is None else f"has {found} bytes instead of {file['bytes']}"
+                    raise damaged(data_dir, f"{path.name} {state}")
+
+
 def rows_of(
     connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object] | None, data_dir: Path
 ) -> list[dict[str, Any]]:
     """The rows of one statement, each by column name. Raises StoreError."""
     try:
-        cursor = connection.execute(sql, dict(parameters or {}))
-        columns = [column[0] for column in cursor.description or ()]
-        return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+        with interruptible():
+            cursor = connection.execute(sql, dict(parameters or {}))
+            columns = [column[0] for column in cursor.description or ()]
+            return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
     except duckdb.Error as error:
         raise translate(error, data_dir) from error
 
 
 def _must_not_be_hollow(data_dir: Path) -> None:
-    """Raise StoreDamaged where the catalog lost its content: DuckDB would begin a new history in its place.
+    """Raise StoreDamaged where the catalog, or its content, is gone: a new history would begin in its place.
 
     `history.sql` is written once a catalog is complete, so that one whose making was interrupted passes.
     """
     catalog = catalog_path(data_dir)
     if (data_dir / SHELL_FILE).exists() and catalog.is_file() and catalog.stat().st_size == 0:
         raise damaged(data_dir, f"{catalog.name} is empty")
+    if not catalog.exists() and any((store_folder(data_dir) / FILES_FOLDER).rglob("*.parquet")):
+        raise damaged(data_dir, f"{catalog.name} is gone, and files with its rows are there")
 
 
 def _views_hash() -> str:
