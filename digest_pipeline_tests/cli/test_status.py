@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
+from digest_pipeline.store.history import History, Replacement
 from digest_pipeline_tests.fakes.project import DEAD_URL, Project, assert_refused, local
 
 if TYPE_CHECKING:
@@ -17,6 +20,19 @@ def test_a_whole_history_is_healthy(made: Project) -> None:
     assert (state["first_day"], state["last_day"]) == ("2026-01-05", "2026-01-07")
     assert (state["timezone"], state["language"]) == ("Asia/Shanghai", "en")
     assert [(repo["repo"], repo["made"]) for repo in state["repos"]] == [("ada/engine", 3), ("ada/bits", 3)]
+    assert made.digest("status", "--check").code == 0
+
+
+def test_a_page_that_is_gone_and_a_digest_that_is_missing_are_told(made: Project, tmp_path: Path) -> None:
+    shutil.copytree(made.folder, tmp_path / "copy")
+    made = Project(tmp_path / "copy")
+    (made.data / "reports/ada/engine/2026/2026-01-06.md").unlink()
+    with History(made.data, ZoneInfo("Asia/Shanghai")) as history:
+        history.replace(Replacement("digests", {"day": [date(2026, 1, 7)]}))
+    problems = made.json("status", "--json")["problems"]
+    assert problems == ["1 day without a digest: 2026-01-07", "1 day whose page is gone: 2026-01-06"]
+    assert made.digest("status", "--check").code == 1
+    assert made.digest("run", "--from", "2026-01-06", "--to", "2026-01-07", "--quiet").code == 0
     assert made.digest("status", "--check").code == 0
 
 

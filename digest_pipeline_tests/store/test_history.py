@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import threading
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -13,7 +15,14 @@ import pytest
 from digest_pipeline import open_history
 from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError
 from digest_pipeline.store.files import names
-from digest_pipeline.store.history import History, Replacement, read_once
+from digest_pipeline.store.history import (
+    History,
+    Replacement,
+    check_files,
+    has_history,
+    read_once,
+    rows_of,
+)
 from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.store.rows import REPO, commit, partition, read
 
@@ -183,6 +192,14 @@ def test_another_timezone_is_refused_with_two_ways_out(data_dir: Path) -> None:
     assert "or name a new data_dir" in str(raised.value)
     with History(data_dir, ZONE) as history:
         assert len(everything(history)) == 2
+
+
+def test_a_failed_read_alone_locks_no_timezone(data_dir: Path) -> None:
+    with History(data_dir, ZONE) as history:
+        failed = {"head_sha": None, "error": "no route", "failed_at": "2026-01-06T00:00:00+00:00"}
+        history.replace(Replacement("reads", {"repo": [REPO], "day": [DAY]}, [read(DAY) | failed]))
+    with History(data_dir, ZoneInfo("Asia/Shanghai")) as history:
+        assert history.timezone.key == "Asia/Shanghai"
 
 
 def test_a_history_without_days_takes_any_timezone(data_dir: Path) -> None:
@@ -374,6 +391,52 @@ def test_a_damaged_file_of_rows_is_named_in_one_line(data_dir: Path, damage: Any
     assert str(data_dir / "store") in str(raised.value)
     with pytest.raises(StoreDamaged):
         read_once(data_dir, "pipeline/commits_of_days", query)
+
+
+def test_a_catalog_that_is_gone_beside_its_rows_is_damage_and_no_new_history(data_dir: Path) -> None:
+    with History(data_dir, ZONE) as history:
+        history.replace(*partition(DAY, 30))
+        history.run("upkeep")
+    for file in (data_dir / "store").glob("catalog.sqlite*"):
+        file.unlink()
+    for opening in (
+        lambda: History(data_dir, ZONE),
+        lambda: open_history(data_dir),
+        lambda: has_history(data_dir),
+    ):
+        with pytest.raises(StoreDamaged, match="is gone"):
+            opening()
+    assert not (data_dir / "store/catalog.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    "damage", [file_is_gone, file_is_empty, file_is_cut], ids=lambda damage: damage.__name__
+)
+def test_a_look_at_the_files_finds_damage_that_no_query_met(data_dir: Path, damage: Any) -> None:  # noqa: ANN401 - as above
+    with History(data_dir, ZONE) as history:
+        history.replace(*partition(DAY, 30))
+        history.run("upkeep")
+    check_files(data_dir)
+    [file] = (data_dir / "store/files").rglob("commit_log/*.parquet")
+    damage(file)
+    with pytest.raises(StoreDamaged, match=file.name):
+        check_files(data_dir)
+
+
+def test_a_query_that_is_interrupted_is_an_interrupt(data_dir: Path) -> None:
+    with History(data_dir, ZONE) as history:
+        timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            rows_of(
+                history._connection,
+                "SELECT count(*) FROM range(10000000000) WHERE random() < 0",
+                None,
+                data_dir,
+            )
+        timer.join()
+        history.replace(*partition(DAY, 2))
+        assert len(everything(history)) == 3
 
 
 def test_moving_the_store_away_begins_a_new_history(data_dir: Path, tmp_path: Path) -> None:
