@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from digest_pipeline.domain.importance import Tier
 
 
-CueCategory = Literal["breaking", "security", "removed"]
+CueCategory = Literal["breaking", "security", "test", "removed"]
 
 
 @dataclass(frozen=True, slots=True)

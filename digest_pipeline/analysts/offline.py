@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from digest_pipeline.domain.analysis import Analysis, Outcome
 from digest_pipeline.domain.commit import UNREAD_STATES, title_of
 from digest_pipeline.domain.files import FileRole, role_of
+from digest_pipeline.domain.markdown import code_span as code
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from digest_pipeline.domain.analysis import Language
     from digest_pipeline.domain.commit import FileChange
 
-OFFLINE_VERSION = "offline-1"
+OFFLINE_VERSION = "offline-2"
 
 _TITLE = re.compile(r"^(?P<type>[a-zA-Z]+)(\((?P<area>[^)]*)\))?!?:\s*(?P<rest>.+)$")
 _NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
@@ -91,7 +92,7 @@ class OfflineAnalyst:
             summary=summary,
             scope=scope,
             architecture=list(self._architecture(subject.files)),
-            performance=_matching_lines(subject.message, _PERFORMANCE)[:2],
+            performance=_matching_lines(_body(subject.message), _PERFORMANCE)[:2],
             security=list(self._security(subject)),
             risks=list(self._risks(subject)),
             advice=advice,
@@ -155,7 +156,8 @@ class OfflineAnalyst:
             for status in ("added", "removed", "renamed", "modified")
         ]
         parts = [texts[status].format(count=count) for status, count in counts if count]
-        if parts:
+        # That files were modified is what every change does.
+        if len(parts) > 1 or any(count for status, count in counts if status != "modified"):
             yield texts["shape"].format(parts=", ".join(parts) if self.language == "en" else "，".join(parts))
         renames: dict[tuple[str, str], int] = defaultdict(int)
         for file in files:
@@ -200,7 +202,7 @@ class OfflineAnalyst:
         code_lines = sum(map(_lines, roles["code"]))
         if roles["test"]:
             yield texts["tests"].format(count=len(roles["test"]), total=len(subject.files))
-        elif code_lines:
+        elif code_lines and not any(cue.category == "test" for cue in subject.cues):
             yield texts["no_tests"].format(lines=code_lines)
         if roles["dependency"]:
             yield texts["dependencies"].format(paths=_listed([file.path for file in roles["dependency"]]))
@@ -212,15 +214,6 @@ class OfflineAnalyst:
             references.pop(own[0].strip()[1:-1], None)
         if references:
             yield texts["pull_request"].format(references=", ".join(list(references)[:_MAX_NAMES]))
-
-
-def code(text: str) -> str:
-    """`text` as a Markdown code span, with a fence that it does not hold; line breaks become spaces."""
-    flat = " ".join(text.split("\n"))
-    runs = {len(run) for run in re.findall(r"`+", flat)}
-    fence = "`" * next(length for length in range(1, len(runs) + 2) if length not in runs)
-    pad = " " if flat.startswith("`") or flat.endswith("`") or not flat.strip() else ""
-    return f"{fence}{pad}{flat}{pad}{fence}"
 
 
 def _body_points(message: str) -> list[str]:
@@ -241,6 +234,11 @@ def _body_points(message: str) -> list[str]:
             open_point = True
     said = (point for point in points if point and not _HEADING.fullmatch(point))
     return [point if len(point) <= 400 else point[:397] + "…" for point in said]  # noqa: PLR2004 - a point, not a page
+
+
+def _body(message: str) -> str:
+    """The message without its title, which the summary repeats already."""
+    return message.strip().partition("\n")[2]
 
 
 def _matching_lines(message: str, pattern: re.Pattern[str]) -> list[str]:

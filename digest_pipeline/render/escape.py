@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from digest_pipeline.domain.markdown import code_span
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -98,11 +100,7 @@ def message_cell(message: str) -> str:
 
 def code(text: str) -> str:
     """A known word (a sha, a path) as a code span."""
-    text = visible(" ".join(lines(text)))
-    longest = max((len(run) for run in _RUNS.findall(text)), default=0)
-    fence = "`" * (longest + 1)
-    pad = " " if text.startswith("`") or text.endswith("`") or not text else ""
-    return f"{fence}{pad}{text}{pad}{fence}"
+    return code_span(visible(" ".join(lines(text))))
 
 
 def shorten(text: str, width: int = 60) -> str:

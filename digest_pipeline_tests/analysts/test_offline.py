@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest_pipeline.analysts import Cue, CueCategory, Subject
-from digest_pipeline.analysts.offline import OFFLINE_VERSION, OfflineAnalyst, code
+from digest_pipeline.analysts.offline import OFFLINE_VERSION, OfflineAnalyst
 from digest_pipeline.domain.analysis import Analysis
 from digest_pipeline.domain.commit import FileChange, FileStatus, PatchState
 from digest_pipeline.domain.importance import TIERS
+from digest_pipeline.domain.markdown import code_span
 from digest_pipeline_tests.fakes.seed_day import seed_day
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def test_every_subject_gets_one_outcome_in_its_order() -> None:
 
 def test_it_fills_the_fields_of_the_tier_and_no_others() -> None:
     message = "fix: a thing\n\n- BREAKING: b\n- faster\n- security"
-    files = (change("src/a.py", 3, 2),)
+    files = (change("src/a.py", 3, 2), change("src/b.py", 4, 0, status="added"))
 
     high, medium, low = (facts(message, *files, tier=tier) for tier in TIERS)
 
@@ -470,7 +471,7 @@ def test_the_shares_of_all_modules_add_up_to_the_change(one: Subject) -> None:
 
 @given(texts)
 def test_a_word_in_a_code_span_comes_out_whole(text: str) -> None:
-    match = re.fullmatch(r"(`+)( ?)(.*?)\2\1", code(text), re.DOTALL)
+    match = re.fullmatch(r"(`+)( ?)(.*?)\2\1", code_span(text), re.DOTALL)
 
     assert match is not None
     assert match[1] not in re.findall(r"`+", match[3])

@@ -1,7 +1,7 @@
--- Which lines of the patches hint at a break, at security, or at names that are gone?  $repo, $first, $last
+-- Which lines of the patches hint at a break, at security, at tests, or at names that are gone?  $repo, $first, $last
 -- For the analyst without a model. At most 12 lines a file and category; generated files and locks are left out.
 WITH patches AS (
-    SELECT sha, position, path, patch
+    SELECT sha, position, path, status, patch
     FROM commit_files
     WHERE repo = $repo
       AND day BETWEEN $first AND $last
@@ -12,7 +12,7 @@ code AS (
     -- Tests and prose define and mention names too, but nobody depends on them.
     FROM patches
     WHERE regexp_matches(path, '\.(py|pyi|rs|go|ts|tsx|js|java|kt|swift|c|cc|cpp|h|hpp)$')
-      AND NOT regexp_matches(path, '(^|/)(tests?|testing|examples?|benchmarks?)/|(^|/)test_[^/]*$|_test\.[a-z]+$|(^|/)conftest\.py$')
+      AND NOT regexp_matches(path, '(^|/)(tests?|testing|examples?|benchmarks?|scripts?|tools?|hack|ci|\.github)/|(^|/)test_[^/]*$|_test\.[a-z]+$|(^|/)conftest\.py$')
 ),
 breaking AS (
     SELECT sha, position, path, 'breaking' AS category,
@@ -22,16 +22,29 @@ breaking AS (
 ),
 security AS (
     SELECT sha, position, path, 'security' AS category,
-        regexp_extract_all(patch, '(?i)\n([+-][^\n]*(?:\bCVE-\d|\bGHSA-|vulnerabilit|verify ?= ?False|shell ?= ?True|InsecureSkipVerify|\bpickle\.loads?\(|\byaml\.load\(|trust_remote_code ?= ?True|privileged: ?true|\bunsafe (?:\{|fn |impl ))[^\n]*)', 1)[:12] AS lines
+        regexp_extract_all(patch, '(?i)\n(\+[^\n]*(?:\bCVE-\d|\bGHSA-|vulnerabilit|verify ?= ?False|shell ?= ?True|InsecureSkipVerify|\bpickle\.loads?\(|\byaml\.load\(|trust_remote_code ?= ?True|privileged: ?true|\bunsafe (?:\{|fn |impl ))[^\n]*)', 1)[:12] AS lines
     FROM patches
-    WHERE regexp_matches(patch, '(?i)CVE-\d|GHSA-|vulnerabilit|verify ?= ?False|shell ?= ?True|InsecureSkipVerify|pickle\.load|yaml\.load\(|trust_remote_code ?= ?True|privileged: ?true|unsafe (\{|fn |impl )')
+    -- Prose speaks of security without changing it.
+    WHERE NOT regexp_matches(path, '(?i)\.(md|mdx|rst|txt|adoc)$') AND regexp_matches(patch, '(?i)CVE-\d|GHSA-|vulnerabilit|verify ?= ?False|shell ?= ?True|InsecureSkipVerify|pickle\.load|yaml\.load\(|trust_remote_code ?= ?True|privileged: ?true|unsafe (\{|fn |impl )')
+),
+tests AS (
+    -- Tests that stand in a file of code, as Rust has them.
+    SELECT sha, position, path, 'test' AS category,
+        regexp_extract_all(patch, '\n(\+\s*(?:#\[(?:\w+::)*(?:test|rstest|test_case|cfg\(test\))[^\n]*|(?:async )?def test_\w*|func Test[A-Z]\w*|(?:it|test|describe)\([^\n]*))', 1)[:1] AS lines
+    FROM patches
+    WHERE regexp_matches(patch, '\n\+\s*(#\[(\w+::)*(test|rstest|test_case|cfg\(test\))|(async )?def test_|func Test[A-Z]|(it|test|describe)\()')
 ),
 definitions AS (
     SELECT sha, position, path,
-        regexp_extract_all(patch, '\n-(?:export (?:default )?(?:async )?(?:function|class|const|interface|type|enum)|pub(?:\(crate\))? (?:async |unsafe |const )*(?:fn|struct|enum|trait|type)|(?:async )?def|class|func(?: \([^)\n]*\))?) ([A-Za-z][A-Za-z0-9_]*)', 1) AS removed,
+        list_concat(
+            regexp_extract_all(patch, '\n-(?:export (?:default )?(?:async )?(?:function|class|const|interface|type|enum)|pub (?:async |unsafe |const )*(?:fn|struct|enum|trait|type)|(?:async )?def|class) ([A-Za-z][A-Za-z0-9_]*)', 1),
+            -- What Go exports begins with a capital.
+            regexp_extract_all(patch, '\n-func(?: \([^)\n]*\))? ([A-Z][A-Za-z0-9_]*)', 1)
+        ) AS removed,
         regexp_extract_all(patch, '\n[+ ]\s*(?:export (?:default )?(?:async )?(?:function|class|const|interface|type|enum)|pub(?:\([a-z]+\))? (?:async |unsafe |const )*(?:fn|struct|enum|trait|type)|(?:async )?def|class|func(?: \([^)\n]*\))?) ([A-Za-z][A-Za-z0-9_]*)', 1) AS kept
     FROM code
-    WHERE regexp_matches(patch, '\n-(export |pub[ (]|async def|def |class |func )')
+    -- Of a file that is gone as a whole, the list of files tells.
+    WHERE status <> 'removed' AND regexp_matches(patch, '\n-(export |pub |async def|def |class |func )')
 ),
 kept_anywhere AS (
     -- A definition that moved to another file of the same commit is not gone.
@@ -52,6 +65,8 @@ removed AS (
 SELECT sha, category, path, left(trim(line), 200) AS line
 FROM (
     SELECT sha, position, path, category, unnest(lines) AS line, unnest(range(len(lines))) AS number
-    FROM (FROM breaking UNION ALL FROM security UNION ALL FROM removed)
+    FROM (FROM breaking UNION ALL FROM security UNION ALL FROM tests UNION ALL FROM removed)
 )
+-- An attribute that silences a warning deprecates nothing.
+WHERE NOT (category = 'breaking' AND contains(line, 'allow(deprecated)'))
 ORDER BY sha, category, position, number;
