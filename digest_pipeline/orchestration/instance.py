@@ -16,6 +16,7 @@ import dagster as dg
 import sqlalchemy.exc
 import yaml
 from dagster._check import CheckError
+from dagster._core.instance.ref import InstanceRef
 from dagster._core.secrets.env_file import get_env_var_dict
 from dagster._serdes import ConfigurableClassData
 
@@ -103,12 +104,11 @@ def open_instance(
             with (home / ".lock").open("w") as lock:
                 # On an empty home each process makes the tables, and two at once trip over each other.
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                instance = dg.DagsterInstance.from_config(str(home))
+                reference = InstanceRef.from_dir(str(home))
+                if not capture_output:
+                    reference = reference._replace(compute_logs_data=_NO_CAPTURE)
+                instance = dg.DagsterInstance.from_ref(reference)
                 instance.get_runs_count()
-            if not capture_output:
-                instance = dg.DagsterInstance.from_ref(
-                    instance.get_ref()._replace(compute_logs_data=_NO_CAPTURE)
-                )
         except (dg.DagsterInvalidConfigError, CheckError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise ConfigurationError(

@@ -21,9 +21,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from dagster import Field, StringSource
+from dagster import AssetKey, Field, StringSource
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
-from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
+from dagster._core.events import (
+    ASSET_CHECK_EVENTS,
+    ASSET_EVENTS,
+    EVENT_TYPE_TO_PIPELINE_RUN_STATUS,
+    DagsterEventType,
+)
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.base_storage import DagsterStorage
@@ -49,6 +54,7 @@ HOME_VARIABLE = "DAGSTER_HOME"
 
 _MIRRORED_EVENTS = frozenset({*ASSET_EVENTS, *ASSET_CHECK_EVENTS, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS})
 _RETURNING_SINCE = (3, 35)
+_APART_SECONDS = 0.0015  # after cutting to whole milliseconds, as the pages do, still different ones
 
 
 # --- which storage ---------------------------------------------------------------------------------------
@@ -260,6 +266,7 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
         self._ready: dict[str, _FileIdentity | None] = {}
         self._known_tables: set[str] = set()
         self._knows_index_columns = False
+        self._materialized_at: dict[AssetKey | None, float] = {}
         super().__init__(base_dir, inst_data)
         _live.add(self)
         weakref.finalize(self, self._engines.close)
@@ -282,7 +289,20 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
                 super().store_event(event)
             return
         for run_id, group in itertools.groupby(events, key=lambda event: event.run_id):
-            self._store(run_id, list(group))
+            self._store(run_id, [self._apart(event) for event in group])
+
+    def _apart(self, event: EventLogEntry) -> EventLogEntry:
+        """A materialization at least a millisecond after the asset's last one.
+
+        Dagster's pages show those of one asset and one millisecond as a single event, and a batch has many.
+        """
+        if _type_of(event) is not DagsterEventType.ASSET_MATERIALIZATION:
+            return event
+        key = event.get_dagster_event().asset_key
+        with self._db_lock:
+            at = max(event.timestamp, self._materialized_at.get(key, 0) + _APART_SECONDS)
+            self._materialized_at[key] = at
+        return event if at == event.timestamp else event._replace(timestamp=at)
 
     def _store(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
         rows = [self._event_to_row(event) for event in events]

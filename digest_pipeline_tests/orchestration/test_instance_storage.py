@@ -282,6 +282,16 @@ def test_a_batch_that_cannot_be_written_whole_leaves_nothing(
         assert storage.get_materialized_partitions(dg.AssetKey("commits")) == {KEYS[0]}
 
 
+def test_materializations_of_one_batch_are_told_apart_by_their_milliseconds(tmp_path: Path) -> None:
+    with ours_in(tmp_path) as storage:
+        for _ in range(2):
+            storage.store_event_batch([materialized("commits", key) for key in KEYS])
+        records = storage.fetch_materializations(dg.AssetKey("commits"), limit=1000).records
+
+    shown = [int(record.timestamp * 1000) for record in records]
+    assert len(set(shown)) == len(shown) == 2 * len(KEYS)
+
+
 def test_an_old_sqlite_is_served_by_the_stock_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
     with ours_in(tmp_path) as storage:
