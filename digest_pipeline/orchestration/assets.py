@@ -6,7 +6,7 @@ own partitions alone, while its neighbours in the same run go on to their report
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -54,7 +54,7 @@ def _repo_day(
     @dg.multi_asset(
         name="repo_day",
         specs=_specs(settings, partitions),
-        check_specs=_check_specs(partitions),
+        check_specs=_check_specs(partitions, _STEPS),
         can_subset=True,
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=MAX_PARTITIONS_PER_RUN),
@@ -110,10 +110,11 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[dg.AssetDep("repo_report", partition_mapping=dg.MultiToSingleDimensionPartitionMapping("day"))],
-        metadata={"dagster/column_schema": _table_schema("digests")},
+        check_specs=_check_specs(partitions, ["daily_digest"]),
+        metadata={"dagster/column_schema": _table_schema("digests"), "dagster/table_name": "history.digests"},
         required_resource_keys={"pipeline"},
     )
-    def daily_digest(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def daily_digest(context: dg.AssetExecutionContext) -> Iterator[Any]:
         pipeline: Pipeline = context.resources.pipeline
         days = sorted(date.fromisoformat(key) for key in context.partition_keys)
         try:
@@ -122,7 +123,8 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
             raise dg.Failure(description=str(error), allow_retries=False) from None
         pages = {day.isoformat(): _metadata(counts) for day, counts in result.done.items()}
         add_partition_metadata(context, "daily_digest", pages)
-        return dg.MaterializeResult()
+        yield dg.MaterializeResult(asset_key="daily_digest")
+        yield from _checked(context, pipeline, "daily_digest", {None: days}, whole=True)
 
     return daily_digest
 
@@ -204,7 +206,9 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
     ]
 
 
-def _check_specs(partitions: dg.PartitionsDefinition[Any]) -> list[dg.AssetCheckSpec]:
+def _check_specs(
+    partitions: dg.PartitionsDefinition[Any], assets: Collection[str]
+) -> list[dg.AssetCheckSpec]:
     with warnings.catch_warnings():
         # partitions_def of a check is a preview; it is what shows one result for each partition.
         warnings.simplefilter("ignore")
@@ -213,6 +217,7 @@ def _check_specs(partitions: dg.PartitionsDefinition[Any]) -> list[dg.AssetCheck
                 check.name, asset=check.asset, description=check.description, partitions_def=partitions
             )
             for check in CHECKS
+            if check.asset in assets
         ]
 
 
@@ -220,7 +225,7 @@ def _checked(
     context: dg.AssetExecutionContext,
     pipeline: Pipeline,
     asset: str,
-    done: Mapping[str, Sequence[date]],
+    done: Mapping[str, Sequence[date]] | Mapping[None, Sequence[date]],
     *,
     whole: bool,
 ) -> Iterator[Any]:

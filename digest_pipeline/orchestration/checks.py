@@ -46,20 +46,35 @@ CHECKS = (
         dg.AssetCheckSeverity.WARN,
         by_language=True,
     ),
+    Check(
+        "digest_links_resolve",
+        "daily_digest",
+        "Every link inside the digest has one target in it.",
+        by_language=True,
+    ),
+    Check(
+        "digest_is_whole",
+        "daily_digest",
+        "Every repo is in the digest, with the page that it has now.",
+        dg.AssetCheckSeverity.WARN,
+        by_language=True,
+    ),
 )
 
 
 def evaluate(
-    check: Check, pipeline: Pipeline, repo: str, days: Sequence[date]
+    check: Check, pipeline: Pipeline, repo: str | None, days: Sequence[date]
 ) -> Iterator[dg.AssetCheckEvaluation]:
-    """The check's evaluation of each of `days`."""
-    language = {"language": pipeline.settings.language} if check.by_language else {}
-    rows = pipeline.history.read(
-        f"checks/{check.name}", {"repo": repo, "first": min(days), "last": max(days), **language}
-    )
-    answers = {row["day"]: row for row in rows}
+    """The check's evaluation of each of `days`: of a repo, or of the digests where `repo` is None."""
+    where: dict[str, Any] = {"first": min(days), "last": max(days)}
+    if repo is not None:
+        where["repo"] = repo
+    if check.by_language:
+        where["language"] = pipeline.settings.language
+    answers = {row["day"]: row for row in pipeline.history.read(f"checks/{check.name}", where)}
     for day in days:
-        yield _evaluation(check, str(partition_key(day, repo)), answers.get(day))
+        key = day.isoformat() if repo is None else str(partition_key(day, repo))
+        yield _evaluation(check, key, answers.get(day))
 
 
 def _evaluation(check: Check, key: str, row: dict[str, Any] | None) -> dg.AssetCheckEvaluation:

@@ -170,8 +170,10 @@ def test_a_backfill_of_many_days_is_a_handful_of_runs(defs: dg.Definitions) -> N
 
 
 def test_each_check_is_described_and_has_its_question_in_sql(defs: dg.Definitions) -> None:
-    specs = {spec.name: spec for spec in repo_day(defs).check_specs}
-    assert set(specs) == {"unique_commits", "counts_agree", "coverage", "links_resolve", "freshness"}
+    digest = defs.get_assets_def("daily_digest")
+    specs = {spec.name: spec for spec in [*repo_day(defs).check_specs, *digest.check_specs]}
+    of_repos = {"unique_commits", "counts_agree", "coverage", "links_resolve", "freshness"}
+    assert set(specs) == of_repos | {"digest_links_resolve", "digest_is_whole"}
     assert all(spec.description for spec in specs.values())
     assert {check.name for check in CHECKS} == set(specs)
 
@@ -240,9 +242,14 @@ def test_one_partition_materializes_with_its_checks_and_metadata(shop: Workshop)
         result = execute(defs, instance, REPO_DAYS, partition_key=key)
         assert result.success
         assert all(materialized(instance, name) == {key} for name in REPO_ASSETS)
-        assert evaluations(instance, result.run_id) == sorted((check.name, key, True) for check in CHECKS)
+        assert evaluations(instance, result.run_id) == sorted(
+            (check.name, key, True) for check in CHECKS if check.asset in REPO_ASSETS
+        )
         digest = execute(defs, instance, DIGESTS, partition_key=str(FIRST_DAY))
         assert digest.success
+        of_digest = [(name, passed) for name, _, passed in evaluations(instance, digest.run_id)]
+        # The other repo of these settings has no page yet.
+        assert of_digest == [("digest_is_whole", False), ("digest_links_resolve", True)]
         metadata: dict[str, dict[str, Any]] = {
             event.asset_key.to_user_string(): {label: value.value for label, value in event.metadata.items()}
             for event in result.asset_materializations_for_node("repo_day")
@@ -264,11 +271,12 @@ def test_a_range_is_one_run_and_each_of_its_partitions_is_checked(shop: Workshop
         assert result.success
         assert all(materialized(instance, name) == keys for name in REPO_ASSETS)
         assert evaluations(instance, result.run_id) == sorted(
-            (check.name, key, True) for check in CHECKS for key in keys
+            (check.name, key, True) for check in CHECKS if check.asset in REPO_ASSETS for key in keys
         )
         digests = execute(defs, instance, DIGESTS, tags={RANGE_START: str(DAYS[0]), RANGE_END: str(DAYS[-1])})
         assert digests.success
         assert materialized(instance, "daily_digest") == set(map(str, DAYS))
+        assert len(evaluations(instance, digests.run_id)) == 2 * len(DAYS)
     assert all(shop.page(ENGINE, day) and shop.daily(day) for day in DAYS)
 
 
