@@ -77,7 +77,28 @@ def _zone(value: object) -> object:
             return ZoneInfo(str(value))
     except (ZoneInfoNotFoundError, ValueError, OSError):
         pass
-    raise ValueError('is not a time zone; use a name such as "UTC" or "Asia/Shanghai"')
+    close = {name.casefold(): name for name in pytz.all_timezones}.get(str(value).casefold())
+    meant = f'did you mean "{close}"?' if close else 'use a name such as "UTC" or "Asia/Shanghai"'
+    raise ValueError(f"is not a time zone; {meant}")
+
+
+def _calendar_day(value: object) -> object:
+    # A bare number would be read as seconds since 1970.
+    if isinstance(value, (int, float)):
+        raise ValueError("is not a day; write it as 2026-01-06")  # noqa: TRY004 - pydantic wants ValueError
+    return value
+
+
+def _data_folder(value: Path) -> Path:
+    if value == Path():
+        raise ValueError('must be a folder of its own, such as "data"; what is below it may be deleted')
+    return _expand(value)
+
+
+def _tables(value: object) -> object:
+    if isinstance(value, dict):
+        raise ValueError("must be a list of tables; write [[repos]], with two brackets, above each")  # noqa: TRY004
+    return value
 
 
 def _variable_name(value: str) -> str:
@@ -259,9 +280,9 @@ class Settings(_Table):
 
     timezone: Zone = ZoneInfo("UTC")
     language: Language = "en"
-    first_day: date
-    data_dir: Annotated[Path, AfterValidator(_expand)] = Path("data")
-    repos: tuple[RepoSettings, ...]
+    first_day: Annotated[date, BeforeValidator(_calendar_day)]
+    data_dir: Annotated[Path, AfterValidator(_data_folder)] = Path("data")
+    repos: Annotated[tuple[RepoSettings, ...], BeforeValidator(_tables)]
     importance: ImportanceSettings = ImportanceSettings()
     llm: LlmSettings | None = None
     report: ReportSettings = ReportSettings()
@@ -390,7 +411,7 @@ def _is_gitlab(host: str) -> bool:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigurationError(
             f"{file} does not exist; `digest init` writes one, or name yours with --config or {CONFIG_VARIABLE}"

@@ -315,7 +315,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, damage: Callable[[P
         (MINIMAL.replace("first_day", 'language = "fr"\nfirst_day'), ['language = "fr"', "'zh' or 'en'"]),
         (REPO, ["first_day: is missing", "first_day = 2026-01-06"]),
         (MINIMAL.replace("2026-01-06", '"soon"'), ['first_day = "soon"', "date"]),
-        (MINIMAL.replace("2026-01-06", "20260106"), ["first_day = 20260106", "date"]),
+        (MINIMAL.replace("2026-01-06", "20260106"), ["first_day = 20260106", "2026-01-06"]),
+        (MINIMAL.replace("[[repos]]", "[repos]"), ["repos", "[[repos]], with two brackets"]),
+        (
+            MINIMAL.replace("first_day", 'timezone = "asia/shanghai"\nfirst_day'),
+            ['timezone = "asia/shanghai"', 'did you mean "Asia/Shanghai"?'],
+        ),
+        (MINIMAL.replace("first_day", 'data_dir = ""\nfirst_day'), ['data_dir = ""', "a folder of its own"]),
+        (
+            MINIMAL + "[importance.thresholds]\nhigh = 2\nmedium = 5\n",
+            ["importance.thresholds", "high = 2", "medium = 5"],
+        ),
         (MINIMAL.replace("first_day", "data_dir = 3\nfirst_day"), ["data_dir = 3", "path"]),
         (
             MINIMAL.replace("first_day", 'data_dir = "~nobody-here/x"\nfirst_day'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from typing import Annotated
@@ -51,6 +52,10 @@ app.command("sql")(sql.sql)
 
 def main() -> None:
     """Run the command line and leave with its exit code: 0 done, 1 something failed, 2 wrong use."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character shows its code; a report's words are no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(invoke(sys.argv[1:]))
 
 

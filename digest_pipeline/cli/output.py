@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from digest_pipeline.errors import UsageError
+
 
 class Verbosity(Enum):
     """How much goes to stderr: errors only, what a person wants to know, everything."""
@@ -40,6 +42,9 @@ def set_verbosity(verbosity: Verbosity | None = None) -> Verbosity:
             stream=sys.stderr,
             force=True,
         )
+        for handler in logging.getLogger().handlers:
+            # Dagster lowers the level of our loggers so that a run's log has all; stderr has what was asked for.
+            handler.setLevel(level[verbosity])
         for name in ("httpx", "httpcore", "openai", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
     return _verbosity
@@ -68,14 +73,18 @@ def result_line(text: str | Path) -> None:
 
 
 def _quiet(value: bool) -> bool:
-    if value:
-        set_verbosity(Verbosity.QUIET)
-    return value
+    return _chosen(value, Verbosity.QUIET, unless=Verbosity.VERBOSE)
 
 
 def _verbose(value: bool) -> bool:
+    return _chosen(value, Verbosity.VERBOSE, unless=Verbosity.QUIET)
+
+
+def _chosen(value: bool, verbosity: Verbosity, *, unless: Verbosity) -> bool:
+    if value and set_verbosity() is unless:
+        raise UsageError("--quiet and --verbose exclude each other")
     if value:
-        set_verbosity(Verbosity.VERBOSE)
+        set_verbosity(verbosity)
     return value
 
 

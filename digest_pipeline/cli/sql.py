@@ -65,11 +65,11 @@ def sql(
         for question in _questions():
             result_line(question)
         return
-    if (query is None) == (name is None):
+    if (not (query or "").strip()) == (name is None):
         raise UsageError(
             'give one query, as digest sql "SELECT …", or the name of one with --query (--list names them)'
         )
-    text = query if query is not None else _named(str(name))
+    text = _named(name) if name is not None else str(query)
     parameters = _parameters(text, param or ())
     settings = Settings.load(config)
     columns, rows = _ask(settings, text, parameters)

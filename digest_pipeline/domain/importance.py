@@ -43,6 +43,14 @@ class Thresholds(_Table):
     high: int = 10
     medium: int = 6
 
+    @model_validator(mode="after")
+    def _is_in_order(self) -> Self:
+        if self.high < self.medium:
+            raise ValueError(
+                f"high = {self.high} lies below medium = {self.medium}; no commit would be medium"
+            )
+        return self
+
 
 class TitleRule(_Table):
     """Points by what `pattern`'s first group finds in the title, looked up in lower case."""

@@ -7,6 +7,8 @@ done costs that day, never the others.
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import TYPE_CHECKING
 
 from digest_pipeline.pipeline import analyse, collect, diff, digest, report
@@ -14,11 +16,13 @@ from digest_pipeline.pipeline.pages import digest_path, report_path
 from digest_pipeline.pipeline.workbench import Progress, StepResult, Workbench, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date
 
     from digest_pipeline.settings import Settings
     from digest_pipeline.store.history import History
+
+_log = logging.getLogger(__name__)
 
 
 class Pipeline:
@@ -43,19 +47,19 @@ class Pipeline:
 
     def collect(self, repo: str, days: Sequence[date]) -> StepResult:
         """Read which commits each day has; asset `raw_commits`."""
-        return collect.collect(self._workbench, repo, days)
+        return _logged(collect.collect, self._workbench, repo, days)
 
     def diff(self, repo: str, days: Sequence[date]) -> StepResult:
         """Read the files of these commits; asset `commit_diffs`."""
-        return diff.diff(self._workbench, repo, days)
+        return _logged(diff.diff, self._workbench, repo, days)
 
     def analyse(self, repo: str, days: Sequence[date]) -> StepResult:
         """Score the commits and ask the analyst about them; asset `commit_analyses`."""
-        return analyse.analyse(self._workbench, repo, days)
+        return _logged(analyse.analyse, self._workbench, repo, days)
 
     def report(self, repo: str, days: Sequence[date]) -> StepResult:
         """Render the page of each day; asset `repo_report`."""
-        return report.report(self._workbench, repo, days)
+        return _logged(report.report, self._workbench, repo, days)
 
     def digest(self, days: Sequence[date]) -> StepResult:
         """Render the digest of each day over all repos; asset `daily_digest`."""
@@ -64,6 +68,20 @@ class Pipeline:
     def close(self) -> None:
         """Give back what the sources hold, and close the history."""
         self._workbench.close()
+
+
+def _logged(
+    step: Callable[[Workbench, str, Sequence[date]], StepResult],
+    bench: Workbench,
+    repo: str,
+    days: Sequence[date],
+) -> StepResult:
+    started = time.monotonic()
+    result = step(bench, repo, days)
+    seconds = time.monotonic() - started
+    done, failed = len(result.done), len(result.failed)
+    _log.info("%s %s: days done %d, failed %d; %.1f s", step.__name__, repo, done, failed, seconds)
+    return result
 
 
 __all__ = ["Pipeline", "Progress", "StepResult", "Workbench", "digest_path", "report_path", "utc_now"]

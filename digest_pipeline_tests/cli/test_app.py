@@ -63,6 +63,8 @@ def test_every_command_takes_the_options_of_every_command(
         (["run", "stray"], "unexpected extra argument"),
         (["run", "--day"], "--day"),
         (["sql", "SELECT 1", "--format", "xml"], "xml"),
+        (["sql", ""], "one query"),
+        (["run", "--quiet", "--verbose"], "exclude each other"),
         (["up", "--port", "0"], "--port"),
         (["up", "--port", "many"], "--port"),
     ],
