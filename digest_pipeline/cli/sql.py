@@ -30,7 +30,7 @@ _NO_CODE = re.compile(
 _EXPLAIN = re.compile(r"(?i)\s*EXPLAIN\s+(?:ANALYZE\s+|\([^)]*\)\s*)?")
 _UPKEEP = re.compile(
     r"(?i)\b(?:ducklake_)?(?:add_data_files|cleanup_old_files|delete_orphaned_files|expire_snapshots|"
-    r"flush_inlined_data|merge_adjacent_files|rewrite_data_files|set_commit_message|set_option)\s*\("
+    r"flush_inlined_data|merge_adjacent_files|rewrite_data_files|set_commit_message|set_option)\"?\s*\("
 )
 """Functions of DuckLake that write, also where they are read FROM: a few of them even over a read-only catalog."""
 
@@ -125,9 +125,14 @@ def _must_only_read(text: str) -> None:
 
 
 def _code_of(text: str) -> str:
-    """The query without its comments, and with nothing inside its quotes."""
-    empty = {"-": " ", "/": " ", "'": "''", "$": "''", '"': '"x"'}
-    return _NO_CODE.sub(lambda match: empty[match[0][0]], text)
+    """The query without its comments, with nothing inside its strings, and in quotes only names that are words."""
+    empty = {"-": " ", "/": " ", "'": "''", "$": "''"}
+
+    def bare(match: re.Match[str]) -> str:
+        other = match[0] if re.fullmatch(r'"\w+"', match[0]) else '"x"'
+        return empty.get(match[0][0], other)
+
+    return _NO_CODE.sub(bare, text)
 
 
 def _questions() -> list[str]:

@@ -130,6 +130,7 @@ def test_text_that_looks_like_markup_is_no_error(made: Project) -> None:
         "DESCRIBE commits",
         "SUMMARIZE commit_files",
         "EXPLAIN SELECT 1",
+        'EXPLAIN SELECT 1 AS "select"',
         "EXPLAIN ANALYZE SELECT count(*) FROM commits",
         "EXPLAIN (FORMAT json) SELECT 'delete_it(1)'",
         "FROM ducklake_snapshots('history')",
@@ -205,6 +206,7 @@ WRITES = [
     "SELECT * FROM ducklake_flush_inlined_data('history')",
     "FROM ducklake_cleanup_old_files('history', cleanup_all => true)",
     "FROM history.merge_adjacent_files ()",
+    """SELECT * FROM "ducklake_expire_snapshots"('history', older_than => now())""",
     "EXPLAIN (ANALYZE) COPY (SELECT 1) TO 'out.csv'",
     "EXPLAIN ANALYZE /* a */ COPY (SELECT 1) TO 'out.csv'",
 ]
