@@ -46,21 +46,7 @@ help: ## list these targets
 	@echo '  ARGS="…" goes on to the command; PYTHON=python3.13 chooses the interpreter of a new .venv'
 
 install: .venv/.installed ## set up .venv, .env and the Dagster home; does nothing where they are up to date
-	@if ! grep -Eqs '^[[:space:]]*(export[[:space:]]+)?DAGSTER_HOME[[:space:]]*=' .env; then \
-	  home=$$(pwd -P)/data/dagster; \
-	  case $$home in \
-	    *\'*) value="\"$$home\"" ;; \
-	    *[!A-Za-z0-9/._+@-]*) value="'$$home'" ;; \
-	    *) value=$$home ;; \
-	  esac; \
-	  umask 077; \
-	  if [ -n "$$(tail -c 1 .env 2>/dev/null)" ]; then echo >> .env; fi; \
-	  printf '%s\n' '$(ENV_NOTE)' "DAGSTER_HOME=$$value" >> .env; \
-	  echo "Wrote DAGSTER_HOME into .env."; \
-	elif grep -Fxqs '$(ENV_NOTE)' .env && ! grep -Fqs "$$(pwd -P)/data/dagster" .env; then \
-	  echo "Note: DAGSTER_HOME in .env is not this clone's data/dagster; take the line out to have it written anew."; \
-	fi
-	@$(BIN)/python -m digest_pipeline.orchestration.instance
+	@$(BIN)/python -m digest_pipeline.orchestration.install
 
 .venv/.installed: .venv/.locked pyproject.toml
 	@$(PIP) install --no-index --no-deps --no-build-isolation --editable .

@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import sqlite3
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,10 +16,9 @@ import sqlalchemy.exc
 import yaml
 from dagster._check import CheckError
 from dagster._core.instance.ref import InstanceRef
-from dagster._core.secrets.env_file import get_env_var_dict
 from dagster._serdes import ConfigurableClassData
 
-from digest_pipeline.errors import ConfigurationError, DigestError, StoreBusy, StoreDamaged, StoreError
+from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError
 from digest_pipeline.orchestration.instance_storage import HOME_VARIABLE
 
 BATCH_SIZE_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
@@ -164,21 +162,3 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def main() -> None:
-    """Make this clone's home with empty databases in it, for `make install`.
-
-    Webserver and daemon starting together on an empty home would both try to create them.
-    """
-    # The .env of the working folder wins over the environment, as it does for `dagster dev`.
-    os.environ.update(get_env_var_dict(str(Path.cwd())))
-    try:
-        with open_instance(Path("data")):
-            pass
-    except DigestError as error:
-        sys.exit(str(error))
-
-
-if __name__ == "__main__":
-    main()

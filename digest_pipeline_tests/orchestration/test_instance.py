@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
+from dagster._core.secrets.env_file import get_env_var_dict
 
 from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged
+from digest_pipeline.orchestration import install
 from digest_pipeline.orchestration import instance as instance_module
 from digest_pipeline.orchestration.instance import open_instance, packaged_file, prepare_home
 from digest_pipeline.orchestration.instance_storage import BatchingSqliteEventLogStorage
@@ -203,13 +205,41 @@ def test_an_emptied_database_is_built_anew(tmp_path: Path) -> None:
         use(instance)
 
 
+def make_install(folder: Path) -> str:
+    command = [sys.executable, "-m", install.__name__]
+    root = Path(install.__file__).parents[2]
+    environ = {
+        name: value for name, value in os.environ.items() if name not in {"DAGSTER_HOME", "DIGEST_CONFIG"}
+    }
+    done = subprocess.run(
+        command, cwd=folder, env={**environ, "PYTHONPATH": str(root)}, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode() + done.stderr.decode()
+
+
 def test_make_install_prepares_the_home_that_the_env_file_names(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"DAGSTER_HOME='{tmp_path}/a home'\n")
-    command = [sys.executable, "-m", instance_module.__name__]
-    root = Path(instance_module.__file__).parents[2]
-    done = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (0, b""), done.stderr.decode()
+    assert make_install(tmp_path) == ""
     assert (tmp_path / "a home" / "dagster.yaml").is_file()
     assert (tmp_path / "a home" / "storage" / "history" / "runs" / "index.db").is_file()
+
+
+def test_make_install_names_the_home_of_the_settings_and_follows_them(tmp_path: Path) -> None:
+    folder = tmp_path / "it's a clone"
+    folder.mkdir()
+    (folder / ".env").write_text("OTHER=1")
+    assert "DAGSTER_HOME" in make_install(folder)
+    assert get_env_var_dict(str(folder)) == {"OTHER": "1", "DAGSTER_HOME": str(folder / "data/dagster")}
+    assert make_install(folder) == ""
+    (folder / "digest.toml").write_text(
+        'first_day = 2026-01-05\ndata_dir = "../elsewhere"\n[[repos]]\nname = "a/b"\nurl = "."\n'
+    )
+    assert "DAGSTER_HOME" in make_install(folder)
+    assert get_env_var_dict(str(folder)) == {
+        "OTHER": "1",
+        "DAGSTER_HOME": str(tmp_path / "elsewhere/dagster"),
+    }
+    assert (tmp_path / "elsewhere/dagster/dagster.yaml").is_file()
+    (folder / "digest.toml").write_text("first_day = soon")
+    assert "Until that is mended" in make_install(folder)
