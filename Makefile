@@ -67,7 +67,7 @@ demo: install ## the digest of this clone's own newest days, offline
 	$(BIN)/digest demo $(ARGS)
 
 test: install lint ## everything that CI checks: lint, then the tests
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
 lint: .venv/.installed ## style, types and the fences between layers
 	$(BIN)/ruff check

@@ -108,9 +108,10 @@ def instance_in(home: Path, *, stock: bool = False) -> Iterator[dg.DagsterInstan
         f"config: {{base_dir: {home / 'storage'}}}}}"
     )
     home.mkdir(parents=True, exist_ok=True)
-    (home / "dagster.yaml").write_text(
-        f"telemetry: {{enabled: false}}\nstorage:\n  {storage}\n", encoding="utf-8"
-    )
+    file, text = home / "dagster.yaml", f"telemetry: {{enabled: false}}\nstorage:\n  {storage}\n"
+    # Another process may be reading it: half a file would be a home with Dagster's defaults.
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        file.write_text(text, encoding="utf-8")
     with dg.DagsterInstance.from_config(str(home)) as instance:
         yield instance
 
