@@ -25,7 +25,7 @@ from digest_pipeline.orchestration.events import (
 from digest_pipeline.orchestration.partitions import Partitions, by_repo, partition_key
 from digest_pipeline.pipeline import Pipeline, StepResult
 from digest_pipeline.settings import Settings
-from digest_pipeline.store.files import statement
+from digest_pipeline.store.files import names, statement
 
 GROUP = "digest"
 MAX_PARTITIONS_PER_RUN = 31
@@ -313,7 +313,10 @@ def code_version(*places: str) -> str:
 def _schemas() -> Mapping[str, dg.TableSchema]:
     """The columns of every table, from the migrations themselves."""
     with duckdb.connect(":memory:") as connection:
-        connection.execute(statement("migrations/0001_history"))
+        for name in names("migrations"):
+            for part in duckdb.extract_statements(statement(f"migrations/{name}")):
+                if part.type != duckdb.StatementType.CALL:  # options of DuckLake
+                    connection.execute(part)
         connection.execute(statement("views/commits"))
         tables = [
             row[0]

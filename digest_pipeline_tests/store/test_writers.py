@@ -62,4 +62,4 @@ def test_writers_that_begin_a_history_together_all_land(tmp_path: Path) -> None:
     join_all(processes)
     with open_history(tmp_path / "data") as reader:
         assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(2 * len(DAYS) * 3,)]
-        assert reader.execute("SELECT count(*) FROM schema_migrations").fetchall() == [(3,)]
+        assert reader.execute("SELECT count(*) FROM schema_migrations").fetchall() == [(4,)]

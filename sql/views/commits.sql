@@ -1,4 +1,4 @@
--- Commits with their size. additions, deletions and files are null until the commit's files were read.
+-- Commits with their size; on_branch is false for what the branch had once and has no longer. additions, deletions and files are null until the commit's files were read.
 CREATE OR REPLACE VIEW commits AS
 SELECT
     log.repo,
@@ -15,6 +15,7 @@ SELECT
     log.message,
     split_part(trim(log.message), chr(10), 1) AS title,
     log.pull_request,
+    coalesce(log.on_branch, true) AS on_branch,
     size.additions,
     size.deletions,
     size.files,
