@@ -2,7 +2,7 @@
 
 # Makes a new .venv; one that is there keeps its own interpreter.
 PYTHON ?= python3
-# Goes on to the command behind demo, test, bench and lock: make test ARGS="-k redaction"
+# Goes on to the command behind demo, test, bench, bench-packing and lock: make test ARGS="-k redaction"
 ARGS ?=
 
 BIN := .venv/bin
@@ -38,11 +38,11 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test lint format bench lock build clean
+.PHONY: help install demo test lint format bench bench-outage bench-packing lock build clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' Makefile | while IFS=: read -r name text; do \
-	  printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | while IFS=: read -r name text; do \
+	  printf '  make %-13s %s\n' "$$name" "$$text"; done
 	@echo '  ARGS="…" goes on to the command; PYTHON=python3.13 chooses the interpreter of a new .venv'
 
 install: .venv/.installed ## set up .venv, .env and the Dagster home; does nothing where they are up to date
@@ -81,6 +81,12 @@ format: .venv/.installed ## rewrite the code in the house style
 
 bench: install ## measure a long history
 	$(BIN)/python -m benchmarks.history $(ARGS)
+
+bench-outage: install ## replay an outage from a hundred seeds; nothing may be lost
+	$(BIN)/python -m benchmarks.outage $(ARGS)
+
+bench-packing: install ## measure how much of a history's patches its prompts show
+	$(BIN)/python -m benchmarks.packing $(ARGS)
 
 lock: ## make requirements.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions
 	$(check_tools)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -17,22 +17,32 @@ from digest_pipeline.sources.network import ca_bundle
 from digest_pipeline.store.history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
-    from digest_pipeline.analysts import Analyst
+    from digest_pipeline.alarms.post import Post
+    from digest_pipeline.analysts import Analyst, Memory
+    from digest_pipeline.analysts.gateway import EndpointConfig
     from digest_pipeline.domain.analysis import Language
+    from digest_pipeline.domain.costs import Spending
     from digest_pipeline.pipeline import Progress
     from digest_pipeline.settings import LlmSettings
     from digest_pipeline.sources import Source
 
 
-def open_pipeline(settings: Settings, *, progress: Progress = lambda *_: None) -> Pipeline:
-    """The pipeline over the history of these settings, made where there is none yet."""
+def open_pipeline(
+    settings: Settings, *, progress: Progress = lambda *_: None, by_hand: bool = True
+) -> Pipeline:
+    """The pipeline over the history of these settings, made where there is none yet.
+
+    `by_hand` is a run that a person started: it tries again at once what would wait for its time otherwise.
+    """
     bundle = ca_bundle(os.environ)
     if bundle is not None:
         # The openai client makes its connections itself, and reads this variable alone.
         os.environ.setdefault("SSL_CERT_FILE", bundle)
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", bundle)  # and alarms this one
     # httpx logs every address that it asks at INFO; addresses are nobody's business.
     for name in ("httpx", "httpcore", "httpx2", "httpcore2", "openai"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -43,6 +53,8 @@ def open_pipeline(settings: Settings, *, progress: Progress = lambda *_: None) -
         open_analyst=open_analyst,
         now=utc_now,
         progress=progress,
+        by_hand=by_hand,
+        open_messenger=open_messenger,
     )
     return Pipeline(workbench)
 
@@ -72,26 +84,103 @@ def open_source(repo: RepoSettings, data_dir: Path, environ: Mapping[str, str] =
     )
 
 
-def open_analyst(settings: Settings, environ: Mapping[str, str] = os.environ) -> Analyst:
-    """The analyst that the settings name: offline where there is no [llm]."""
+def open_analyst(
+    settings: Settings,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    memory: Memory | None = None,
+    spending: Spending | None = None,
+    by_hand: bool = True,
+    now: Callable[[], datetime] = utc_now,
+) -> Analyst:
+    """The analyst that the settings name: offline where there is no [llm].
+
+    `memory` and `spending` are what other runs left behind; `by_hand` is a run that a person started.
+    """
     if settings.llm is None:
         from digest_pipeline.analysts.offline import OfflineAnalyst
 
         return OfflineAnalyst(settings.language)
     from digest_pipeline.analysts.openai_compatible import OpenAICompatibleAnalyst
 
-    llm = settings.llm
     return OpenAICompatibleAnalyst(
-        base_url=llm.base_url,
-        model=llm.model,
-        api_key=_secret(llm.api_key_env, "llm.api_key_env", environ),
+        endpoint_configs(settings.llm, environ),
         language=settings.language,
-        concurrency=llm.concurrency,
-        context_tokens=llm.context_tokens,
-        max_output_tokens=llm.max_output_tokens,
-        timeout_seconds=llm.timeout_seconds,
-        attempts=llm.attempts,
+        memory=memory,
+        spending=spending,
+        by_hand=by_hand,
+        probe_every=timedelta(minutes=settings.llm.probe_minutes),
+        now=now,
     )
+
+
+def endpoint_configs(llm: LlmSettings, environ: Mapping[str, str] = os.environ) -> list[EndpointConfig]:
+    """The endpoints in the order in which they are asked. Raises ConfigurationError where a key is not set."""
+    from digest_pipeline.analysts.gateway import EndpointConfig
+
+    named = [("llm", llm), *((f"llm.fallback[{n}]", one) for n, one in enumerate(llm.fallback))]
+    return [
+        EndpointConfig(
+            base_url=one.base_url,
+            model=one.model,
+            api_key=_secret(one.api_key_env, f"{key}.api_key_env", environ),
+            concurrency=one.concurrency,
+            context_tokens=one.context_tokens,
+            max_output_tokens=one.max_output_tokens,
+            timeout_seconds=one.timeout_seconds,
+            attempts=one.attempts,
+        )
+        for key, one in named
+    ]
+
+
+def open_messenger(settings: Settings, environ: Mapping[str, str] = os.environ) -> Post | None:
+    """Who is told of alarms; None where the settings name nobody.
+
+    Raises ConfigurationError where no variable holds an address.
+    """
+    if settings.alarm is None or not settings.alarm.urls_env:
+        return None
+    from digest_pipeline.alarms.post import Address, Post
+
+    addresses: list[Address] = []
+    problems: list[str] = []
+    for variable in settings.alarm.urls_env:
+        try:
+            urls = _needed(variable, "alarm.urls_env", environ).split()
+        except ConfigurationError as error:
+            problems.append(str(error))
+        else:
+            addresses += [Address(variable, number, url) for number, url in enumerate(urls, start=1)]
+    return Post(addresses, problems)
+
+
+def heartbeat_url(settings: Settings, environ: Mapping[str, str] = os.environ) -> str | None:
+    """What the heartbeat calls, a secret; None where the settings name nothing.
+
+    Raises ConfigurationError where its variable is not set, or holds no address.
+    """
+    variable = settings.alarm.heartbeat_url_env if settings.alarm is not None else None
+    url = _secret(variable, "alarm.heartbeat_url_env", environ)
+    if url is not None and not re.match(r"https?://[^\s/]", url):
+        raise ConfigurationError(
+            f'alarm.heartbeat_url_env: {variable} holds no address that begins with "https://" or "http://"'
+        )
+    return url
+
+
+def beat(settings: Settings, environ: Mapping[str, str] = os.environ) -> bool:
+    """Call the heartbeat; False where the settings name none.
+
+    Raises ConfigurationError as above, AlarmError where nobody answers well.
+    """
+    url = heartbeat_url(settings, environ)
+    if url is None:
+        return False
+    from digest_pipeline.alarms import heartbeat
+
+    heartbeat.beat(url)
+    return True
 
 
 def settings_for_clone(path: Path, *, data_dir: Path, language: Language = "en") -> Settings:
@@ -124,8 +213,10 @@ def _safe_name(name: str) -> str:
 
 
 def _secret(variable: str | None, key: str, environ: Mapping[str, str]) -> str | None:
-    if variable is None:
-        return None
+    return None if variable is None else _needed(variable, key, environ)
+
+
+def _needed(variable: str, key: str, environ: Mapping[str, str]) -> str:
     value = environ.get(variable, "").strip()
     if not value:
         raise ConfigurationError(
@@ -143,11 +234,8 @@ def _path_on_github(repo: RepoSettings) -> str:
     return "/".join(parts[-2:]) if len(parts) >= 2 else repo.name  # noqa: PLR2004 - owner and name
 
 
-async def probe_endpoint(llm: LlmSettings, environ: Mapping[str, str] = os.environ) -> str | None:
+async def probe_endpoint(config: EndpointConfig) -> str | None:
     """None where the endpoint answers one real question; else a redacted line that says why not."""
     from digest_pipeline.analysts.openai_compatible import probe
 
-    key = _secret(llm.api_key_env, "llm.api_key_env", environ)
-    return await probe(
-        base_url=llm.base_url, model=llm.model, api_key=key, timeout_seconds=llm.timeout_seconds
-    )
+    return await probe(config)

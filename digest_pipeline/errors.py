@@ -7,6 +7,7 @@
     │   ├── SourceUnavailable       transient: the network, a limit; `retry_after` in seconds
     │   └── SourceRejected          terminal: no access, no such repository, branch or commit
     ├── AnalysisError               the model did not answer; stored as an outcome, never fatal
+    ├── AlarmError                  nobody could be told of an alarm; it is tried again, never fatal
     └── StoreError                  the history cannot be read or written
         ├── StoreBusy               transient: somebody else holds it too long
         └── StoreDamaged            terminal: the catalog or a data file is not what it should be
@@ -61,6 +62,10 @@ class AnalysisError(DigestError):
         super().__init__(message)
         self.error_class = error_class
         self.attempts = attempts
+
+
+class AlarmError(DigestError):
+    """A message about an alarm, or a heartbeat, could not be delivered; no address stands in it."""
 
 
 class StoreError(DigestError):

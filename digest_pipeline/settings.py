@@ -256,8 +256,8 @@ class RepoSettings(_Table):
         return f"{base}{middle}{sha}"
 
 
-class LlmSettings(_Table):
-    """`[llm]`: an OpenAI-compatible endpoint."""
+class EndpointSettings(_Table):
+    """An OpenAI-compatible endpoint: `[llm]`, and each `[[llm.fallback]]`."""
 
     base_url: HttpUrl
     model: Annotated[str, Field(min_length=1)]
@@ -267,6 +267,47 @@ class LlmSettings(_Table):
     max_output_tokens: Annotated[int, Field(ge=256)] = 8192
     timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
+
+
+class PriceSettings(_Table):
+    """`[llm.prices."model"]`: money for a million tokens."""
+
+    input: Annotated[float, Field(ge=0)]
+    output: Annotated[float, Field(ge=0)]
+    cached: Annotated[float, Field(ge=0)] | None = None
+
+
+class BudgetSettings(_Table):
+    """`[llm.budget]`: what may be spent, in the currency of the prices."""
+
+    daily: Annotated[float, Field(ge=0)]
+
+
+class LlmSettings(EndpointSettings):
+    """`[llm]`: the endpoint that is asked first, what it costs, and where to turn when it fails."""
+
+    probe_minutes: Annotated[float, Field(gt=0, le=24 * 60)] = 30
+    fallback: tuple[EndpointSettings, ...] = ()
+    prices: dict[str, PriceSettings] = Field(default_factory=dict)
+    budget: BudgetSettings | None = None
+
+    @model_validator(mode="after")
+    def _can_count_what_it_spends(self) -> Self:
+        if self.budget is not None:
+            models = [self.model, *(endpoint.model for endpoint in self.fallback)]
+            unpriced = [model for model in models if model not in self.prices]
+            if unpriced:
+                raise ValueError(
+                    f'budget needs the price of every model; write [llm.prices."{unpriced[0]}"] with input and output'
+                )
+        return self
+
+
+class AlarmSettings(_Table):
+    """`[alarm]`: names of the variables that say who is told."""
+
+    urls_env: tuple[VariableName, ...] = ()
+    heartbeat_url_env: VariableName | None = None
 
 
 class ReportSettings(_Table):
@@ -285,9 +326,11 @@ class Settings(_Table):
     repos: Annotated[tuple[RepoSettings, ...], BeforeValidator(_tables)]
     importance: ImportanceSettings = ImportanceSettings()
     llm: LlmSettings | None = None
+    alarm: AlarmSettings | None = None
     report: ReportSettings = ReportSettings()
     daily_at: time = time(2, 0)
     digest_deadline_hours: Annotated[float, Field(gt=0, le=24 * 7)] = 6
+    recheck_days: Annotated[int, Field(ge=0, le=366)] = 14
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -512,6 +555,10 @@ def _show(location: tuple[int | str, ...], value: object) -> str:
 _TABLES: Mapping[str, type[BaseModel]] = {
     "repos": RepoSettings,
     "llm": LlmSettings,
+    "fallback": EndpointSettings,
+    "prices": PriceSettings,
+    "budget": BudgetSettings,
+    "alarm": AlarmSettings,
     "report": ReportSettings,
     "thresholds": Thresholds,
     "title": TitleRule,

@@ -13,6 +13,7 @@ import typer
 
 from digest_pipeline.cli.app import app
 from digest_pipeline.settings import (
+    AlarmSettings,
     ImportanceSettings,
     LlmSettings,
     ReportSettings,
@@ -37,6 +38,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "repos": RepoSettings,
     "importance": ImportanceSettings,
     "llm": LlmSettings,
+    "alarm": AlarmSettings,
     "report": ReportSettings,
 }
 KEYS = [(table, key) for table, model in MODELS.items() for key in model.model_fields]
@@ -125,7 +127,9 @@ def test_every_variable_is_documented(variable: str) -> None:
     assert variable in EVERYTHING
 
 
-@pytest.mark.parametrize("table", ["commits", "commit_files", "analyses", "reports", "digests", "reads"])
+@pytest.mark.parametrize(
+    "table", ["commits", "commit_files", "analyses", "reports", "digests", "reads", "alarms"]
+)
 def test_every_table_is_documented(table: str) -> None:
     assert f"`{table}" in EVERYTHING
 

@@ -7,10 +7,14 @@ import logging
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import dagster as dg
 import pytest
 
+from digest_pipeline.orchestration.instance import open_instance
+from digest_pipeline.orchestration.sensors import build_sensors
 from digest_pipeline_tests.fakes import github, openai_server
 from digest_pipeline_tests.fakes.github import FakeGitHub
+from digest_pipeline_tests.fakes.listener import Listener
 from digest_pipeline_tests.fakes.openai_server import OpenAIServer, Recorded, Reply
 from digest_pipeline_tests.fakes.project import DEAD_URL, Project, Ran, local, small_repository
 from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
@@ -21,7 +25,18 @@ if TYPE_CHECKING:
 
 KEY = "sk-Zx81-very+secret/indeed=="
 TOKEN = "ghp_q7TokenThatNobodyMaySee42"  # noqa: S105 - made up
-TABLES = ("reads", "commit_log", "commit_sizes", "commit_files", "analyses", "reports", "digests")
+WEBHOOK = "T0ken-q7thatNobodyMaySee"
+TABLES = (
+    "alarms",
+    "endpoints",
+    "reads",
+    "commit_log",
+    "commit_sizes",
+    "commit_files",
+    "analyses",
+    "reports",
+    "digests",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +142,39 @@ def test_a_token_that_a_forge_echoes_is_stored_and_shown_nowhere(tmp_path: Path)
     assert places_of(TOKEN, project, *runs) == []
 
 
+def test_addresses_of_alarms_are_stored_and_shown_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(tmp_path / "project")
+    project.begin()
+    project.configure(
+        {"name": "bad/git", "url": DEAD_URL},
+        alarm={"urls_env": ["ALARM_URL"], "heartbeat_url_env": "HEARTBEAT_URL"},
+    )
+    monkeypatch.setenv("HEARTBEAT_URL", f"http://127.0.0.1:9/{WEBHOOK}")
+    runs = []
+    with Listener() as listener:
+        for status, url in (
+            (200, f"json://127.0.0.1:9/{WEBHOOK} mailto://ada:{WEBHOOK}@localhost:9"),
+            (500, listener.apprise_url(WEBHOOK)),
+            (200, f"nonsense://{WEBHOOK}"),
+            (200, listener.apprise_url(WEBHOOK)),
+        ):
+            listener.status = status
+            monkeypatch.setenv("ALARM_URL", url)
+            runs += [project.digest("run", "--day", "2026-01-05", "--verbose")]
+            runs += [project.digest("doctor", "--send-test-alarm")]
+        assert "digest: bad/git cannot be read" in listener.titles
+    assert "took no message" in runs[0].err
+    watch = next(one for one in build_sensors(project.settings) if one.name == "watch")
+    with open_instance(project.data) as instance:
+        tick = watch.evaluate_tick(dg.build_sensor_context(instance=instance))
+    runs.append(Ran(0, tick.skip_message or "", ""))
+    assert "heartbeat's address cannot be called" in runs[-1].out
+    assert project.rows("SELECT count(*) FROM alarms") == [(1,)]
+    assert places_of(WEBHOOK, project, *runs) == []
+
+
 def test_secrets_in_the_settings_file_are_refused_without_being_repeated(tmp_path: Path) -> None:
     project = Project(tmp_path)
     for wrong in (
@@ -147,3 +195,12 @@ def test_secrets_in_the_settings_file_are_refused_without_being_repeated(tmp_pat
     ran = project.digest("run", "--verbose")
     assert ran.code == 2
     assert KEY not in ran.said
+    for alarm in (
+        {"urls_env": [f"slack://{WEBHOOK}"]},
+        {"urls_env": WEBHOOK},
+        {"heartbeat_url_env": f"{WEBHOOK}="},
+    ):
+        project.configure(local("ada/engine", tmp_path), alarm=alarm)
+        ran = project.digest("run", "--verbose")
+        assert ran.code == 2
+        assert WEBHOOK not in ran.said

@@ -73,7 +73,7 @@ class Day:
             self.settings,
             History(self.settings.data_dir, self.settings.timezone),
             open_source=lambda *_: self.source,
-            open_analyst=lambda settings: OfflineAnalyst(settings.language),
+            open_analyst=lambda settings, **_: OfflineAnalyst(settings.language),
             now=lambda: now,
         )
         with closing(Pipeline(workbench)) as pipeline:

@@ -32,6 +32,7 @@ first_day = 2026-01-06
 data_dir  = "data"
 daily_at  = "03:30"
 digest_deadline_hours = 4.5
+recheck_days = 30
 
 [[repos]]
 name    = "ai-dynamo/dynamo"
@@ -119,6 +120,7 @@ def test_every_key_is_read() -> None:
     assert settings.data_dir == Path("/somewhere/data")
     assert settings.daily_at == time(3, 30)
     assert settings.digest_deadline_hours == 4.5
+    assert settings.recheck_days == 30
     assert settings.report.show_reasons is False
     first, second = settings.repos
     assert (first.name, first.branch, first.source) == ("ai-dynamo/dynamo", "main", "git")
@@ -152,6 +154,7 @@ def test_what_is_left_out_has_a_default() -> None:
     assert settings.data_dir == Path("/somewhere/data")
     assert settings.daily_at == time(2, 0)
     assert settings.digest_deadline_hours == 6
+    assert settings.recheck_days == 14
     assert settings.llm is None
     assert settings.report.show_reasons is True
     [repo] = settings.repos
@@ -336,6 +339,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, damage: Callable[[P
             MINIMAL.replace("first_day", "digest_deadline_hours = 0\nfirst_day"),
             ["digest_deadline_hours = 0", "greater than 0"],
         ),
+        (
+            MINIMAL.replace("first_day", "recheck_days = -1\nfirst_day"),
+            ["recheck_days = -1", "or equal to 0"],
+        ),
+        (MINIMAL.replace("first_day", "recheck_days = 367\nfirst_day"), ["recheck_days = 367", "366"]),
         ("first_day = 2026-01-06\n", ["repos: is missing"]),
         ("first_day = 2026-01-06\nrepos = []\n", ["repos: is empty", "at least one"]),
         ('first_day = 2026-01-06\n[[repos]]\nurl = "x"\n', ["repos[0].name: is missing"]),

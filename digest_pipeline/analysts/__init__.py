@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
     from datetime import datetime
 
-    from digest_pipeline.domain.analysis import Language, Outcome
+    from digest_pipeline.domain.analysis import Analysis, Outcome
     from digest_pipeline.domain.commit import FileChange
+    from digest_pipeline.domain.endpoint import EndpointState
     from digest_pipeline.domain.importance import Tier
 
 
@@ -45,6 +46,53 @@ class Subject:
     previous_attempts: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """An answer that was paid for before, for the same change."""
+
+    analysis: Analysis
+    endpoint: str
+    ledger: str | None
+    shown_lines: int
+    changed_lines: int
+
+
+class Memory(Protocol):
+    """What outlives a run: answers, and what is known of endpoints. Both calls may wait for a store."""
+
+    def recall(self, input_hash: str) -> Recalled | None:
+        """The answer to this question, where there is one."""
+        ...
+
+    def state(self, endpoint: str, model: str) -> EndpointState | None:
+        """What is known of a model at an endpoint."""
+        ...
+
+    def remember(self, state: EndpointState) -> None:
+        """Keep what is known from now on."""
+        ...
+
+
+class NoMemory:
+    """For a single run: endpoints are remembered while it lasts, answers are not recalled."""
+
+    def __init__(self) -> None:
+        self._states: dict[tuple[str, str], EndpointState] = {}
+
+    def recall(self, input_hash: str) -> Recalled | None:
+        """See `Memory`."""
+        del input_hash
+        return None
+
+    def state(self, endpoint: str, model: str) -> EndpointState | None:
+        """See `Memory`."""
+        return self._states.get((endpoint, model))
+
+    def remember(self, state: EndpointState) -> None:
+        """See `Memory`."""
+        self._states[state.endpoint, state.model] = state
+
+
 class Analyst(Protocol):
     """Explains commits in one language."""
 
@@ -58,19 +106,10 @@ class Analyst(Protocol):
         """Whether it wants the patches of a subject's files, or cues."""
         ...
 
-    @property
-    def model(self) -> str:
-        """What the report names as the model."""
-        ...
+    def analyse(self, subjects: Iterable[Subject]) -> AsyncIterator[list[tuple[Subject, Outcome]]]:
+        """Yield the subjects' outcomes as soon as they are known, in any order, one for each subject.
 
-    @property
-    def language(self) -> Language:
-        """The language of every text that comes back."""
-        ...
-
-    def analyse(self, subjects: Iterable[Subject]) -> AsyncIterator[tuple[Subject, Outcome]]:
-        """Yield each subject's outcome as soon as it is known, in any order, one for each subject.
-
-        Subjects are taken from the iterable only as places come free, so that it may be read lazily.
+        Those that are known together come together. Whoever takes them stores them before asking for more:
+        only then are further subjects taken from the iterable, which may be read lazily.
         """
         ...

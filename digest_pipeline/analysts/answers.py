@@ -74,6 +74,16 @@ def read_analysis(answer: Answer, tier: Tier) -> Analysis | Failure:
     return Failure("bad_output", problem)
 
 
+def read_notes(answer: Answer) -> list[str]:
+    """The notes on a part of a commit; none where the answer holds none."""
+    for text in answer.texts:
+        for found in reversed(list(_objects(text))):
+            notes = found.get("notes")
+            if isinstance(notes, list):
+                return [note.strip() for note in notes if isinstance(note, str) and note.strip()]
+    return []
+
+
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     """The JSON objects in a text that stand in no other, in order; what is thought aloud does not count."""
     _, end, answer = text.rpartition(_END_OF_THOUGHT)

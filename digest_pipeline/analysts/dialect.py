@@ -24,6 +24,10 @@ _ABOUT_FORMAT = re.compile(
 )
 _ABOUT_LIMIT = re.compile(r"max_(?:completion_)?tokens|completion tokens", re.IGNORECASE)
 _ABOUT_TEMPERATURE = re.compile(r"\btemperature\b", re.IGNORECASE)
+_ABOUT_SYSTEM = re.compile(
+    r"\bsystem[ _](?:role|message|prompt|instruction)|roles? must alternate|(?:role|message).{0,40}['\"`]?system\b",
+    re.IGNORECASE,
+)
 _UNKNOWN = re.compile(
     r"unsupported|not supported|unknown|unrecognized|unexpected|not permitted|forbidden|use 'max_",
     re.IGNORECASE,
@@ -40,12 +44,19 @@ class Dialect:
     format_step: int = 0
     limit_step: int = 0
     temperature: bool = True
+    system: bool = True
     most_output_tokens: int | None = None
 
     @property
     def format(self) -> Format:
         """How the form of the answer is asked for."""
         return _FORMATS[self.format_step]
+
+    def messages(self, system: str, user: str) -> list[dict[str, str]]:
+        """The messages of a request; where there is no role for the system's, it goes before the user's."""
+        if self.system:
+            return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+        return [{"role": "user", "content": f"{system}\n\n{user}"}]
 
     def parameters(
         self,
@@ -75,6 +86,8 @@ class Dialect:
         for about in filter(None, (failure.parameter, failure.reason)):
             if self.format != "plain" and _ABOUT_FORMAT.search(about):
                 return replace(self, format_step=self.format_step + 1)
+            if self.system and _ABOUT_SYSTEM.search(about):
+                return replace(self, system=False)
             if self.temperature and _ABOUT_TEMPERATURE.search(about):
                 return replace(self, temperature=False)
             if _LIMITS[self.limit_step] and _ABOUT_LIMIT.search(about):
@@ -95,6 +108,7 @@ class Dialect:
             max(self.format_step, other.format_step),
             max(self.limit_step, other.limit_step),
             self.temperature and other.temperature,
+            self.system and other.system,
             min(caps, default=None),
         )
 

@@ -125,10 +125,7 @@ class Endpoint:
     async def _post(self, question: Question, dialect: Dialect) -> Answer | Failure:
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": [
-                {"role": "system", "content": question.system},
-                {"role": "user", "content": question.user},
-            ],
+            "messages": dialect.messages(question.system, question.user),
             **dialect.parameters(
                 schema_name=question.schema_name,
                 schema=question.schema,

@@ -23,6 +23,9 @@ LONGEST_ERROR = 300
 LONGEST_PAUSE_SECONDS = 60.0
 """The longest that one run waits before it asks for the same commit again."""
 
+MOST_ROUNDS = 8
+"""After so many rounds in vain a commit is asked about again only where a person asks for it."""
+
 _LATER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
 _LONGEST_REASON = 2000
 _SMALLEST_CONTEXT = 512
@@ -164,7 +167,7 @@ def pause_before_retry(failure: Failure, *, before: Sequence[ErrorClass], attemp
     """
     spent = len(before) + 1 >= attempts
     match failure.error_class:
-        case "outage" | "refused" | "permanent":
+        case "outage" | "refused" | "permanent" | "rate_limited" | "budget":
             return None
         case "too_large":
             # A smaller prompt is another question: it is asked once, even where there is one try only.
@@ -173,10 +176,10 @@ def pause_before_retry(failure: Failure, *, before: Sequence[ErrorClass], attemp
             return None if spent or "cut_off" in before else 0.0
         case "bad_output":
             return None if spent else 0.0
-        case "transient" | "rate_limited":
+        case "transient":
             if spent:
                 return None
-            grown = 2.0 ** sum(1 for one in before if one in {"transient", "rate_limited"})
+            grown = 2.0 ** sum(1 for one in before if one == "transient")
             wanted = grown if failure.retry_after is None else max(failure.retry_after, 0.0)
             return min(wanted, LONGEST_PAUSE_SECONDS)
         case _ as never:
@@ -185,7 +188,7 @@ def pause_before_retry(failure: Failure, *, before: Sequence[ErrorClass], attemp
 
 def retry_at(failure: Failure, *, now: datetime, rounds: int) -> datetime | None:
     """When a later run may ask again, after `rounds` that asked in vain; None where only people can help."""
-    if failure.error_class in {"permanent", "refused"}:
+    if failure.error_class in {"permanent", "refused"} or rounds >= MOST_ROUNDS:
         return None
     wait = _LATER[min(rounds, len(_LATER) - 1)]
     if failure.retry_after is not None:

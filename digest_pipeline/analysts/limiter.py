@@ -1,28 +1,130 @@
-"""How many questions a run may have under way, and whether it may ask at all."""
+"""How fast a run may ask: places, a rate that is learned from refusals, and a gate that closes for a while.
+
+The rate follows CUBIC (RFC 9438), as the adaptive mode of AWS's SDKs does: after a refusal it falls to `BETA`
+of what was reached, comes back to that within seconds, stays near it, and only then tries more. Places alone
+cannot hold a rate: with quick answers two of them may be too many and one too few.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from digest_pipeline.analysts.failures import Failure
+    from collections.abc import Awaitable, Callable
+
+FIRST_RATE = 10.0
+"""Questions a second in the first second; it doubles each second until something is refused."""
+
+BURST = 8
+"""So many may begin at once, before the rate counts."""
+
+BETA = 0.9
+GROWTH = 0.005
+"""CUBIC's C: how steeply the rate comes back, in questions a second, by the third power of seconds."""
+
+DEFAULT_PAUSE_SECONDS = 0.5
+LOWEST_CEILING = 1.0
+
+_EPSILON = 1e-6
+_SHORTEST_WAIT = 1e-3
 
 
 class Limiter:
-    """A number of places, closed by an outage for the rest of the run.
+    """Shared by all questions of a run at one endpoint.
 
-    A cautious run begins with a single place, until the endpoint has answered once.
+    `places` is how many may be under way, `clock` counts seconds. Additive increase: after a refusal places
+    come back one by one, each after as many answers as there are places.
     """
 
-    def __init__(self, places: int, *, cautious: bool = False) -> None:
+    def __init__(
+        self,
+        places: int,
+        *,
+        cautious: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         self._most = places
-        self.places = 1 if cautious else places
-        self.outage: Failure | None = None
+        self._places = 1.0 if cautious else float(places)
+        self._cautious = cautious
+        self._clock = clock
+        self._sleep = sleep
+        self._opens_at = 0.0
+        self._started = clock()
+        self._tokens = float(BURST)
+        self._filled_at = self._started
+        self._ceiling: float | None = None
+        self._refused_at = 0.0
+        self._sent: deque[float] = deque(maxlen=512)
+
+    @property
+    def places(self) -> int:
+        """How many questions may be under way."""
+        return max(1, int(self._places))
+
+    async def enter(self) -> float:
+        """Wait until the next question may be sent; when it was, for `refused`."""
+        while (wait := self._wait()) > 0:
+            await self._sleep(wait)
+        sent_at = self._clock()
+        self._sent.append(sent_at)
+        return sent_at
 
     def answered(self) -> None:
-        """The endpoint takes what we send."""
-        self.places = self._most
+        """The endpoint took a question."""
+        if self._cautious:
+            self._cautious = False
+            self._places = float(self._most)
+        else:
+            self._places = min(self._most, self._places + 1 / max(self._places, 1))
 
-    def close(self, outage: Failure) -> None:
-        """Nothing more is to be asked."""
-        self.outage = self.outage or outage
+    def refused(self, sent_at: float, retry_after: float | None) -> None:
+        """A question that was sent at `sent_at` came too soon."""
+        now = self._clock()
+        with suppress(ValueError):
+            self._sent.remove(sent_at)
+        reached = self._reached(now)  # before the gate closes: the rate counts from its opening
+        self.pause(DEFAULT_PAUSE_SECONDS if retry_after is None else retry_after)
+        if self._ceiling is not None and sent_at <= self._refused_at:
+            return  # sent before we knew: one burst is one refusal
+        self._ceiling = max(reached, LOWEST_CEILING)
+        self._refused_at = now
+        self._tokens = 1.0  # one goes as soon as the gate opens, the others behind it
+        self._places = max(1.0, self._places * BETA)
+
+    def pause(self, seconds: float) -> None:
+        """Send nothing for `seconds`."""
+        self._opens_at = max(self._opens_at, self._clock() + seconds)
+
+    @property
+    def rate(self) -> float:
+        """Questions a second that may be sent now."""
+        now = self._clock()
+        if self._ceiling is None:
+            return float(FIRST_RATE * 2 ** min((now - self._started) // 1, 20))
+        # K of RFC 9438: after so many seconds the rate is back at the ceiling.
+        back = (self._ceiling * (1 - BETA) / GROWTH) ** (1 / 3)
+        grown = GROWTH * (max(now - max(self._refused_at, self._opens_at), 0.0) - back) ** 3 + self._ceiling
+        return float(max(grown, BETA * LOWEST_CEILING))
+
+    def _reached(self, now: float) -> float:
+        """What was sent in the last second and not refused: what the endpoint does take."""
+        taken = float(sum(1 for at in self._sent if now - at <= 1))
+        return taken if self._ceiling is None else min(max(taken, BETA * self._ceiling), self.rate)
+
+    def _wait(self) -> float:
+        now = self._clock()
+        if now < self._opens_at:
+            return max(self._opens_at - now, _SHORTEST_WAIT)
+        rate = self.rate
+        most = float(BURST) if self._ceiling is None else 1.0
+        self._tokens = min(most, self._tokens + (now - max(self._filled_at, self._opens_at)) * rate)
+        self._filled_at = now
+        if self._tokens >= 1 - _EPSILON:
+            self._tokens = max(self._tokens - 1, 0.0)
+            return 0.0
+        return max((1 - self._tokens) / rate, _SHORTEST_WAIT)

@@ -58,10 +58,10 @@ class OfflineAnalyst:
         self.language = language
         self._texts = _texts(language)
 
-    async def analyse(self, subjects: Iterable[Subject]) -> AsyncIterator[tuple[Subject, Outcome]]:
+    async def analyse(self, subjects: Iterable[Subject]) -> AsyncIterator[list[tuple[Subject, Outcome]]]:
         """See `Analyst.analyse`."""
         for subject in subjects:
-            yield subject, self.outcome(subject)
+            yield [(subject, self.outcome(subject))]
 
     def outcome(self, subject: Subject) -> Outcome:
         """The facts of one commit, always `ok`."""

@@ -1,44 +1,55 @@
-"""The analyst that asks a model at an OpenAI-compatible endpoint.
+"""The analyst that asks a model at an OpenAI-compatible endpoint, and further ones where that fails.
 
-Here is what is asked, how often, and what becomes of it. `endpoint` speaks to the network, `failures` reads
-errors, `answers` reads answers, `prompts` holds the texts.
+Here is what is asked about a commit, how often, and what becomes of it. `gateway` is an endpoint as a run
+works with it, `endpoint` speaks to the network, `failures` reads errors, `answers` reads answers, `prompts`
+holds the texts.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import math
-import re
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-from digest_pipeline.analysts.answers import Answer, read_analysis
-from digest_pipeline.analysts.dialect import Learned
-from digest_pipeline.analysts.failures import LONGEST_ERROR, describe, pause_before_retry, retry_at
-from digest_pipeline.analysts.limiter import Limiter
-from digest_pipeline.analysts.prompts import PROMPT_VERSION, build_prompt
-from digest_pipeline.domain.analysis import Analysis, Outcome, Usage, json_schema
+from digest_pipeline.analysts import NoMemory
+from digest_pipeline.analysts.answers import Answer, read_analysis, read_notes
+from digest_pipeline.analysts.failures import LONGEST_ERROR, Failure, pause_before_retry, retry_at
+from digest_pipeline.analysts.gateway import EndpointConfig, Gateway, usable_key
+from digest_pipeline.analysts.prompts import (
+    NOTES_SCHEMA,
+    PROMPT_VERSION,
+    build_part_prompt,
+    build_prompt,
+    build_reduce_prompt,
+    content_key,
+    divide_subject,
+    needs_parts,
+)
+from digest_pipeline.domain.analysis import Analysis, Call, Outcome, Usage, json_schema
+from digest_pipeline.domain.costs import Spending
+from digest_pipeline.domain.ledger import ledger_json
 from digest_pipeline.domain.packing import changed_lines
-from digest_pipeline.errors import ConfigurationError
+from digest_pipeline.domain.vacuity import vacuity, without_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 
-    from digest_pipeline.analysts import Subject
-    from digest_pipeline.analysts.endpoint import Endpoint, Question
-    from digest_pipeline.analysts.failures import Failure
+    from digest_pipeline.analysts import Memory, Recalled, Subject
+    from digest_pipeline.analysts.endpoint import Question
+    from digest_pipeline.analysts.gateway import Connect
     from digest_pipeline.analysts.prompts import Prompt
-    from digest_pipeline.domain.analysis import ErrorClass, Language
+    from digest_pipeline.domain.analysis import ErrorClass, Language, Purpose
     from digest_pipeline.domain.importance import Tier
 
+ANALYST_NAME = "openai"
 TEMPERATURE = 0.2
-_OUTPUT_SHARE = 4
-"""One part in so many of the context is the most that an answer may take."""
-_ONE_TOKEN_IS_TOO_FEW = re.compile(r"output limit was reached|finish the message", re.IGNORECASE)
+
+_THEIRS: frozenset[ErrorClass] = frozenset({"outage", "rate_limited", "budget"})
+"""What is no fault of a commit: it is deferred, and no attempt is counted."""
 
 
 def utc_now() -> datetime:
@@ -47,272 +58,350 @@ def utc_now() -> datetime:
 
 
 class OpenAICompatibleAnalyst:
-    """Explains commits by asking a model, `concurrency` commits at a time.
+    """Explains commits by asking a model, as many at a time as its endpoint has places.
 
-    `api_key` is sent to `base_url` and appears nowhere else. `attempts` is how often one run asks for one
-    commit before it gives up. What the endpoint refuses is learned once for the life of the object.
+    `endpoints` are asked in their order: the second where the first gives no analysis. What the endpoints
+    refuse is learned once and kept in `memory`, as are answers; `by_hand` is a run that a person started.
     """
 
     def __init__(
         self,
+        endpoints: Sequence[EndpointConfig],
         *,
-        base_url: str,
-        model: str,
-        api_key: str | None = None,
         language: Language = "en",
-        concurrency: int = 8,
-        context_tokens: int = 131072,
-        max_output_tokens: int = 8192,
-        timeout_seconds: float = 120.0,
-        attempts: int = 3,
+        memory: Memory | None = None,
+        spending: Spending | None = None,
+        by_hand: bool = True,
+        probe_every: timedelta = timedelta(minutes=30),
         now: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        connect: Connect | None = None,
     ) -> None:
-        self._base_url = base_url
-        self._host = _host_of(base_url)
-        self._model = model
-        self._api_key = _usable_key(api_key)
-        self._language = language
-        self._concurrency = concurrency
-        self._context_tokens = context_tokens
-        self._max_output_tokens = max_output_tokens
-        self._timeout_seconds = timeout_seconds
-        self._attempts = attempts
-        self._now = now
-        self._sleep = sleep
-        self._learned = Learned()
-        self._was_out = False
+        for config in endpoints:
+            usable_key(config.api_key)
+        self._endpoints = tuple(endpoints)
+        self._memory = NoMemory() if memory is None else memory
+        self._hands = len(self._endpoints) if by_hand else 0
+        self._probe_every = probe_every
+        self._connect = connect
+        self._terms = _Terms(language, spending or Spending(), now, sleep, clock)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(model={self._model!r}, host={self._host!r}, language={self._language!r})"
-        )
+        return f"{type(self).__name__}({list(self._endpoints)!r}, language={self._terms.language!r})"
 
     @property
     def name(self) -> str:
         """The kind of analyst, as outcomes name it."""
-        return "openai"
+        return ANALYST_NAME
 
     @property
     def reads_patches(self) -> bool:
         """It does: a model is shown as much of them as fits."""
         return True
 
-    @property
-    def model(self) -> str:
-        """The model's name at the endpoint."""
-        return self._model
+    async def analyse(
+        self, subjects: Iterable[Subject]
+    ) -> AsyncGenerator[list[tuple[Subject, Outcome]], None]:
+        """See `Analyst.analyse`; closing early cancels what is under way.
 
-    @property
-    def language(self) -> Language:
-        """The language that answers are asked for in."""
-        return self._language
-
-    async def analyse(self, subjects: Iterable[Subject]) -> AsyncGenerator[tuple[Subject, Outcome], None]:
-        """Yield each subject's outcome as soon as it is known; closing early cancels what is under way.
-
-        After an error that no commit can escape (the key, the quota, the model) nothing more is asked: what
-        is left is yielded as deferred. Raises ConfigurationError where the environment names a proxy or
-        certificates that cannot be used.
+        After an error that no commit can escape (the key, the quota, the model) nothing more is asked at that
+        endpoint: where there is no other, what is left is yielded as deferred. Raises ConfigurationError where
+        the environment names a proxy or certificates that cannot be used.
         """
-        from digest_pipeline.analysts.endpoint import connect  # noqa: PLC0415 - loads openai, most of a second
-
         waiting = iter(subjects)
-        # After an outage one question finds out whether it is over.
-        limiter = Limiter(self._concurrency, cautious=self._was_out)
         under_way: dict[asyncio.Task[Outcome], Subject] = {}
-        done: set[asyncio.Task[Outcome]] = set()
-        connection = connect(
-            base_url=self._base_url,
-            model=self._model,
-            api_key=self._api_key,
-            timeout_seconds=self._timeout_seconds,
-            learned=self._learned,
-            now=self._now,
-        )
-        async with connection as endpoint:
+        async with AsyncExitStack() as stack:
+            gateways = [await stack.enter_async_context(self._gateway(config)) for config in self._endpoints]
             try:
                 while True:
-                    # Places are filled before results are handed out: whoever takes those may be slow.
-                    while limiter.outage is None and len(under_way) - len(done) < limiter.places:
+                    while len(under_way) < max(gateway.limiter.places for gateway in gateways):
                         subject = next(waiting, None)
                         if subject is None:
                             break
-                        under_way[asyncio.create_task(self._explain(endpoint, limiter, subject))] = subject
-                    for task in done:
-                        yield under_way.pop(task), task.result()
+                        under_way[asyncio.create_task(self._explain(gateways, subject))] = subject
                     if not under_way:
                         break
                     done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                if limiter.outage is not None:
-                    for subject in waiting:
-                        yield subject, self._not_asked(subject, limiter.outage, Usage())
+                    # Their places stay taken until whoever takes the outcomes has stored them.
+                    yield [(under_way[task], task.result()) for task in done]
+                    for task in done:
+                        del under_way[task]
             finally:
-                self._was_out = limiter.outage is not None
                 for task in under_way:
                     task.cancel()
                 await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _explain(self, endpoint: Endpoint, limiter: Limiter, subject: Subject) -> Outcome:
+    def _gateway(self, config: EndpointConfig) -> Gateway:
+        from digest_pipeline.analysts.endpoint import connect  # noqa: PLC0415 - loads openai, most of a second
+
+        return Gateway(
+            config,
+            memory=self._memory,
+            take_hand=self._take_hand,
+            probe_every=self._probe_every,
+            now=self._terms.now,
+            sleep=self._terms.sleep,
+            clock=self._terms.clock,
+            connect=self._connect or connect,
+        )
+
+    def _take_hand(self) -> bool:
+        self._hands -= 1
+        return self._hands >= 0
+
+    async def _explain(self, gateways: Sequence[Gateway], subject: Subject) -> Outcome:
         """Ask for one commit until there is an analysis, or no sense in asking on."""
-        context_tokens = self._context_tokens
-        prompt = asked = self._compose(subject, context_tokens)
-        usage = Usage()
+        for gateway in gateways:
+            key = content_key(subject, model=gateway.config.model, language=self._terms.language)
+            recalled = await asyncio.to_thread(self._memory.recall, key)
+            if recalled is not None:
+                return self._recalled(subject, gateway, key, recalled)
+        failed: Outcome | None = None
+        calls: list[Call] = []
+        for gateway in gateways:
+            outcome = await _Asking(self._terms, gateway, subject, calls).outcome()
+            if outcome.status == "ok":
+                return outcome
+            # Where one endpoint may still do better, the commit waits for that one.
+            if failed is None or (outcome.error_class in _THEIRS and failed.error_class not in _THEIRS):
+                failed = outcome
+        assert failed is not None  # noqa: S101 - there is at least one endpoint
+        return replace(failed, calls=tuple(calls), usage=_sum(calls))
+
+    def _recalled(self, subject: Subject, gateway: Gateway, key: str, recalled: Recalled) -> Outcome:
+        return Outcome(
+            status="ok",
+            analyst=self.name,
+            model=gateway.config.model,
+            endpoint=recalled.endpoint,
+            analysis=recalled.analysis,
+            attempts=subject.previous_attempts,
+            prompt_version=PROMPT_VERSION,
+            input_hash=key,
+            shown_lines=recalled.shown_lines,
+            changed_lines=recalled.changed_lines,
+            ledger=recalled.ledger,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """On what terms all commits of a run are asked about."""
+
+    language: Language
+    spending: Spending
+    now: Callable[[], datetime]
+    sleep: Callable[[float], Awaitable[object]]
+    clock: Callable[[], float]
+
+
+class _Asking:
+    """One commit at one endpoint."""
+
+    def __init__(self, terms: _Terms, gateway: Gateway, subject: Subject, calls: list[Call]) -> None:
+        self._terms = terms
+        self._gateway = gateway
+        self._subject = subject
+        self._calls = calls
+        self._tries = 0
+        self._is_in_parts = False
+
+    async def outcome(self) -> Outcome:
+        """Ask until there is an analysis, or no sense in asking on here."""
+        if (unasked := self._too_dear() or await self._gateway.closed()) is not None:
+            return self._not_asked(unasked)
+        context = self._gateway.context_tokens
+        prompt = await self._in_parts(context) or self._compose(context)
+        asked = prompt
         before: list[ErrorClass] = []
         while True:
-            if limiter.outage is not None:
-                return self._not_asked(subject, limiter.outage, usage)
-            answer = await endpoint.ask(self._question(asked, subject.tier, context_tokens))
-            result: Analysis | Failure
-            if isinstance(answer, Answer):
-                limiter.answered()
-                usage += answer.usage
-                result = read_analysis(answer, subject.tier)
-            else:
-                result = answer
+            result = await self._ask(asked, context, "reduce" if self._is_in_parts else "analysis")
             if isinstance(result, Analysis):
-                return self._outcome(subject, result, prompt, usage, tries=len(before) + 1)
-            if result.error_class == "outage":
-                limiter.close(result)
-            pause = pause_before_retry(result, before=before, attempts=self._attempts)
+                return self._ok(result, prompt)
+            self._tries += result.error_class not in _THEIRS
+            pause = pause_before_retry(result, before=before, attempts=self._gateway.config.attempts)
             before.append(result.error_class)
             if pause is None:
-                return self._outcome(subject, result, prompt, usage, tries=len(before))
+                return self._failed(result, prompt)
+            if (too_dear := self._too_dear()) is not None:
+                return self._not_asked(too_dear)
             if result.error_class == "too_large":
-                context_tokens = self._smaller_context(context_tokens, result)
-                prompt = asked = self._compose(subject, context_tokens)
+                context = self._gateway.smaller_context(result, context)
+                prompt = asked = self._compose(context)
+                self._is_in_parts = False
             elif result.error_class in {"bad_output", "cut_off"}:
                 asked = prompt.again(result.reason, cut_off=result.error_class == "cut_off")
             if pause > 0:
-                await self._sleep(pause)
+                await self._terms.sleep(pause)
 
-    def _compose(self, subject: Subject, context_tokens: int) -> Prompt:
-        return build_prompt(subject, self._language, context_tokens - self._output_tokens(context_tokens))
+    async def _ask(self, prompt: Prompt, context: int, purpose: Purpose) -> Analysis | Failure:
+        tier = self._subject.tier
+        answer = await self._paid(self._question(prompt, tier, context), purpose)
+        if not isinstance(answer, Answer):
+            return answer
+        result = read_analysis(answer, tier)
+        if isinstance(result, Analysis):
+            result = without_nothing(result)
+            problem = vacuity(result, self._terms.language, prompt=prompt.system)
+            if problem is None:
+                return result
+            result = Failure("bad_output", problem)
+        # The call brought an answer; that it is of no use is told with it.
+        self._calls[-1] = replace(
+            self._calls[-1], error_class=result.error_class, error=result.reason[:LONGEST_ERROR]
+        )
+        return result
 
-    def _output_tokens(self, context_tokens: int) -> int:
-        return min(self._max_output_tokens, context_tokens // _OUTPUT_SHARE)
+    async def _in_parts(self, context: int) -> Prompt | None:
+        """The prompt over notes on all parts of a commit that is too large for one; None where one will do.
 
-    def _smaller_context(self, context_tokens: int, failure: Failure) -> int:
-        """The context to try next: what the endpoint says that it has, else half of what was tried."""
-        limit = failure.context_limit
-        if limit is None or limit >= context_tokens:
-            return context_tokens // 2
-        self._context_tokens = min(self._context_tokens, limit)
-        return limit
+        A part that brings no notes is left out, and the ledger says so: eight calls are the most for a commit.
+        """
+        room = self._room(context)
+        subject, language = self._subject, self._terms.language
+        if not needs_parts(self._compose(context), subject.tier):
+            return None
+        division = divide_subject(subject, language, room, factor=self._gateway.factor)
+        count = len(division.parts)
+        notes: dict[int, list[str]] = {}
+        for number, part in enumerate(division.parts if count > 1 else ()):
+            prompt = build_part_prompt(
+                subject, language, part, number + 1, count, room, factor=self._gateway.factor
+            )
+            question = replace(
+                self._question(prompt, subject.tier, context), schema_name="notes", schema=NOTES_SCHEMA
+            )
+            answer = await self._paid(question, "part")
+            if isinstance(answer, Answer):
+                notes[number] = read_notes(answer)
+            elif answer.error_class in _THEIRS or self._too_dear() is not None:
+                return None  # the same will be said of the commit itself
+        told = {number: said for number, said in notes.items() if said}
+        if not told:
+            return None
+        self._is_in_parts = True
+        return build_reduce_prompt(
+            subject,
+            language,
+            list(told.values()),
+            room,
+            ledger=division.ledger(tuple(told)),
+            factor=self._gateway.factor,
+        )
 
-    def _question(self, prompt: Prompt, tier: Tier, context_tokens: int) -> Question:
-        from digest_pipeline.analysts.endpoint import Question  # noqa: PLC0415 - as in analyse
+    async def _paid(self, question: Question, purpose: Purpose) -> Answer | Failure:
+        """One answer; what it cost is counted."""
+        made = len(self._calls)
+        answer = await self._gateway.ask(question, purpose, self._calls)
+        for call in self._calls[made:]:
+            self._terms.spending.add(call.model, call.usage)
+        return answer
+
+    def _room(self, context: int) -> int:
+        return context - min(self._gateway.config.max_output_tokens, context // 4)
+
+    def _compose(self, context: int) -> Prompt:
+        return build_prompt(
+            self._subject, self._terms.language, self._room(context), factor=self._gateway.factor
+        )
+
+    def _question(self, prompt: Prompt, tier: Tier, context: int) -> Question:
+        from digest_pipeline.analysts.endpoint import Question  # noqa: PLC0415 - as in the analyst
 
         return Question(
             system=prompt.system,
             user=prompt.user,
-            output_tokens=self._output_tokens(context_tokens),
+            output_tokens=min(self._gateway.config.max_output_tokens, context // 4),
             temperature=TEMPERATURE,
             schema_name=f"{tier}_analysis",
             schema=json_schema(tier),
         )
 
-    def _outcome(
-        self, subject: Subject, result: Analysis | Failure, prompt: Prompt, usage: Usage, *, tries: int
-    ) -> Outcome:
-        shared = Outcome(
-            status="ok",
-            analyst=self.name,
-            model=self._model,
-            attempts=subject.previous_attempts + tries,
-            usage=usage,
-            prompt_version=PROMPT_VERSION,
-            input_hash=self._input_hash(prompt, subject.tier),
-            shown_lines=prompt.shown_lines,
-            changed_lines=prompt.changed_lines,
-        )
-        if isinstance(result, Analysis):
-            return replace(shared, analysis=result)
-        is_theirs = result.error_class in {"outage", "rate_limited"}
+    def _too_dear(self) -> Failure | None:
+        spending = self._terms.spending
+        if not spending.is_used_up:
+            return None
+        until = f" until {spending.until:%Y-%m-%d %H:%M %Z}" if spending.until else ""
+        return Failure("budget", f"today's budget of {spending.daily:g} is spent{until}")
+
+    def _ok(self, analysis: Analysis, prompt: Prompt) -> Outcome:
+        return replace(self._shared(prompt), status="ok", analysis=analysis, **self._counted(self._tries + 1))
+
+    def _failed(self, failure: Failure, prompt: Prompt) -> Outcome:
+        is_theirs = failure.error_class in _THEIRS
         return replace(
-            shared,
+            self._shared(prompt),
             status="deferred" if is_theirs else "failed",
-            error_class=result.error_class,
-            error=describe(result, self._host),
-            attempts=subject.previous_attempts if is_theirs else shared.attempts,
-            retry_at=self._retry_at(subject, result),
+            error_class=failure.error_class,
+            error=self._gateway.describe(failure),
+            retry_at=self._retry_at(failure),
+            **self._counted(self._tries),
         )
 
-    def _not_asked(self, subject: Subject, outage: Failure, usage: Usage) -> Outcome:
-        """What becomes of a subject that an outage kept from being asked, or from being asked again."""
+    def _not_asked(self, failure: Failure) -> Outcome:
+        """What becomes of a subject that an outage or the budget kept from being asked."""
+        told = failure.reason if failure.error_class == "budget" else f"not asked after {failure.reason}"
         return Outcome(
             status="deferred",
-            analyst=self.name,
-            model=self._model,
-            error_class="outage",
-            error=f"not asked after {describe(outage, self._host)}"[:LONGEST_ERROR],
-            attempts=subject.previous_attempts,
-            retry_at=self._retry_at(subject, outage),
-            usage=usage,
+            analyst=ANALYST_NAME,
+            model=self._gateway.config.model,
+            endpoint=self._gateway.config.host,
+            error_class=failure.error_class,
+            error=told[:LONGEST_ERROR],
+            attempts=self._subject.previous_attempts + self._tries,
+            retry_at=self._retry_at(failure),
+            usage=_sum(self._calls),
             prompt_version=PROMPT_VERSION,
-            changed_lines=changed_lines(subject.files),
+            changed_lines=changed_lines(self._subject.files),
+            calls=tuple(self._calls),
         )
 
-    def _retry_at(self, subject: Subject, failure: Failure) -> datetime | None:
-        rounds = math.ceil(subject.previous_attempts / self._attempts)
-        return retry_at(failure, now=self._now(), rounds=rounds)
+    def _shared(self, prompt: Prompt) -> Outcome:
+        terms, gateway = self._terms, self._gateway
+        return Outcome(
+            status="ok",
+            analyst=ANALYST_NAME,
+            model=gateway.config.model,
+            endpoint=gateway.config.host,
+            prompt_version=PROMPT_VERSION,
+            input_hash=content_key(self._subject, model=gateway.config.model, language=terms.language),
+            shown_lines=prompt.shown_lines,
+            changed_lines=prompt.changed_lines,
+            ledger=ledger_json(prompt.ledger),
+        )
 
-    def _input_hash(self, prompt: Prompt, tier: Tier) -> str:
-        """One hash over all that decides an answer, so that the same question need not be paid for twice."""
-        parts = {
-            "system": prompt.system,
-            "user": prompt.user,
-            "model": self._model,
-            "host": self._host,
-            "prompt_version": PROMPT_VERSION,
-            "tier": tier,
-            "language": self._language,
-            "sampling": {"temperature": TEMPERATURE, "max_output_tokens": self._max_output_tokens},
+    def _counted(self, tries: int) -> dict[str, Any]:
+        return {
+            "attempts": self._subject.previous_attempts + tries,
+            "usage": _sum(self._calls),
+            "calls": tuple(self._calls),
         }
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _retry_at(self, failure: Failure) -> datetime | None:
+        if failure.error_class == "budget":
+            return self._terms.spending.until
+        if not self._gateway.state.is_up:
+            return self._gateway.state.next_probe_at
+        rounds = math.ceil(self._subject.previous_attempts / self._gateway.config.attempts)
+        return retry_at(failure, now=self._terms.now(), rounds=rounds)
+
+
+def _sum(calls: Iterable[Call]) -> Usage:
+    total = Usage()
+    for call in calls:
+        total += call.usage
+    return total
 
 
 async def probe(
-    *,
-    base_url: str,
-    model: str,
-    api_key: str | None = None,
-    timeout_seconds: float = 30.0,
-    now: Callable[[], datetime] = utc_now,
+    config: EndpointConfig, *, now: Callable[[], datetime] = utc_now, connect: Connect | None = None
 ) -> str | None:
     """None where the endpoint answers a question of one token; else a redacted line that says why not.
 
-    A real question, since many endpoints list models for keys that may not use them. Raises
-    ConfigurationError as `OpenAICompatibleAnalyst` does.
+    Raises ConfigurationError as `OpenAICompatibleAnalyst` does.
     """
-    from digest_pipeline.analysts.endpoint import Question, connect  # noqa: PLC0415 - loads openai
-
-    connection = connect(
-        base_url=base_url,
-        model=model,
-        api_key=_usable_key(api_key),
-        timeout_seconds=timeout_seconds,
-        learned=Learned(),
-        now=now,
-    )
-    async with connection as endpoint:
-        result = await endpoint.ask(Question(system="Answer with one word.", user="Say ok.", output_tokens=1))
-    if isinstance(result, Answer) or _ONE_TOKEN_IS_TOO_FEW.search(result.reason):
-        return None
-    return describe(result, _host_of(base_url))
-
-
-def _usable_key(api_key: str | None) -> str | None:
-    """The key as a header can hold it; an empty one is none. Raises ConfigurationError, without the key."""
-    key = (api_key or "").strip()
-    if not all("!" <= character <= "~" for character in key):
-        raise ConfigurationError(
-            "the API key holds characters that no key has (blanks, quotes of a word processor, line breaks); "
-            "look at the variable that [llm] api_key_env names"
-        )
-    return key or None
-
-
-def _host_of(base_url: str) -> str:
-    """Host and port of an address, without user and password."""
-    return urlsplit(base_url).netloc.rpartition("@")[2]
+    analyst = OpenAICompatibleAnalyst([config], now=now, connect=connect)
+    async with analyst._gateway(config) as gateway:  # noqa: SLF001 - our own
+        failure = await gateway.probe()
+    return None if failure is None else gateway.describe(failure)

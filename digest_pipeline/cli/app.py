@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from digest_pipeline import __version__
-from digest_pipeline.cli import demo, doctor, init, run, sql, status, up
+from digest_pipeline.cli import demo, doctor, heal, init, run, sql, status, up
 from digest_pipeline.cli.output import Verbosity, error_line, set_verbosity
 from digest_pipeline.errors import DigestError
 
@@ -48,6 +48,7 @@ app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("status")(status.status)
 app.command("sql")(sql.sql)
+app.command("heal")(heal.heal)
 
 
 def main() -> None:

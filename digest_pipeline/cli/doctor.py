@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 MINIMUM_FREE_BYTES = 1 << 30
 
 
-def doctor(config: Config = None, quiet: Quiet = False, verbose: Verbose = False) -> None:
-    """Check settings, git, repositories, tokens, endpoint, store and disk; say what to do.
+def doctor(
+    send_test_alarm: Annotated[
+        bool, typer.Option("--send-test-alarm", help="Send one message to the addresses of [alarm].")
+    ] = False,
+    config: Config = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Check settings, git, repositories, tokens, endpoint, store, disk and alarms; say what to do.
 
-    Exit 1 where something fails.
+    Exit 1 where something fails, or an alarm is open.
     """
     del quiet, verbose
     file = find_file(config)
@@ -33,7 +40,7 @@ def doctor(config: Config = None, quiet: Quiet = False, verbose: Verbose = False
         f"days from {settings.first_day} in {settings.timezone.key}"
     )
     healthy = True
-    for name, check in _checks(settings):
+    for name, check in _checks(settings, send_test_alarm=send_test_alarm):
         try:
             result_line(f"✓ {name}: {check()}")
         except DigestError as error:
@@ -43,7 +50,7 @@ def doctor(config: Config = None, quiet: Quiet = False, verbose: Verbose = False
         raise typer.Exit(1)
 
 
-def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
+def _checks(settings: Settings, *, send_test_alarm: bool) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "git", _git
     for repo in settings.repos:
         yield f"repository {repo.name}", lambda repo=repo: _repository(repo, settings)  # type: ignore[misc] # bound now
@@ -51,6 +58,11 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "history", lambda: _history(settings)
     yield "Dagster", lambda: _dagster(settings)
     yield "disk", lambda: _disk(settings)
+    yield "alarm", lambda: _alarm(settings)
+    if send_test_alarm:
+        yield "test alarm", lambda: _test_alarm(settings)
+    for alarm in _open_alarms(settings):
+        yield "open alarm", lambda alarm=alarm: _raise(alarm)  # type: ignore[misc] # bound now
 
 
 def _git() -> str:
@@ -77,17 +89,20 @@ def _repository(repo: RepoSettings, settings: Settings) -> str:
 
 
 def _analyst(settings: Settings) -> str:
-    from digest_pipeline.compose import probe_endpoint
+    from digest_pipeline.compose import endpoint_configs, probe_endpoint
 
     if settings.llm is None:
         return "offline (no [llm] in the settings)"
-    problem = asyncio.run(probe_endpoint(settings.llm))
-    if problem is not None:
-        raise DigestError(
-            f"{settings.llm.model} at {settings.llm.base_url} does not answer: {problem}; "
-            "check base_url, model and api_key_env"
-        )
-    return f"{settings.llm.model} at {settings.llm.base_url} answers"
+    lines = []
+    for config in endpoint_configs(settings.llm):
+        problem = asyncio.run(probe_endpoint(config))
+        if problem is not None:
+            raise DigestError(
+                f"{config.model} at {config.base_url} does not answer: {problem}; "
+                "check base_url, model and api_key_env"
+            )
+        lines.append(f"{config.model} at {config.base_url} answers")
+    return "; ".join(lines)
 
 
 def _history(settings: Settings) -> str:
@@ -118,3 +133,43 @@ def _disk(settings: Settings) -> str:
     if not os.access(folder, os.W_OK):
         raise DigestError(f"{folder} cannot be written; check its rights, or set data_dir")
     return f"{free / 1e9:.1f} GB free"
+
+
+def _alarm(settings: Settings) -> str:
+    from digest_pipeline.compose import heartbeat_url, open_messenger
+
+    if settings.alarm is None:
+        return "nobody is told (no [alarm] in the settings)"
+    messenger = open_messenger(settings)
+    if messenger is not None and messenger.problems:
+        raise DigestError("; ".join(messenger.problems))
+    told = "nobody is told (urls_env is empty)" if messenger is None else "; ".join(messenger.labels)
+    if heartbeat_url(settings) is None:
+        return f"{told}; no heartbeat"
+    return f"{told}; heartbeat to the address in {settings.alarm.heartbeat_url_env}"
+
+
+def _test_alarm(settings: Settings) -> str:
+    from digest_pipeline.alarms.messages import trial_message
+    from digest_pipeline.compose import open_messenger
+
+    messenger = open_messenger(settings)
+    if messenger is None:
+        raise DigestError("there is nobody to send it to; name a variable in urls_env of [alarm]")
+    messenger.send(trial_message(settings.language))
+    return "sent; look whether it arrived"
+
+
+def _open_alarms(settings: Settings) -> list[str]:
+    from digest_pipeline.cli.status import alarm_line
+    from digest_pipeline.errors import StoreError
+    from digest_pipeline.pipeline.alarm import open_alarms
+
+    try:
+        return [alarm_line(alarm) for alarm in open_alarms(settings.data_dir)]
+    except StoreError:
+        return []  # the line of the history said it
+
+
+def _raise(problem: str) -> str:
+    raise DigestError(problem)

@@ -88,7 +88,7 @@ def _ask(
     _must_only_read(text)
     with open_history(settings.data_dir, settings.timezone) as connection:
         try:
-            with interruptible():
+            with interruptible(connection):
                 cursor = connection.execute(text, parameters)
                 return [column[0] for column in cursor.description or ()], cursor.fetchall()
         except duckdb.Error as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,8 +17,8 @@ from digest_pipeline.domain.state import counted
 from digest_pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
 
     from digest_pipeline.domain.state import RepoState
 
@@ -25,39 +26,64 @@ if TYPE_CHECKING:
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every day.")] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Exit 1 where a day is missing or failed, or analyses are.")
+        bool,
+        typer.Option(
+            "--check", help="Exit 1 where a day is missing or failed, analyses are, or an alarm is open."
+        ),
     ] = False,
     config: Config = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show which days are there, missing or failed, and how much disk they use."""
+    """Show which days are there, missing or failed, which alarms are open, and how much disk is used."""
     del quiet, verbose
     from digest_pipeline.domain.day import yesterday
     from digest_pipeline.domain.state import repo_states
     from digest_pipeline.pipeline import utc_now
+    from digest_pipeline.pipeline.alarm import open_alarms
     from digest_pipeline.store.history import check_files, has_history, read_once
 
     settings = Settings.load(config)
     last = yesterday(utc_now(), settings.timezone)
     rows: list[dict[str, Any]] = []
     digests: list[dict[str, Any]] = []
+    endpoints: list[dict[str, Any]] = []
+    alarms: list[dict[str, Any]] = []
     if has_history(settings.data_dir):
         check_files(settings.data_dir)
         where = {"first": settings.first_day, "last": last, "language": settings.language}
         rows = read_once(settings.data_dir, "pipeline/status", {"language": settings.language})
         digests = read_once(settings.data_dir, "pipeline/digest_states", where)
+        endpoints = read_once(settings.data_dir, "pipeline/endpoints", {})
+        alarms = open_alarms(settings.data_dir)
     states = repo_states(rows, [repo.name for repo in settings.repos], settings.first_day, last)
     problems = [problem for state in states for problem in _problems(state)]
     problems += _page_problems(settings, rows, digests)
+    problems += [_endpoint_problem(settings, row) for row in endpoints if not row["is_up"]]
     if as_json:
         result_line(
-            json.dumps(_as_json(settings, last, states, problems), ensure_ascii=False, indent=2, default=str)
+            json.dumps(
+                _as_json(settings, last, states, problems, alarms)
+                | {"endpoints": _endpoints_as_json(settings, endpoints)},
+                ensure_ascii=False,
+                indent=2,
+                default=str,
+            )
         )
     else:
-        _print_table(settings, last, states, problems)
-    if check and problems:
+        _print_table(
+            settings, last, states, [*(f"alarm: {alarm_line(alarm)}" for alarm in alarms), *problems]
+        )
+    if check and (problems or alarms):
         raise typer.Exit(1)
+
+
+def alarm_line(alarm: Mapping[str, Any]) -> str:
+    """An open alarm on one line, without what a terminal would act on."""
+    text = (
+        f"{alarm['kind']} {alarm['subject']}: {alarm['detail']} (since {alarm['raised_at']:%Y-%m-%d %H:%M%z})"
+    )
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _problems(state: RepoState) -> list[str]:
@@ -104,7 +130,11 @@ def _page_problems(
 
 
 def _as_json(
-    settings: Settings, last: date, states: Sequence[RepoState], problems: Sequence[str]
+    settings: Settings,
+    last: date,
+    states: Sequence[RepoState],
+    problems: Sequence[str],
+    alarms: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     return {
         "data_dir": str(settings.data_dir),
@@ -120,13 +150,52 @@ def _as_json(
                 "missing": list(state.missing),
                 "failed": [row["day"] for row in state.days("failed")],
                 "unfinished": [row["day"] for row in state.days("unfinished")],
-                "days": list(state.rows),
+                "days": [_day_as_json(row) for row in state.rows],
             }
             for state in states
         ],
         "problems": list(problems),
-        "healthy": not problems,
+        "alarms": [dict(alarm) for alarm in alarms],
+        "healthy": not problems and not alarms,
     }
+
+
+def _day_as_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A day, with its failed and deferred analyses by class."""
+    classes = {
+        f"{status}_by_class": dict(Counter(row[f"{status}_classes"])) for status in ("failed", "deferred")
+    }
+    return {
+        name: value for name, value in row.items() if name not in {"failed_classes", "deferred_classes"}
+    } | classes
+
+
+def _endpoints_as_json(settings: Settings, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each endpoint that was ever asked: whether it is up, since when, when it is probed next."""
+    return [
+        {
+            "endpoint": row["endpoint"],
+            "model": row["model"],
+            "up": row["is_up"],
+            "since": _local(settings, row["since"]),
+            "error_class": row["error_class"],
+            "error": row["error"],
+            "probed_at": _local(settings, row["probed_at"]),
+            "next_probe_at": _local(settings, row["next_probe_at"]),
+        }
+        for row in rows
+    ]
+
+
+def _endpoint_problem(settings: Settings, row: Mapping[str, Any]) -> str:
+    since, probe = (_local(settings, row[name]) for name in ("since", "next_probe_at"))
+    return (
+        f"{row['model']} at {row['endpoint']} is down since {since}, probed next at {probe}: {row['error']}"
+    )
+
+
+def _local(settings: Settings, moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(settings.timezone).isoformat(timespec="seconds")
 
 
 def _print_table(

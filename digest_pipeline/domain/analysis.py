@@ -23,7 +23,9 @@ ErrorClass = Literal[
     "cut_off",  # the answer ended before it was done
     "refused",  # the model or its filter would not answer
     "permanent",  # the request is wrong in a way that no retry changes
+    "budget",  # today's money is spent
 ]
+Purpose = Literal["analysis", "part", "reduce"]
 
 
 def _as_points(value: object) -> object:
@@ -181,12 +183,27 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """One call to an endpoint about a commit, and what it cost; `error` is redacted."""
+
+    started_at: datetime
+    seconds: float
+    endpoint: str
+    model: str
+    purpose: Purpose
+    usage: Usage
+    error_class: ErrorClass | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of asking for one commit. A failure is one of these, never an exception.
 
     `attempts` counts answers and failures that were this commit's own; `retry_at` is when a later run may
     try again, None where `status` is `ok` or where only a person can help. `error` is redacted.
-    `shown_lines` of `changed_lines` changed lines were in the prompt.
+    `shown_lines` of `changed_lines` changed lines were in the prompt, and `ledger` says for each file how much.
+    `calls` are those of this run; an answer that was recalled instead has none.
     """
 
     status: Status
@@ -202,3 +219,6 @@ class Outcome:
     input_hash: str = ""
     shown_lines: int = 0
     changed_lines: int = 0
+    endpoint: str = ""
+    ledger: str | None = None
+    calls: tuple[Call, ...] = ()

@@ -1,7 +1,8 @@
 """The assets. Each takes its partitions, calls one step of the pipeline, and returns counts and links.
 
 The four assets by day and repo are one op that can be run in part: a repo that cannot be read then costs its
-own partitions alone, while its neighbours in the same run go on to their reports.
+own partitions alone, while its neighbours in the same run go on to their reports. Stored days that changed on
+the branch since they were read join the run, though its range does not hold their partitions.
 """
 
 import hashlib
@@ -64,6 +65,10 @@ def _repo_day(
     def repo_day(context: dg.AssetExecutionContext) -> Iterator[Any]:
         pipeline: Pipeline = context.resources.pipeline
         days_of = by_repo(context.partition_keys)
+        changed: dict[str, list[date]] = {}
+        if dg.AssetKey("raw_commits") in context.selected_asset_keys:
+            changed = {repo: _changed(context, pipeline, repo, days) for repo, days in days_of.items()}
+            days_of = {repo: sorted([*days, *changed[repo]]) for repo, days in days_of.items()}
         failed: dict[str, DigestError] = {}
         for name, step in _STEPS.items():
             if dg.AssetKey(name) not in context.selected_asset_keys:
@@ -89,11 +94,13 @@ def _repo_day(
             whole = all(len(done.get(repo, ())) == len(days) for repo, days in days_of.items()) and not failed
             if whole:
                 yield dg.MaterializeResult(asset_key=name)
+                log_materializations(context, _materializations(context, name, changed))
             else:
                 # An output would materialize every partition of the run: these are logged one by one instead.
                 log_materializations(context, _materializations(context, name, done))
             yield from _checked(context, pipeline, name, done, whole=whole)
             days_of = done
+        pipeline.alarm()
         if failed:
             raise _failure(failed)
 
@@ -127,6 +134,25 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         yield from _checked(context, pipeline, "daily_digest", {None: days}, whole=True)
 
     return daily_digest
+
+
+def _changed(
+    context: dg.AssetExecutionContext, pipeline: Pipeline, repo: str, days: Sequence[date]
+) -> list[date]:
+    """The repo's stored days that changed since; none where that cannot be told now: the next run asks again."""
+    try:
+        found = pipeline.changed_days(repo, days)
+    except DigestError as error:
+        context.log.warning("days that changed later were not looked for: %s", error)
+        return []
+    except Exception:
+        context.log.exception("unexpected, in %s: days that changed later were not looked for", repo)
+        return []
+    if found:
+        context.log.info(
+            "%s changed since it was read, and is made again: %s", repo, ", ".join(map(str, found))
+        )
+    return found
 
 
 def _tried(

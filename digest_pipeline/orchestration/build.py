@@ -17,6 +17,9 @@ from digest_pipeline.orchestration.sensors import build_sensors
 from digest_pipeline.pipeline import Pipeline
 from digest_pipeline.settings import Settings
 
+_BY_ITSELF = {"dagster/sensor_name", "dagster/schedule_name"}
+"""Tags of runs that nobody started: those wait for the time of what they ask again."""
+
 
 def build_defs(
     settings: Settings, *, pipeline: Pipeline | None = None, today: bool = False
@@ -47,9 +50,10 @@ def build_defs(
 
 def _pipeline_resource(settings: Settings) -> dg.ResourceDefinition:
     @dg.resource(description="The history, the sources and the analyst that digest.toml names.")
-    def open_for_run(_: dg.InitResourceContext) -> Iterator[Pipeline]:
+    def open_for_run(context: dg.InitResourceContext) -> Iterator[Pipeline]:
+        tags = context.run.tags if context.run is not None else {}
         try:
-            opened = open_pipeline(settings)
+            opened = open_pipeline(settings, by_hand=not _BY_ITSELF & tags.keys())
         except DigestError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
         try:

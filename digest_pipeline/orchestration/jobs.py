@@ -6,6 +6,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from digest_pipeline.pipeline import Pipeline
 
 REPO_DAYS = "repo_days"
+REANALYSE = "reanalyse"
 DIGESTS = "digests"
 UPKEEP = "upkeep"
 
@@ -47,7 +48,7 @@ def build_jobs() -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
             "repo_report",
         ),
         job(
-            "reanalyse",
+            REANALYSE,
             "Try again what has no analysis yet, and render the pages anew.",
             "commit_analyses",
             "repo_report",

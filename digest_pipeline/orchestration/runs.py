@@ -2,29 +2,32 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Self
 
 import dagster as dg
-from dagster._core.events import JobFailureData, RunFailureReason
-from dagster._core.execution.plan.objects import ErrorSource, StepFailureData
 
 from digest_pipeline.compose import open_pipeline
-from digest_pipeline.domain.state import counted
+from digest_pipeline.domain.day import days_between
+from digest_pipeline.domain.due import DigestState, due_digests
+from digest_pipeline.domain.healing import missing_days
+from digest_pipeline.domain.state import counted, spans
 from digest_pipeline.orchestration.build import build_defs
+from digest_pipeline.orchestration.failures import alarming, is_interrupt, reasons
 from digest_pipeline.orchestration.instance import open_instance
-from digest_pipeline.orchestration.jobs import DIGESTS, REPO_DAYS
+from digest_pipeline.orchestration.jobs import DIGESTS, REANALYSE, REPO_DAYS
 from digest_pipeline.orchestration.orphans import report_orphans, run_tags
 from digest_pipeline.orchestration.partitions import (
     RANGE_END,
     RANGE_START,
+    by_repo,
     consecutive,
     partition_key,
     range_tags,
 )
-from digest_pipeline.pipeline import Pipeline, Progress, digest_path, report_path
+from digest_pipeline.pipeline import Pipeline, Progress, digest_path, report_path, utc_now
 from digest_pipeline.settings import Settings
 
 _SILENT: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -32,11 +35,15 @@ _SILENT: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "C
 
 @dataclass
 class RunOutcome:
-    """What became of a run: the pages that stand, a row for each repo's day, a line for each failure."""
+    """What became of a run: the pages that stand, a row for each repo's day, a line for each failure.
+
+    `changed` are the repos' days that nobody asked for, and that were made again because the branch changed them.
+    """
 
     paths: list[str] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    changed: dict[str, list[date]] = field(default_factory=dict)
 
     @property
     def unanalysed(self) -> int:
@@ -46,23 +53,34 @@ class RunOutcome:
     def summary(self) -> Iterator[str]:
         """A line for each repo, and one for analyses that are not there."""
         for repo in dict.fromkeys(row["repo"] for row in self.rows):
-            rows = [row for row in self.rows if row["repo"] == repo]
-            total: Counter[str] = Counter()
-            for row in rows:
-                total.update({name: row[name] for name in ("commits", "high", "medium", "low", "analysed")})
-            span = (
-                f"{rows[0]['day']}"
-                if len(rows) == 1
-                else f"{rows[0]['day']} to {rows[-1]['day']}, {counted(len(rows), 'day')}"
-            )
-            yield (
-                f"{repo} {span}: {counted(total['commits'], 'commit')} "
-                f"({total['high']} high, {total['medium']} medium, "
-                f"{total['low']} low), {total['analysed']} analysed"
-            )
+            changed = self.changed.get(repo, [])
+            rows = [row for row in self.rows if row["repo"] == repo and row["day"] not in changed]
+            if rows:
+                yield _line(repo, rows)
+            if changed:
+                listed = ", ".join(
+                    f"{first}" if first == last else f"{first} to {last}" for first, last in spans(changed)
+                )
+                yield f"{repo}: changed later, made again: {listed}"
         failed, deferred = (sum(row[name] for row in self.rows) for name in ("failed", "deferred"))
         if failed or deferred:
             yield f"without an analysis: {failed} failed, {deferred} deferred; the same run again tries them again"
+
+
+def _line(repo: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    total: Counter[str] = Counter()
+    for row in rows:
+        total.update({name: row[name] for name in ("commits", "high", "medium", "low", "analysed")})
+    span = (
+        f"{rows[0]['day']}"
+        if len(rows) == 1
+        else f"{rows[0]['day']} to {rows[-1]['day']}, {counted(len(rows), 'day')}"
+    )
+    return (
+        f"{repo} {span}: {counted(total['commits'], 'commit')} "
+        f"({total['high']} high, {total['medium']} medium, "
+        f"{total['low']} low), {total['analysed']} analysed"
+    )
 
 
 def run_days(
@@ -75,33 +93,106 @@ def run_days(
 ) -> RunOutcome:
     """Materialise every asset of `repos` for `days` (consecutive, oldest first), then the digests.
 
+    Those of stored days too that the branch has changed since, and that the runs therefore made again.
+
     The history is opened first: what is wrong with it is raised here, as StoreError or ConfigurationError.
     What a repo could not do is in the outcome, and costs the others nothing.
     """
-    pipeline = open_pipeline(settings, progress=progress)
-    with (
-        closing(pipeline),
-        open_instance(settings.data_dir, capture_output=False) as instance,
-    ):
-        pipeline.check()
-        report_orphans(instance)
-        defs = build_defs(settings, pipeline=pipeline, today=today)
-        outcome = RunOutcome()
+    with _Session.open(settings, progress=progress, today=today) as session:
+        made = session.repo_days(repos, days)
+        days_of = by_repo(made)
+        for repo in repos:
+            if changed := [day for day in days_of.get(repo, ()) if day not in days]:
+                session.outcome.changed[repo] = changed
+        again = sorted({day for changed in session.outcome.changed.values() for day in changed})
+        session.finish(repos, [*days, *again], made)
+    return session.outcome
+
+
+def heal(settings: Settings, first: date, last: date, *, progress: Progress = lambda *_: None) -> RunOutcome:
+    """Do now, in this process, what the sensors would ask for: missing days, analyses that wait, stale digests.
+
+    Analyses that only a person can bring on are asked for too: a person is asking.
+    """
+    with _Session.open(settings, progress=progress) as session:
+        history, now = session.pipeline.history, utc_now()
+        names = [repo.name for repo in settings.repos]
+        where = {"first": first, "last": last}
+        asked = {
+            (row["repo"], row["day"]): row["failed_at"] and datetime.min.replace(tzinfo=UTC)
+            for row in history.read("pipeline/asked_days", where)
+        }
         made: set[str] = set()
-        job = defs.resolve_job_def(REPO_DAYS)
-        for group in consecutive(repos, [repo.name for repo in settings.repos]):
+        days = list(days_between(first, last))
+        for request in missing_days(asked, names, days, in_flight=(), now=now).requests:
+            made |= session.repo_days(request.repos, list(days_between(request.first, request.last)))
+        rows = history.read("pipeline/waiting", {**where, "language": settings.language})
+        for repo in names:
+            waiting = sorted({row["day"] for row in rows if row["repo"] == repo})
+            for start, end in spans(waiting):
+                made |= session.reanalyse(repo, list(days_between(start, end)))
+        states = [
+            DigestState(
+                row["day"], row["window_end"], row["inputs"], row["made_from"], frozenset(row["done"])
+            )
+            for row in history.read("pipeline/digest_states", {**where, "language": settings.language})
+        ]
+        due = due_digests(states, names, now=now, deadline=timedelta(0)).due
+        touched = {day for days in by_repo(made).values() for day in days}
+        session.finish(names, sorted({*touched, *(state.day for state in due)}), made)
+    return session.outcome
+
+
+@dataclass
+class _Session:
+    """The history, the instance and the definitions, for the runs of one command."""
+
+    settings: Settings
+    pipeline: Pipeline
+    instance: dg.DagsterInstance
+    defs: dg.Definitions
+    outcome: RunOutcome = field(default_factory=RunOutcome)
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: Settings, *, progress: Progress, today: bool = False) -> Iterator[Self]:
+        """Opened, and runs that a killed process left behind are marked as failed."""
+        pipeline = open_pipeline(settings, progress=progress)
+        with (
+            closing(pipeline),
+            open_instance(settings.data_dir, capture_output=False) as instance,
+            alarming(pipeline, instance),
+        ):
+            pipeline.check()
+            report_orphans(instance)
+            yield cls(settings, pipeline, instance, build_defs(settings, pipeline=pipeline, today=today))
+
+    def repo_days(self, repos: Sequence[str], days: Sequence[date]) -> set[str]:
+        """All four assets; the partitions that have a page now."""
+        return self._over_repos(REPO_DAYS, repos, days)
+
+    def reanalyse(self, repo: str, days: Sequence[date]) -> set[str]:
+        """The analyses and pages of a repo's days; the partitions that have a page now."""
+        return self._over_repos(REANALYSE, [repo], days)
+
+    def finish(self, repos: Sequence[str], days: Sequence[date], made: set[str]) -> None:
+        """The digests of `days`, and what to tell of it all."""
+        if not days:
+            return
+        digests: set[str] = set()
+        job = self.defs.resolve_job_def(DIGESTS)
+        for first, last in spans(sorted(days)):
+            tags = {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
+            digests |= _execute(job, self.instance, tags, self.outcome, "daily_digest")
+        _collect(self.outcome, self.pipeline, repos, days, made, digests)
+
+    def _over_repos(self, name: str, repos: Sequence[str], days: Sequence[date]) -> set[str]:
+        made: set[str] = set()
+        job = self.defs.resolve_job_def(name)
+        for group in consecutive(repos, [repo.name for repo in self.settings.repos]):
             tags = range_tags(days[0], days[-1], group)
-            made |= _execute(job, instance, tags, outcome, "repo_report")
-        first, last = days[0].isoformat(), days[-1].isoformat()
-        digests = _execute(
-            defs.resolve_job_def(DIGESTS),
-            instance,
-            {RANGE_START: first, RANGE_END: last},
-            outcome,
-            "daily_digest",
-        )
-        _collect(outcome, pipeline, repos, days, made, digests)
-    return outcome
+            made |= _execute(job, self.instance, tags, self.outcome, "repo_report")
+        return made
 
 
 def _execute(
@@ -115,11 +206,11 @@ def _execute(
     result = job.execute_in_process(
         instance=instance, tags={**tags, **run_tags()}, raise_on_error=False, run_config=dict(_SILENT)
     )
-    if any(map(_is_interrupt, result.all_events)):
+    if any(map(is_interrupt, result.all_events)):
         # Dagster makes an event of the interrupt and returns; whoever asked to stop means all that was to come.
         raise KeyboardInterrupt
     if not result.success:
-        outcome.failures += [line for line in _reasons(result) if line not in outcome.failures]
+        outcome.failures += [line for line in reasons(result.all_events) if line not in outcome.failures]
     # From the event log, not from the result: of a step that failed, the result keeps no materializations.
     made = instance.get_records_for_run(
         result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
@@ -129,28 +220,6 @@ def _execute(
         for record in made
         if (event := record.event_log_entry.get_dagster_event()).asset_key == dg.AssetKey(last_asset)
     }
-
-
-def _is_interrupt(event: dg.DagsterEvent) -> bool:
-    data = event.event_specific_data
-    if isinstance(data, StepFailureData):
-        return data.error_source is ErrorSource.INTERRUPT
-    return isinstance(data, JobFailureData) and data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
-
-
-def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
-    for event in result.all_events:
-        if not (event.is_step_failure or event.is_run_failure):
-            continue
-        data = event.event_specific_data
-        user = getattr(data, "user_failure_data", None)
-        if user is not None and user.description:
-            yield from user.description.splitlines()
-        elif event.is_step_failure and (error := getattr(data, "error", None)) is not None:
-            root = error
-            while root.cause is not None:
-                root = root.cause
-            yield " ".join(root.message.split())
 
 
 def _collect(
@@ -165,7 +234,7 @@ def _collect(
     for repo in repos:
         rows = pipeline.history.read(
             "pipeline/reports_of_days",
-            {"repo": repo, "first": days[0], "last": days[-1], "language": settings.language},
+            {"repo": repo, "first": min(days), "last": max(days), "language": settings.language},
         )
         outcome.rows += [row for row in rows if str(partition_key(row["day"], repo)) in made]
     for day in days:
@@ -175,4 +244,4 @@ def _collect(
         outcome.paths += [str((settings.data_dir / page).absolute()) for page in pages]
 
 
-__all__ = ["RunOutcome", "run_days"]
+__all__ = ["RunOutcome", "heal", "run_days"]

@@ -1,24 +1,45 @@
 """Sensors: each reads what is stored, lets a pure function decide, and says why it asks or skips."""
 
 import hashlib
-from collections.abc import Callable
-from datetime import datetime, timedelta
+import logging
+from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
+from digest_pipeline.compose import beat, open_pipeline
+from digest_pipeline.domain.alarm import Runs
+from digest_pipeline.domain.day import days_between, yesterday
 from digest_pipeline.domain.due import DigestState, contiguous, due_digests
-from digest_pipeline.errors import StoreError
-from digest_pipeline.orchestration.jobs import DIGESTS
-from digest_pipeline.orchestration.partitions import RANGE_END, RANGE_START
+from digest_pipeline.domain.endpoint import EndpointState
+from digest_pipeline.domain.healing import Decision, Waiting, due_analyses, missing_days
+from digest_pipeline.errors import DigestError, StoreError
+from digest_pipeline.orchestration.failures import runs_since
+from digest_pipeline.orchestration.in_flight import repo_days_in_flight
+from digest_pipeline.orchestration.jobs import DIGESTS, REANALYSE, REPO_DAYS
+from digest_pipeline.orchestration.partitions import RANGE_END, RANGE_START, range_tags
 from digest_pipeline.pipeline import utc_now
+from digest_pipeline.pipeline.alarm import Look, SeeRuns, look_from_outside
 from digest_pipeline.settings import Settings
 from digest_pipeline.store.history import has_history, read_once
 
 MAX_REQUESTS = 10
 
+_log = logging.getLogger(__name__)
+
+_FIRST_LOOK = timedelta(days=1)
+"""So far back the first tick of all looks for runs that failed."""
+
 
 def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> list[dg.SensorDefinition]:
-    """`stale_digests`: every digest whose pages changed since it was made."""
+    """The sensors.
+
+    `stale_digests`: every digest whose pages changed since it was made. `failed_analyses`: commits whose time
+    to be asked about again has come. `missing_partitions`: days that were never made. `watch`: alarms and the
+    heartbeat.
+    """
 
     @dg.sensor(
         name="stale_digests",
@@ -58,16 +79,156 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
                 f"waiting: {waiting}" if waiting else f"all {len(states)} digests are up to date"
             )
         groups = contiguous(decision.due)
-        return dg.SensorResult(run_requests=[_request(group) for group in groups[:MAX_REQUESTS]])
+        return dg.SensorResult(run_requests=[_request(group, now()) for group in groups[:MAX_REQUESTS]])
 
-    return [stale_digests]
+    return [
+        stale_digests,
+        _failed_analyses(settings, now),
+        _missing_partitions(settings, now),
+        _watch(settings, now),
+    ]
 
 
-def _request(group: list[DigestState]) -> dg.RunRequest:
+def _watch(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="watch",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Says once what is wrong, and once that it is over; calls the heartbeat after each good tick.",
+    )
+    def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        # Dagster's clock, whatever `now` says: it is compared with the times of runs.
+        since = datetime.fromisoformat(context.cursor) if context.cursor else datetime.now(UTC) - _FIRST_LOOK
+        looked_until = [since]
+
+        def see_runs(jobs: Collection[str]) -> Runs:
+            seen, until = runs_since(context.instance, since, jobs)
+            looked_until.append(until)
+            return seen
+
+        try:
+            if not has_history(settings.data_dir):
+                return dg.SkipReason("there is no history yet; materialize a day first")
+            found = _looked(settings, now(), see_runs)
+        except DigestError as error:
+            # As above. No heartbeat either: whoever waits for it hears of it.
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        line = found.summary()
+        if not (found.is_told and found.due):
+            line += _heartbeat(settings)
+        return dg.SensorResult(skip_reason=line, cursor=max(looked_until).isoformat())
+
+    return watch
+
+
+def _looked(settings: Settings, now: datetime, see_runs: SeeRuns) -> Look:
+    """A look that only reads; a second one that writes and sends where there is something to write or send."""
+    found = look_from_outside(settings, now, see_runs)
+    if found is None or found.asks_for_action:
+        with closing(open_pipeline(settings)) as pipeline:
+            found = pipeline.watch(see_runs)
+    return found
+
+
+def _heartbeat(settings: Settings) -> str:
+    """Call the heartbeat; what the tick says of it."""
+    try:
+        return "; heartbeat sent" if beat(settings) else ""
+    except DigestError as error:
+        _log.warning("%s", error)
+        return f"; {error}"
+
+
+def _failed_analyses(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="failed_analyses",
+        job_name=REANALYSE,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Asks again about commits that have no analysis, each when its time has come; after an outage one "
+            "day goes first."
+        ),
+    )
+    def failed_analyses(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        where = {"language": settings.language, "first": settings.first_day, "last": now().date()}
+        rows = _stored(settings, "pipeline/waiting", where)
+        if rows is None:
+            return dg.SkipReason("there is no history yet; materialize a day first")
+        states = [EndpointState(**row) for row in _stored(settings, "pipeline/endpoints", {}) or ()]
+        names = [repo.name for repo in settings.repos]
+        decision = due_analyses(
+            [Waiting(**row) for row in rows if row["repo"] in names],
+            {(state.endpoint, state.model): state for state in states},
+            in_flight=repo_days_in_flight(context.instance, names),
+            now=now(),
+        )
+        return _asked(decision)
+
+    return failed_analyses
+
+
+def _missing_partitions(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="missing_partitions",
+        job_name=REPO_DAYS,
+        minimum_interval_seconds=300,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks for the days that were never made, from first_day on, in ranges.",
+    )
+    def missing_partitions(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        moment = now()
+        last = yesterday(moment, settings.timezone)
+        at = settings.daily_at
+        if moment.astimezone(settings.timezone) < datetime.combine(
+            last + timedelta(days=1), at, settings.timezone
+        ) + timedelta(hours=1):
+            last -= timedelta(days=1)  # the schedule makes yesterday
+        names = [repo.name for repo in settings.repos]
+        where = {"first": settings.first_day, "last": last}
+        known = {
+            (row["repo"], row["day"]): row["failed_at"]
+            for row in _stored(settings, "pipeline/asked_days", where) or ()
+        }
+        decision = missing_days(
+            known,
+            names,
+            list(days_between(settings.first_day, last)),
+            in_flight=repo_days_in_flight(context.instance, names),
+            now=moment,
+        )
+        return _asked(decision)
+
+    return missing_partitions
+
+
+def _stored(settings: Settings, query: str, where: Mapping[str, object]) -> list[dict[str, Any]] | None:
+    """A query's rows; None where there is no history yet. A tick that cannot read fails, and says why."""
+    try:
+        return read_once(settings.data_dir, query, where) if has_history(settings.data_dir) else None
+    except StoreError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def _asked(decision: Decision) -> dg.SensorResult | dg.SkipReason:
+    if not decision.requests:
+        return dg.SkipReason(decision.reason)
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(
+                run_key=request.key, tags=dict(range_tags(request.first, request.last, request.repos))
+            )
+            for request in decision.requests[:MAX_REQUESTS]
+        ]
+    )
+
+
+def _request(group: list[DigestState], now: datetime) -> dg.RunRequest:
     first, last = group[0].day.isoformat(), group[-1].day.isoformat()
-    # A run_key is spent for ever: it names the state that is asked for, so that the next state asks again.
+    # A run_key is spent for ever: it names the state that is asked for, so that the next state asks again, and the
+    # hour, so that a run that died is asked for again.
     revision = hashlib.sha256("".join(state.inputs for state in group).encode()).hexdigest()[:12]
-    run_key = f"digest:{first}:{last}:{revision}"
+    run_key = f"digest:{first}:{last}:{revision}:{now:%Y-%m-%dT%H}"
     if first == last:
         return dg.RunRequest(run_key=run_key, partition_key=first)
     return dg.RunRequest(run_key=run_key, tags={RANGE_START: first, RANGE_END: last})

@@ -11,7 +11,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from digest_pipeline.pipeline import analyse, collect, diff, digest, report
+from digest_pipeline.errors import DigestError
+from digest_pipeline.pipeline import alarm, analyse, collect, diff, digest, recheck, report
 from digest_pipeline.pipeline.pages import digest_path, report_path
 from digest_pipeline.pipeline.workbench import Progress, StepResult, Workbench, utc_now
 
@@ -45,6 +46,13 @@ class Pipeline:
         """Raise ConfigurationError now where a step would later: a key that is not in the environment."""
         _ = self._workbench.analyst
 
+    def changed_days(self, repo: str, days: Sequence[date]) -> list[date]:
+        """Stored days that a run over `days` has to make again, for the branch has changed them since.
+
+        As far back as the setting `recheck_days` says. Raises SourceError.
+        """
+        return recheck.recheck(self._workbench, repo, days)
+
     def collect(self, repo: str, days: Sequence[date]) -> StepResult:
         """Read which commits each day has; asset `raw_commits`."""
         return _logged(collect.collect, self._workbench, repo, days)
@@ -64,6 +72,19 @@ class Pipeline:
     def digest(self, days: Sequence[date]) -> StepResult:
         """Render the digest of each day over all repos; asset `daily_digest`."""
         return digest.digest(self._workbench, days)
+
+    def watch(self, see_runs: alarm.SeeRuns | None = None) -> alarm.Look:
+        """Raise, close and send alarms, by what is stored and what is seen of runs. Raises StoreError."""
+        return alarm.alarm(self._workbench, see_runs)
+
+    def alarm(self, see_runs: alarm.SeeRuns | None = None) -> None:
+        """`watch`, which must not fail a run: whatever stands in its way is an error line."""
+        try:
+            self.watch(see_runs)
+        except DigestError as error:
+            _log.error("alarms were not looked at: %s", error)
+        except Exception as error:  # noqa: BLE001 - a bug in here, or a full disk, is no reason to fail either
+            _log.error("alarms were not looked at: %s", type(error).__name__)
 
     def close(self) -> None:
         """Give back what the sources hold, and close the history."""

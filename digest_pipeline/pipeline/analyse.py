@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.analysts import Cue, Subject
 from digest_pipeline.domain.commit import FileChange
+from digest_pipeline.domain.healing import Waiting, is_due
 from digest_pipeline.domain.importance import TIERS, Score, score
 from digest_pipeline.errors import StoreError
 from digest_pipeline.pipeline.workbench import BATCH_BYTES, StepResult, Workbench, batches
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from digest_pipeline.analysts import Analyst
-    from digest_pipeline.domain.analysis import Outcome
+    from digest_pipeline.domain.analysis import Call, Outcome
 
     Row = Mapping[str, Any]
 
@@ -31,8 +32,9 @@ _PAID = "status = 'ok' AND analyst <> 'offline'"
 def analyse(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     """Score every commit of `days`, and ask the analyst about each that has no analysis yet.
 
-    An analysis by a model that is `ok` is kept and never asked for again; all else is tried again. A failure
-    is a stored outcome, and the day is done all the same.
+    An analysis by a model that is `ok` is kept and never asked for again, also where the branch lost the commit
+    and has it again; all else is tried again, in a run that nobody started by hand once its time has come. A
+    failure is a stored outcome, and the day is done all the same.
     """
     result = StepResult()
     chunks = list(batches(days))
@@ -71,7 +73,9 @@ def _analyse_chunk(
         return
     _analyse_days(bench, repo, ready, commits, cues)
     rows = bench.by_day("analyses_of_days", repo, ready, language=bench.settings.language)
-    result.done |= {day: _counts(rows[day]) for day in ready}
+    spent = bench.rows("costs_of_days", repo, ready, language=bench.settings.language)
+    costs = {row["day"]: row["cost"] for row in spent}
+    result.done |= {day: _counts(rows[day], costs.get(day)) for day in ready}
 
 
 def _analyse_days(
@@ -88,23 +92,27 @@ def _analyse_days(
     known = {
         (row["day"], row["sha"]): row for row in bench.rows("analyses_of_days", repo, days, language=language)
     }
-    writer = _Writer(bench, repo)
+    calls = {
+        (row["day"], row["sha"]): row["calls"]
+        for row in bench.rows("calls_of_days", repo, days, language=language)
+    }
+    writer = _Writer(bench, repo, calls)
     kept: list[Row] = []
     to_ask: list[tuple[date, Row, Score]] = []
     for day in days:
         for row in commits[day]:
             paths = [file["path"] for file in files.get(row["sha"], ())]
             scored = score(row["message"], paths, row["additions"] + row["deletions"], profile)
-            before = known.pop((day, row["sha"]), None)
+            before = known.get((day, row["sha"]))
             # What was paid for is kept; facts cost nothing and follow the code that makes them.
-            if before is not None and before["status"] == "ok" and before["analyst"] != "offline":
+            if before is not None and (_is_paid(before) or _waits(bench, before, analyst)):
                 kept.append({**before, **writer.score_columns(scored)})
             else:
                 same = before is not None and before["analyst"] == analyst.name
                 to_ask.append(
                     (day, {**row, "attempts": before["attempts"] if before and same else 0}, scored)
                 )
-    writer.begin(days, kept, gone=[sha for _, sha in known])
+    writer.begin(days, kept)
     if to_ask:
         subjects = _subjects(bench, repo, to_ask, files, cues.result())
         asyncio.run(_ask(bench, analyst, subjects, {(d, r["sha"]): s for d, r, s in to_ask}, writer))
@@ -117,7 +125,7 @@ async def _ask(
     scores: Mapping[tuple[date, str], Score],
     writer: _Writer,
 ) -> None:
-    """Store each outcome as soon as it comes; those that come meanwhile go with the next transaction."""
+    """Store each outcome as soon as it comes."""
     days: dict[str, date] = {}
 
     def announced() -> Iterator[Subject]:
@@ -125,27 +133,20 @@ async def _ask(
             days[subject.sha] = day
             yield subject
 
-    storing: asyncio.Task[None] | None = None
     done = 0
     try:
-        async for subject, outcome in analyst.analyse(announced()):
-            day = days.pop(subject.sha)
-            writer.add(day, subject, scores[day, subject.sha], outcome)
-            done += 1
-            # Facts cost nothing: they go in large batches. An answer was paid for: it goes at once.
+        async for outcomes in analyst.analyse(announced()):
+            for subject, outcome in outcomes:
+                day = days.pop(subject.sha)
+                writer.add(day, subject, scores[day, subject.sha], outcome)
+            done += len(outcomes)
+            # Facts cost nothing: they go in large batches. An answer was paid for: it is stored before its
+            # place takes another commit.
             if analyst.reads_patches or writer.size >= BATCH_BYTES:
-                bench.progress("ask", subject.repo, done, len(scores))
-                if storing is None or storing.done():
-                    if storing is not None:
-                        storing.result()
-                    storing = asyncio.create_task(asyncio.to_thread(writer.flush))
+                bench.progress("ask", outcomes[-1][0].repo, done, len(scores))
+                await asyncio.to_thread(writer.flush)
     finally:
-        # Whatever became of the last transaction: what was paid for meanwhile is written too.
-        try:
-            if storing is not None:
-                await storing
-        finally:
-            writer.flush()
+        writer.flush()
 
 
 def _subjects(
@@ -179,8 +180,11 @@ def _subjects(
 class _Writer:
     """Analyses on their way into the store; safe to add to while another thread flushes."""
 
-    def __init__(self, bench: Workbench, repo: str) -> None:
+    def __init__(self, bench: Workbench, repo: str, calls: Mapping[tuple[date, str], int]) -> None:
         settings = bench.settings
+        self._calls = calls
+        self._attempts: list[Row] = []
+        self._answers: list[Row] = []
         self._bench = bench
         self._repo = repo
         self._language = settings.language
@@ -189,15 +193,14 @@ class _Writer:
         self._taking = threading.Lock()
         self.size = 0
 
-    def begin(self, days: Sequence[date], kept: Sequence[Row], gone: Sequence[str]) -> None:
-        """Bring the scores of kept analyses up to date; drop those of commits that left their day."""
-        shas = [row["sha"] for row in kept] + list(gone)
-        if shas:
+    def begin(self, days: Sequence[date], kept: Sequence[Row]) -> None:
+        """Bring the scores of kept analyses up to date."""
+        if kept:
             key: dict[str, Any] = {
                 "repo": [self._repo],
                 "language": [self._language],
                 "day": list(days),
-                "sha": shas,
+                "sha": [row["sha"] for row in kept],
             }
             self._bench.history.replace(Replacement("analyses", key, kept))
 
@@ -225,10 +228,19 @@ class _Writer:
             "tokens_cached": outcome.usage.tokens_cached,
             "shown_lines": outcome.shown_lines,
             "changed_lines": outcome.changed_lines,
+            "ledger": outcome.ledger,
+            "endpoint": outcome.endpoint or None,
             "analysed_at": self._bench.now().isoformat(),
         }
+        attempts = [
+            self._attempt(day, subject, number, call)
+            for number, call in enumerate(outcome.calls, start=self._calls.get((day, subject.sha), 0) + 1)
+        ]
         with self._taking:
             self._rows.append(row)
+            self._attempts += attempts
+            if analysis is not None and outcome.calls:
+                self._answers.append(_answer(row))
             self.size += len(analysis or "") + 500
 
     def flush(self) -> None:
@@ -236,9 +248,34 @@ class _Writer:
         while True:
             with self._taking:
                 rows, self._rows, self.size = self._rows, [], 0
+                attempts, self._attempts = self._attempts, []
+                answers, self._answers = self._answers, []
             if not rows:
                 return
-            self._replace(sorted({row["day"] for row in rows}), [row["sha"] for row in rows], rows)
+            days = sorted({row["day"] for row in rows})
+            paid = [Replacement("attempts", {}, attempts), Replacement("answers", {}, answers)]
+            self._replace(days, [row["sha"] for row in rows], rows, *(one for one in paid if one.rows))
+
+    def _attempt(self, day: date, subject: Subject, number: int, call: Call) -> Row:
+        return {
+            "repo": self._repo,
+            "day": day,
+            "sha": subject.sha,
+            "language": self._language,
+            "attempt": number,
+            "started_at": call.started_at.isoformat(),
+            "seconds": call.seconds,
+            "endpoint": call.endpoint,
+            "model": call.model,
+            "purpose": call.purpose,
+            "outcome": "ok" if call.error_class is None else "failed",
+            "error_class": call.error_class,
+            "error": call.error,
+            "tokens_in": call.usage.tokens_in,
+            "tokens_out": call.usage.tokens_out,
+            "tokens_cached": call.usage.tokens_cached,
+            "cost": self._bench.spending.cost(call.model, call.usage),
+        }
 
     def score_columns(self, scored: Score) -> Row:
         """The columns that the scorer fills."""
@@ -248,18 +285,54 @@ class _Writer:
         ]
         return {"profile": self._profile, "tier": scored.tier, "score": scored.points, "reasons": reasons}
 
-    def _replace(self, days: Sequence[date], shas: Sequence[str], rows: Sequence[Row]) -> None:
+    def _replace(
+        self, days: Sequence[date], shas: Sequence[str], rows: Sequence[Row], *paid_for: Replacement
+    ) -> None:
         key: dict[str, Any] = {"repo": [self._repo], "language": [self._language], "day": days, "sha": shas}
         paid = [row for row in rows if row["status"] == "ok" and row["analyst"] != "offline"]
         rest = [row for row in rows if row["status"] != "ok" or row["analyst"] == "offline"]
-        self._bench.history.replace(
+        replacements = [
             Replacement("analyses", key | {"sha": [row["sha"] for row in paid]}, paid),
             # Another run may have got an answer for the same commit meanwhile: that one stays.
             Replacement("analyses", key | {"sha": [row["sha"] for row in rest]}, rest, keep=_PAID),
-        )
+            *paid_for,
+        ]
+        self._bench.history.replace(*(one for one in replacements if one.rows))
+        self._bench.books.answered.update(row["input_hash"] for row in paid)
 
 
-def _counts(rows: Sequence[Row]) -> dict[str, Any]:
+def _is_paid(row: Row) -> bool:
+    return bool(row["status"] == "ok" and row["analyst"] != "offline")
+
+
+def _waits(bench: Workbench, row: Row, analyst: Analyst) -> bool:
+    """Whether a run that nobody started by hand leaves this one for later: its time has not come."""
+    if bench.by_hand or row["status"] == "ok" or row["analyst"] != analyst.name:
+        return False
+    fields = {
+        name: row[name] for name in ("repo", "day", "sha", "error_class", "retry_at", "attempts", "model")
+    }
+    return not is_due(Waiting(**fields, endpoint=row["endpoint"] or ""), bench.books.states, now=bench.now())
+
+
+def _answer(row: Row) -> Row:
+    names = ("input_hash", "model", "language", "tier", "prompt_version", "analysis", "ledger")
+    return {name: row[name] for name in (*names, "shown_lines", "changed_lines")} | {
+        "endpoint": row["endpoint"] or "",
+        "answered_at": row["analysed_at"],
+    }
+
+
+def _read_share(rows: Sequence[Row]) -> dict[str, Any]:
+    """The share of the diff that a model read; nothing where none was asked."""
+    read = [row for row in rows if _is_paid(row)]
+    changed = sum(row["changed_lines"] for row in read)
+    if not changed:
+        return {}
+    return {"share_read": sum(min(row["shown_lines"], row["changed_lines"]) for row in read) / changed}
+
+
+def _counts(rows: Sequence[Row], cost: float | None) -> dict[str, Any]:
     ok = sum(row["status"] == "ok" for row in rows)
     return {
         "commits": len(rows),
@@ -267,5 +340,7 @@ def _counts(rows: Sequence[Row]) -> dict[str, Any]:
         **{tier: sum(row["tier"] == tier for row in rows) for tier in TIERS},
         **{status: sum(row["status"] == status for row in rows) for status in ("ok", "failed", "deferred")},
         **{name: sum(row[name] for row in rows) for name in ("tokens_in", "tokens_out", "tokens_cached")},
+        **_read_share(rows),
+        **({} if cost is None else {"cost": cost}),
         "models": sorted({row["model"] for row in rows}),
     }

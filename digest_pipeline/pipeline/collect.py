@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.commit import pull_request_number
 from digest_pipeline.domain.day import day_of, day_window, span_window
+from digest_pipeline.domain.recheck import came_and_went
 from digest_pipeline.errors import SourceError
 from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches
 from digest_pipeline.store.history import Replacement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from digest_pipeline.domain.commit import Commit
+
+    Row = Mapping[str, Any]
 
 
 def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     """Read which commits each of `days` has, and store them.
 
-    A repo that cannot be read fails all of its days, and the failure is stored beside what was known before.
+    What a day had when it was read before, and the branch has no longer, stays as rows that say so. A repo that
+    cannot be read fails all of its days, and the failure is stored beside what was known before.
     """
     timezone = bench.settings.timezone
     try:
@@ -34,14 +39,21 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
         day = day_of(commit.committed_at, timezone)
         if day in by_day:
             by_day[day].append(_row(repo, day, len(by_day[day]), commit))
-    read = {"branch": head.branch, "head_sha": head.sha, "read_at": bench.now().isoformat()}
+    now = bench.now()
+    read = {"branch": head.branch, "head_sha": head.sha, "read_at": now.isoformat()}
     for batch in batches(days):
         key: dict[str, Any] = {"repo": [repo], "day": batch}
-        reads = [_read_row(bench, repo, day) | read | {"commit_count": len(by_day[day])} for day in batch]
-        bench.history.replace(
-            Replacement("reads", key, reads),
-            Replacement("commit_log", key, [row for day in batch for row in by_day[day]]),
-        )
+        before = {row["day"]: row for row in bench.rows("reads", repo, batch)}
+        stored = bench.by_day("log_of_days", repo, batch)
+        reads = [
+            _read_row(bench, repo, day)
+            | read
+            | {"commit_count": len(by_day[day])}
+            | _change(before.get(day), stored[day], [row["sha"] for row in by_day[day]], now)
+            for day in batch
+        ]
+        log = [row for day in batch for row in (*by_day[day], *_gone(stored[day], by_day[day]))]
+        bench.history.replace(Replacement("reads", key, reads), Replacement("commit_log", key, log))
     bench.progress("collect", repo, len(days), len(days))
     return StepResult(
         done={day: {"commits": len(by_day[day]), "branch": head.branch, "head_sha": head.sha} for day in days}
@@ -63,7 +75,38 @@ def _row(repo: str, day: date, position: int, commit: Commit) -> dict[str, Any]:
         "committed_at": commit.committed_at.isoformat(),
         "message": commit.message,
         "pull_request": pull_request_number(commit.message),
+        "on_branch": True,
     }
+
+
+def _gone(stored: Sequence[Row], found: Sequence[Row]) -> list[Row]:
+    """What a day had and the branch has no longer, in the order in which it stood, behind what is there."""
+    there = {row["sha"] for row in found}
+    gone = [row for row in stored if row["sha"] not in there]
+    return [
+        {name: _text(value) for name, value in row.items()} | {"position": position, "on_branch": False}
+        for position, row in enumerate(gone, start=len(found))
+    ]
+
+
+def _text(value: object) -> object:
+    # In UTC: a local time of long ago may have an offset that DuckDB does not read.
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+
+
+def _change(before: Row | None, stored: Sequence[Row], found: Sequence[str], now: datetime) -> dict[str, Any]:
+    """When a day that was read before was found changed, and what came and went since then."""
+    if before is None:
+        return {}
+    known = {name: before[name] for name in ("changed_at", "came", "went")}
+    on_branch = {row["sha"] for row in stored if row["on_branch"] is not False}
+    # What comes to a day that is not over is no change: the first reading is the first after its end.
+    was_over = before["head_sha"] is not None and before["read_at"] >= before["window_end"]
+    if not was_over or on_branch == set(found):
+        return known
+    seen = [row["sha"] for row in stored]
+    came, went = came_and_went(seen, found, came_before=before["came"] or 0)
+    return {"changed_at": now.isoformat(), "came": came, "went": went}
 
 
 def _read_row(bench: Workbench, repo: str, day: date) -> dict[str, Any]:

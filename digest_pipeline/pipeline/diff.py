@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def diff(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     """Read and store the files of the commits of `days` that are not here yet, or were not seen whole.
 
-    A commit never changes, so that what was seen whole is not read again; the files of a commit that left
-    its day leave with it.
+    A commit never changes, so that what was seen whole is not read again, also where the branch lost the commit
+    and has it again; files of a commit that the day never had are taken away.
     """
     result = StepResult()
     collected = bench.collected(repo, days)
@@ -61,18 +61,13 @@ def _read(
     wanted: Mapping[date, Sequence[str]],
     writer: _Writer,
 ) -> None:
-    stored: dict[date, list[str]] = defaultdict(list)
-    for row in bench.rows("sizes_of_days", repo, list(commits)):
-        stored[row["day"]].append(row["sha"])
+    strays: dict[date, list[str]] = defaultdict(list)
+    for row in bench.rows("stray_sizes_of_days", repo, list(commits)):
+        strays[row["day"]].append(row["sha"])
     shas = [sha for day_shas in wanted.values() for sha in day_shas]
     changes = bench.source(repo)[0].changes(shas) if shas else iter(())
     for number, (day, day_shas) in enumerate(wanted.items(), start=1):
-        current = {row["sha"] for row in commits[day]}
-        writer.take(
-            day,
-            [next(changes) for _ in day_shas],
-            gone=[sha for sha in stored[day] if sha not in current],
-        )
+        writer.take(day, [next(changes) for _ in day_shas], strays=strays[day])
         bench.progress("diff", repo, number, len(wanted))
 
 
@@ -107,11 +102,11 @@ class _Writer:
         finally:
             self._thread.shutdown(wait=True)
 
-    def take(self, day: date, changes: Sequence[CommitChanges], gone: Sequence[str]) -> None:
-        """Take a day's new changes; `gone` are commits that left the day."""
+    def take(self, day: date, changes: Sequence[CommitChanges], strays: Sequence[str]) -> None:
+        """Take a day's new changes; `strays` are commits that are not the day's, and whose files go."""
         self.taken.add(day)
-        self._shas.extend(gone)
-        if changes or gone:
+        self._shas.extend(strays)
+        if changes or strays:
             self._days.append(day)
         for change in changes:
             self._shas.append(change.sha)

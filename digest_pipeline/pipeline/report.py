@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.analysis import Analysis
 from digest_pipeline.domain.commit import title_of
 from digest_pipeline.domain.day import day_window
 from digest_pipeline.domain.importance import TIERS, Reason
+from digest_pipeline.domain.ledger import read_ledger
 from digest_pipeline.errors import StoreError
 from digest_pipeline.pipeline.pages import preview, report_path, revision, write_page
 from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches, by_bytes
@@ -17,7 +19,7 @@ from digest_pipeline.store.history import Replacement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     from digest_pipeline.settings import RepoSettings, Settings
 
@@ -30,7 +32,10 @@ def renderer(settings: Settings) -> MarkdownRenderer:
 
 
 def report(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
-    """Render the page of each of `days`; a page that says the same as before is left alone."""
+    """Render the page of each of `days`; a page that says the same as before is left alone.
+
+    One that says something else than a page that stood before, or whose day changed, says when and what.
+    """
     result = StepResult()
     pages = renderer(bench.settings)
     for chunk in batches(days):
@@ -44,30 +49,39 @@ def _report_chunk(
 ) -> None:
     settings = bench.settings
     language = settings.language
-    collected = bench.collected(repo, days)
+    reads = {row["day"]: row for row in bench.rows("reads", repo, days) if row["head_sha"] is not None}
     commits = bench.by_day("commits_of_days", repo, days)
     analyses = bench.by_day("analyses_of_days", repo, days, language=language)
     before = {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)}
     unread: dict[str, list[str]] = defaultdict(list)
     for row in bench.rows("unread_files_of_days", repo, days):
         unread[row["sha"]].append(row["path"])
+    costs = {row["day"]: row["cost"] for row in bench.rows("costs_of_days", repo, days, language=language)}
     changed: list[Row] = []
     for day in days:
         said = {row["sha"]: row for row in analyses[day]}
-        if day not in collected or any(row["sha"] not in said for row in commits[day]):
+        if day not in reads or any(row["sha"] not in said for row in commits[day]):
             reason = f"{repo} {day}: its commits were not analysed; materialize commit_analyses first"
             result.failed[day] = StoreError(reason)
             continue
         entries = (_entry(settings.repo(repo), row, said[row["sha"]], unread) for row in commits[day])
-        page = RepoPage(repo, day, day_window(day, settings.timezone), tuple(entries))
+        page = RepoPage(repo, day, day_window(day, settings.timezone), tuple(entries), cost=costs.get(day))
+        stood = before.get(day)
         markdown = pages.page(page)
+        state = _state(stood, content=revision(markdown), page=page, now=bench.now())
+        shown = _updated(page, reads[day], state["updated_at"])
+        if shown.updated_at is not None:
+            markdown = pages.page(shown)
         path = report_path(repo, day)
         counts = _counts(page) | {"revision": revision(markdown)}
         write_page(settings.data_dir / path, markdown)
-        if day not in before or before[day]["revision"] != counts["revision"]:
+        same = stood is not None and stood["revision"] == counts["revision"]
+        if stood is None or not same or stood["content"] != state["content"]:
             key: dict[str, Any] = {"repo": repo, "day": day, "language": language}
-            made = {"path": path, "markdown": markdown, "rendered_at": bench.now().isoformat()}
-            changed.append(key | made | counts)
+            # A page that only gets its hash was rendered when it was: its digest is as new as it is.
+            rendered_at = stood["rendered_at"] if stood is not None and same else bench.now()
+            made = {"path": path, "markdown": markdown, "rendered_at": rendered_at.isoformat()}
+            changed.append(key | made | counts | state)
         result.done[day] = counts | {"path": settings.data_dir / path, "preview": preview(markdown)}
     for batch in by_bytes(changed, "markdown"):
         replaced: dict[str, Any] = {
@@ -78,6 +92,24 @@ def _report_chunk(
         bench.history.replace(Replacement("reports", replaced, batch))
 
 
+def _state(stood: Row | None, *, content: str, page: RepoPage, now: datetime) -> dict[str, Any]:
+    """The page's content as a hash, and when it became another than that of a page that stood before."""
+    if stood is None:
+        return {"content": content, "updated_at": None}
+    # A page of a day that was not over was to become another one.
+    was_final = stood["content"] is not None and stood["rendered_at"] >= page.window.end
+    return {
+        "content": content,
+        "updated_at": now if was_final and stood["content"] != content else stood["updated_at"],
+    }
+
+
+def _updated(page: RepoPage, read: Row, updated_at: datetime | None) -> RepoPage:
+    """The page with the line that says when it changed, or its day did; without one where neither did."""
+    times = [time for time in (updated_at, read["changed_at"]) if time is not None]
+    return replace(page, updated_at=max(times, default=None), came=read["came"] or 0, went=read["went"] or 0)
+
+
 def _counts(page: RepoPage) -> dict[str, Any]:
     return {
         "commits": len(page.commits),
@@ -86,6 +118,11 @@ def _counts(page: RepoPage) -> dict[str, Any]:
         "failed": page.count("failed"),
         "deferred": page.count("deferred"),
     }
+
+
+def _left_out(ledger: str | None) -> tuple[str, ...]:
+    """The files of which the model did not see all."""
+    return tuple(shown.path for shown in read_ledger(ledger or "") if shown.shown_lines < shown.changed_lines)
 
 
 def _entry(repo: RepoSettings, row: Row, said: Row, unread: Mapping[str, Sequence[str]]) -> CommitEntry:
@@ -105,6 +142,9 @@ def _entry(repo: RepoSettings, row: Row, said: Row, unread: Mapping[str, Sequenc
         is_offline=said["analyst"] == "offline",
         attempts=said["attempts"],
         error=said["error"],
+        shown_lines=said["shown_lines"],
+        changed_lines=said["changed_lines"],
+        left_out=_left_out(said["ledger"]),
         unread=tuple(unread.get(row["sha"], ())),
         complete=row["complete"] is not False,
     )

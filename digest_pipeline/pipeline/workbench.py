@@ -6,21 +6,41 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from digest_pipeline.errors import ConfigurationError, SourceError, SourceRejected
+from digest_pipeline.pipeline.books import Books, spending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from digest_pipeline.analysts import Analyst
+    from digest_pipeline.alarms import Messenger
+    from digest_pipeline.analysts import Analyst, Memory
+    from digest_pipeline.domain.costs import Spending
     from digest_pipeline.errors import DigestError
     from digest_pipeline.settings import RepoSettings, Settings
     from digest_pipeline.sources import Head, Source
     from digest_pipeline.store.history import History
 
     Row = Mapping[str, Any]
+
+
+class OpenAnalyst(Protocol):
+    """See `compose.open_analyst`."""
+
+    def __call__(
+        self,
+        settings: Settings,
+        *,
+        memory: Memory,
+        spending: Spending,
+        by_hand: bool,
+        now: Callable[[], datetime],
+    ) -> Analyst:
+        """The analyst that the settings name."""
+        ...
+
 
 Progress = Callable[[str, str, int, int], None]
 """Told (step, repo, how many are done, of how many): days, or commits while a model is asked."""
@@ -41,7 +61,10 @@ class StepResult:
 
 
 class Workbench:
-    """Sources are opened when first needed, refreshed once, closed with `close`; a failure is not tried twice."""
+    """Sources are opened when first needed, refreshed once, closed with `close`; a failure is not tried twice.
+
+    `by_hand` is a run that a person started: it tries again what would wait for its time otherwise.
+    """
 
     def __init__(
         self,
@@ -49,14 +72,18 @@ class Workbench:
         history: History,
         *,
         open_source: Callable[[RepoSettings, Path], Source],
-        open_analyst: Callable[[Settings], Analyst],
+        open_analyst: OpenAnalyst,
         now: Callable[[], datetime],
+        by_hand: bool = True,
         progress: Progress = lambda *_: None,
+        open_messenger: Callable[[Settings], Messenger | None] = lambda _: None,
     ) -> None:
         self.settings = settings
         self.history = history
         self.now = now
+        self.by_hand = by_hand
         self.progress = progress
+        self.open_messenger = open_messenger
         self._open_source = open_source
         self._open_analyst = open_analyst
         self._sources: dict[str, tuple[Source, Head] | SourceError] = {}
@@ -82,7 +109,19 @@ class Workbench:
 
         Raises ConfigurationError where its key is not there.
         """
-        return self._open_analyst(self.settings)
+        return self._open_analyst(
+            self.settings, memory=self.books, spending=self.spending, by_hand=self.by_hand, now=self.now
+        )
+
+    @cached_property
+    def books(self) -> Books:
+        """What is remembered of answers and endpoints."""
+        return Books(self.history)
+
+    @cached_property
+    def spending(self) -> Spending:
+        """What today's budget has left; one for all steps of a run."""
+        return spending(self.settings, self.history, self.now())
 
     def rows(self, query: str, repo: str, days: Sequence[date], **more: object) -> list[dict[str, Any]]:
         """A query's rows for exactly these days; the query takes a range, which may hold others."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from dataclasses import dataclass
@@ -46,16 +47,33 @@ class CommitEntry:
     error: str | None
     unread: tuple[str, ...]
     complete: bool
+    shown_lines: int = 0
+    changed_lines: int = 0
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> int | None:
+        """How many percent of the change the model read; None where it read all, or no model was asked."""
+        if self.analysis is None or self.is_offline or self.shown_lines >= self.changed_lines:
+            return None
+        return min(99, round(100 * self.shown_lines / self.changed_lines))
 
 
 @dataclass(frozen=True, slots=True)
 class RepoPage:
-    """A repo's day; `commits` in the order of the history, newest first."""
+    """A repo's day; `commits` in the order of the history, newest first.
+
+    `updated_at` is None for a page that says what it said at first; `came` and `went` count commits since then.
+    """
 
     repo: str
     day: date
     window: Window
     commits: tuple[CommitEntry, ...]
+    updated_at: datetime | None = None
+    cost: float | None = None
+    came: int = 0
+    went: int = 0
 
     def count(self, status: Status) -> int:
         """How many commits have this status."""
@@ -124,6 +142,7 @@ class MarkdownRenderer:
             tiers=[(tier, commits) for tier, commits in tiers if commits],
             tier_counts={tier: len(commits) for tier, commits in tiers},
             coverage=self._coverage(page),
+            updated=self._updated(page),
         )
 
     def digest(self, day: date, entries: Sequence[DigestEntry]) -> str:
@@ -153,7 +172,24 @@ class MarkdownRenderer:
             models=self._label["comma"].join(names) or label["none"],
         )
         unread = sum(len(commit.unread) for commit in page.commits)
+        read = [c for c in page.commits if c.analysis is not None and not c.is_offline]
+        if changed := sum(commit.changed_lines for commit in read):
+            shown = sum(min(commit.shown_lines, commit.changed_lines) for commit in read)
+            line += label["share"].format(share=math.floor(100 * shown / changed))
+        if page.cost is not None:
+            line += label["cost"].format(cost=f"{page.cost:.4f}".rstrip("0").rstrip("."))
         return str(line + (label["unread"].format(count=unread) if unread else ""))
+
+    def _updated(self, page: RepoPage) -> str:
+        """When the page changed, and what came and went with that; nothing where it did not."""
+        if page.updated_at is None:
+            return ""
+        label = self._label["coverage"]
+        line = str(label["updated"].format(time=self._minute(page.updated_at)))
+        if not page.came and not page.went:
+            return line
+        moved = label["moved_one" if page.came == 1 else "moved"]
+        return line + str(moved.format(came=page.came, went=page.went))
 
     def _points(self, name: str, items: Sequence[str]) -> str:
         listed = "".join(f"- {item}\n" for item in _blocks(items))

@@ -78,12 +78,17 @@ def _connect(
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Ctrl-C while DuckDB works is Ctrl-C: DuckDB ends the query, and raises an error of its own instead."""
+def interruptible(connection: duckdb.DuckDBPyConnection | None = None) -> Iterator[None]:
+    """Ctrl-C while DuckDB works is Ctrl-C: DuckDB ends the query, and raises an error of its own instead.
+
+    It tells the thread that waits, not those that work: the next statement on `connection` would wait for them.
+    """
     try:
         yield
     except (RuntimeError, duckdb.InterruptException) as error:
         if isinstance(error, duckdb.InterruptException) or "Query interrupted" in str(error):
+            if connection is not None:
+                connection.interrupt()
             raise KeyboardInterrupt from error
         raise
 

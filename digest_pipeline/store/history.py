@@ -44,7 +44,8 @@ _WRITER_MEMORY = "192MB"
 class Replacement:
     """`rows` in the place of all rows of `table` that match `key` (column to the values it may have).
 
-    Rows that meet the SQL condition `keep` stay, and of `rows` those with their sha are left out.
+    Rows that meet the SQL condition `keep` stay, and of `rows` those with their sha are left out. With an empty
+    `key` nothing is replaced: `rows` are added.
     """
 
     table: str
@@ -81,6 +82,11 @@ class History:
                 if self._is_behind():
                     with self._lock():
                         self._migrate()
+                    # A connection keeps the shapes of tables that it met: another process may have changed them.
+                    self._connection.close()
+                    self._connection = connect(
+                        data_dir, read_only=False, timezone=timezone, memory=_WRITER_MEMORY
+                    )
             self._check_timezone()
             self._write_shell_file()
         except OSError as error:
@@ -114,10 +120,38 @@ class History:
         """
         if not replacements:
             return
+        self._write(lambda: self._transact(replacements))
+
+    def revise(
+        self,
+        name: str,
+        parameters: Mapping[str, object],
+        decide: Callable[[list[dict[str, Any]]], Sequence[Replacement]],
+    ) -> None:
+        """Carry out what `decide` makes of the rows that `sql/<name>.sql` gives, with no writer in between.
+
+        Of two processes that want the same, the second one decides over what the first one wrote. `decide` is
+        called again where the transaction has to be. Raises StoreError.
+        """
+        self._write(
+            lambda: self._transact(lambda: decide(_asked(self._connection, statement(name), parameters)))
+        )
+
+    def run(self, name: str) -> None:
+        """Run the statements of `sql/<name>.sql` under the writers' lock, outside a transaction."""
+        try:
+            with self._lock(), self._in_use, interruptible(self._connection):
+                self._connection.execute(statement(name))
+        except duckdb.Error as error:
+            raise translate(error, self.data_dir) from error
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _write(self, transact: Callable[[], None]) -> None:
         for attempt in range(1, _TRIES + 1):
             try:
-                with self._lock(), interruptible():
-                    self._transact(replacements)
+                with self._lock(), interruptible(self._connection):
+                    transact()
             except duckdb.Error as error:
                 failure = translate(error, self.data_dir)
                 if not isinstance(failure, StoreBusy) or attempt == _TRIES:
@@ -128,27 +162,18 @@ class History:
             else:
                 return
 
-    def run(self, name: str) -> None:
-        """Run the statements of `sql/<name>.sql` under the writers' lock, outside a transaction."""
-        try:
-            with self._lock(), self._in_use, interruptible():
-                self._connection.execute(statement(name))
-        except duckdb.Error as error:
-            raise translate(error, self.data_dir) from error
-
-    # --- inside -------------------------------------------------------------------------------------------
-
-    def _transact(self, replacements: Sequence[Replacement]) -> None:
+    def _transact(self, replacements: Sequence[Replacement] | Callable[[], Sequence[Replacement]]) -> None:
         connection = self._connection
         with self._in_use:
             connection.execute("BEGIN")
             try:
-                for replacement in replacements:
-                    kept = self._delete(replacement)
-                    rows = [row for row in replacement.rows if row.get("sha") not in kept]
-                    if rows:
-                        self._insert(replacement.table, rows)
-                connection.execute("COMMIT")
+                with interruptible(connection):
+                    for replacement in replacements() if callable(replacements) else replacements:
+                        kept = self._delete(replacement) if replacement.key else set()
+                        rows = [row for row in replacement.rows if row.get("sha") not in kept]
+                        if rows:
+                            self._insert(replacement.table, rows)
+                    connection.execute("COMMIT")
             except BaseException:
                 # COMMIT that failed has ended the transaction already.
                 _quietly(connection, "ROLLBACK")
@@ -223,23 +248,30 @@ class History:
         views = f"views-{_views_hash()}"
         if not pending and views in applied:
             return
-        for name in pending:
-            self._apply(name, [f"migrations/{name}"])
-        self._apply(views, [f"views/{name}" for name in names("views")])
+        # In one transaction, so that a new history's tables have one shape from the start. DuckLake takes options of
+        # a table only once it is there.
+        options = [name for name in pending if name.endswith("_options")]
+        self._apply([name for name in pending if name not in options])
+        self._apply(options, views)
+        if applied & set(known) and pending:
+            # Rows that wait in the catalog lie there by the shape that their table had: upkeep would take those of
+            # the old shape away under readers that know them.
+            connection.execute(statement("flush"))
 
-    def _apply(self, name: str, files: Sequence[str]) -> None:
-        """Run these files and record it as `name`, in one transaction: it is done, or it never happened."""
+    def _apply(self, migrations: Sequence[str], views: str | None = None) -> None:
+        """Run migrations, and make the views, in one transaction: all of it is done, or it never happened."""
         connection = self._connection
         connection.execute("BEGIN")
         try:
-            for file in files:
-                connection.execute(statement(file))
-            # Of the views only the newest text is of interest.
-            connection.execute(
-                "DELETE FROM schema_migrations WHERE starts_with($name, 'views-') AND name LIKE 'views-%'",
-                {"name": name},
-            )
-            connection.execute("INSERT INTO schema_migrations VALUES ($name, now())", {"name": name})
+            for name in migrations:
+                connection.execute(statement(f"migrations/{name}"))
+            if views is not None:
+                for name in names("views"):
+                    connection.execute(statement(f"views/{name}"))
+                # Of the views only the newest text is of interest.
+                connection.execute("DELETE FROM schema_migrations WHERE name LIKE 'views-%'")
+            for name in (*migrations, *([views] if views is not None else [])):
+                connection.execute("INSERT INTO schema_migrations VALUES ($name, now())", {"name": name})
             connection.execute("COMMIT")
         except BaseException:
             _quietly(connection, "ROLLBACK")
@@ -309,12 +341,18 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """The rows of one statement, each by column name. Raises StoreError."""
     try:
-        with interruptible():
-            cursor = connection.execute(sql, dict(parameters or {}))
-            columns = [column[0] for column in cursor.description or ()]
-            return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+        with interruptible(connection):
+            return _asked(connection, sql, parameters)
     except duckdb.Error as error:
         raise translate(error, data_dir) from error
+
+
+def _asked(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object] | None
+) -> list[dict[str, Any]]:
+    cursor = connection.execute(sql, dict(parameters or {}))
+    columns = [column[0] for column in cursor.description or ()]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _must_not_be_hollow(data_dir: Path) -> None:

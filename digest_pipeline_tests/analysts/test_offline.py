@@ -86,7 +86,7 @@ def test_every_subject_gets_one_outcome_in_its_order() -> None:
     subjects = [subject(f"fix: {number}") for number in range(5)]
 
     async def run() -> list[tuple[Subject, Outcome]]:
-        return [pair async for pair in ANALYSTS["en"].analyse(iter(subjects))]
+        return [pair async for batch in ANALYSTS["en"].analyse(iter(subjects)) for pair in batch]
 
     pairs = asyncio.run(run())
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
+import pytest
+
 from digest_pipeline_tests.fakes import openai_server
+from digest_pipeline_tests.fakes.listener import Listener
 from digest_pipeline_tests.fakes.openai_server import OpenAIServer
 from digest_pipeline_tests.fakes.project import DEAD_URL, Project, assert_no_traceback, local
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def marks(out: str) -> dict[str, str]:
@@ -32,6 +34,7 @@ def test_all_is_well(made: Project) -> None:
             "history",
             "Dagster",
             "disk",
+            "alarm",
         ],
         "✓",
     )
@@ -69,7 +72,7 @@ def test_what_fails_is_marked_and_all_else_is_tried_still(
         "backup",
     ):
         assert words in ran.out
-    assert len(ran.lines) == 10, "one line for each thing that was tried"
+    assert len(ran.lines) == 11, "one line for each thing that was tried"
 
 
 def test_an_endpoint_is_asked_one_real_question(
@@ -95,3 +98,79 @@ def test_quiet_keeps_the_results(made: Project) -> None:
     ran = made.digest("doctor", "--quiet")
     assert (ran.code, ran.err) == (0, "")
     assert "✓ git" in ran.out
+
+
+def test_addresses_of_alarms_are_looked_at_and_nothing_is_sent(
+    project: Project, engine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Listener() as listener:
+        monkeypatch.setenv(
+            "ALARM_URL", f"{listener.apprise_url('tOken-1')} {listener.apprise_url('tOken-2')}"
+        )
+        monkeypatch.setenv("HEARTBEAT_URL", f"http://127.0.0.1:{listener.port}/tOken-3")
+        alarm = {"urls_env": ["ALARM_URL"], "heartbeat_url_env": "HEARTBEAT_URL"}
+        project.configure(local("ada/engine", engine), alarm=alarm)
+        ran = project.digest("doctor")
+        assert ran.code == 0, ran.said
+        assert (
+            "✓ alarm: ALARM_URL, address 1 (JSON); ALARM_URL, address 2 (JSON); "
+            "heartbeat to the address in HEARTBEAT_URL" in ran.lines
+        )
+        assert listener.taken == []
+        tried = project.digest("doctor", "--send-test-alarm")
+        assert (tried.code, marks(tried.out)["test alarm"]) == (0, "✓")
+        assert listener.titles == ["digest: test"] * 2
+        listener.status = 500
+        refused = project.digest("doctor", "--send-test-alarm")
+        assert (refused.code, marks(refused.out)["test alarm"]) == (1, "✗")
+    assert "tOken" not in ran.said + tried.said + refused.said
+
+
+@pytest.mark.parametrize(
+    ("environment", "alarm", "words"),
+    [
+        ({}, {"urls_env": ["ALARM_URL"]}, "ALARM_URL is not set"),
+        ({"ALARM_URL": "tOken-1"}, {"urls_env": ["ALARM_URL"]}, "is none that apprise knows"),
+        ({"HEARTBEAT_URL": "tOken-1"}, {"heartbeat_url_env": "HEARTBEAT_URL"}, 'begins with "https://"'),
+    ],
+)
+def test_addresses_that_are_none_are_problems(
+    project: Project,
+    engine: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    alarm: dict[str, object],
+    words: str,
+) -> None:
+    for name in ("ALARM_URL", "HEARTBEAT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    project.configure(local("ada/engine", engine), alarm=alarm)
+    ran = project.digest("doctor")
+    assert (ran.code, marks(ran.out)["alarm"]) == (1, "✗")
+    assert words in ran.out
+    assert "tOken" not in ran.said
+
+
+def test_open_alarms_are_problems_to_doctor_and_status(project: Project, engine: Path) -> None:
+    project.configure(
+        local("ada/engine", engine), {"name": "ada/gone", "url": DEAD_URL}, first_day=date(2026, 1, 7)
+    )
+    assert project.digest("run", "--quiet").code == 1
+    project.configure(local("ada/engine", engine), local("ada/gone", engine), first_day=date(2026, 1, 7))
+    ran = project.digest("doctor")
+    assert ran.code == 1
+    [line] = [line for line in ran.lines if line.startswith("✗")]
+    assert line.startswith("✗ open alarm: repo ada/gone: 2026-01-07: ")
+    [alarm] = project.json("status", "--json")["alarms"]
+    assert set(alarm) == {"kind", "subject", "detail", "raised_at"}
+    assert (alarm["kind"], alarm["subject"]) == ("repo", "ada/gone")
+    assert any(
+        line.startswith("alarm: repo ada/gone: 2026-01-07: ") for line in project.digest("status").lines
+    )
+    assert project.digest("status", "--check").code == 1
+    assert project.digest("run", "--quiet").code == 0
+    assert project.json("status", "--json")["alarms"] == []
+    assert project.digest("status", "--check").code == 0
+    assert project.digest("doctor").code == 0

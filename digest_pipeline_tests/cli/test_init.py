@@ -74,7 +74,11 @@ def test_every_setting_stands_in_it(project: Project, table: str, model: type[Ba
     project.digest("init", "--quiet")
     text = project.file.read_text(encoding="utf-8")
     for name in model.model_fields:
-        written = f"[{name}]" in text or any(line.lstrip("# ").startswith(name) for line in text.splitlines())
+        written = (
+            f"[{name}]" in text
+            or f"[{table}.{name}" in text
+            or any(line.lstrip("# ").startswith(name) for line in text.splitlines())
+        )
         assert written, f"{table}.{name} is not in the file that digest init writes"
 
 

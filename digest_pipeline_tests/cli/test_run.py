@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -210,7 +211,7 @@ def test_analyses_that_failed_are_counted_and_only_strict_makes_them_an_error(
     assert (mended.code, mended.lines) == (0, ran.lines)
     assert "without an analysis" not in mended.err
     page = project.page("ada/engine", FIRST_DAY)
-    assert "the change_type" in page
+    assert "change_type" in page
     assert "Offline" not in page
 
 
@@ -312,3 +313,43 @@ def test_a_day_that_grew_is_read_again(tmp_path: Path) -> None:
     assert project.digest("run", "--day", "2026-01-05", "--quiet").code == 0
     assert "late, but dated to the day" in project.page("ada/engine", FIRST_DAY)
     assert "late, but dated to the day" in project.daily(FIRST_DAY)
+
+
+def test_days_that_changed_later_are_made_again_with_their_digests_and_their_paths_are_printed(
+    tmp_path: Path, engine: Path
+) -> None:
+    builder = small_repository(tmp_path / "moving")
+    project = Project(tmp_path / "project")
+    project.begin()
+    project.configure(local("ada/engine", engine), local("ada/moving", builder.path))
+    made = ["run", "--from", "2026-01-05", "--to", "2026-01-06", "--quiet"]
+    assert project.digest(*made).code == 0
+    untouched = project.page("ada/engine", DAYS[0]), project.daily(DAYS[1])
+    builder.commit("feat: come late (#9)", committed_at=datetime(2026, 1, 5, 20, tzinfo=UTC))
+    ran = project.digest("run")
+    expected = paths(project, ["ada/engine", "ada/moving"], DAYS[2:]) + paths(
+        project, ["ada/moving"], DAYS[:1]
+    )
+    assert (ran.code, ran.lines) == (0, expected)
+    assert "ada/moving 2026-01-07: 2 commits" in ran.err
+    assert "ada/moving: changed later, made again: 2026-01-05" in ran.err
+    for page in (project.page("ada/moving", DAYS[0]), project.daily(DAYS[0])):
+        assert "come late" in page
+        assert re.search(r"(?m)^> Updated \d{4}-\d\d-\d\d \d\d:\d\d: 1 commit came, 0 went$", page)
+    assert (project.page("ada/engine", DAYS[0]), project.daily(DAYS[1])) == untouched
+    before = files_below(project.data / "reports")
+    again = project.digest("run")
+    assert (again.code, again.lines) == (0, expected[:3])
+    assert files_below(project.data / "reports") == before
+
+
+def test_without_days_to_go_back_nothing_but_what_was_asked_for_is_made(tmp_path: Path) -> None:
+    builder = small_repository(tmp_path / "moving")
+    project = Project(tmp_path / "project")
+    project.begin()
+    project.configure(local("ada/moving", builder.path), recheck_days=0)
+    assert project.digest("run", "--from", "2026-01-05", "--to", "2026-01-06", "--quiet").code == 0
+    builder.commit("feat: come late (#9)", committed_at=datetime(2026, 1, 5, 20, tzinfo=UTC))
+    ran = project.digest("run")
+    assert (ran.code, ran.lines) == (0, paths(project, ["ada/moving"], DAYS[2:]))
+    assert "come late" not in project.page("ada/moving", DAYS[0])

@@ -130,7 +130,8 @@ def page(status: int, title: str) -> Reply:
 def well_formed(request: Recorded) -> Reply:
     """The answer of a model that does as it is told: every field of the schema filled in."""
     schema = schema_in(request)
-    return completion("ok" if schema is None else json.dumps(fill(schema)))
+    sentence = SENTENCES["zh" if "简体中文" in request.user else "en"]
+    return completion("ok" if schema is None else json.dumps(fill(schema, sentence=sentence)))
 
 
 def schema_in(request: Recorded) -> dict[str, Any] | None:
@@ -151,17 +152,23 @@ def schema_in(request: Recorded) -> dict[str, Any] | None:
     return None
 
 
-def fill(schema: dict[str, Any], name: str = "value") -> object:
+SENTENCES = {
+    "en": "Calls `new()` where it called `old()` before, for the {name}.",
+    "zh": "在 {name} 方面，原来调用 `old()` 的地方改为调用 `new()`。",
+}
+
+
+def fill(schema: dict[str, Any], name: str = "value", *, sentence: str = SENTENCES["en"]) -> object:
     """A value that satisfies a schema of objects, lists, strings and enums."""
     if "enum" in schema:
         return schema["enum"][0]
     match schema["type"]:
         case "object":
-            return {key: fill(value, key) for key, value in schema["properties"].items()}
+            return {key: fill(value, key, sentence=sentence) for key, value in schema["properties"].items()}
         case "array":
-            return [fill(schema["items"], name)]
+            return [fill(schema["items"], name, sentence=sentence)]
         case "string":
-            return f"the {name}"
+            return sentence.format(name=name)
         case other:
             raise NotImplementedError(f"a schema of type {other}")
 

@@ -96,9 +96,10 @@ class Project:
         self,
         *repos: Mapping[str, object],
         llm: Mapping[str, object] | None = None,
+        alarm: Mapping[str, object] | None = None,
         **settings: object,
     ) -> None:
-        """Write digest.toml: a `[[repos]]` table for each of `repos`, `[llm]` where given, and more keys."""
+        """Write digest.toml: a `[[repos]]` table for each of `repos`, `[llm]` and `[alarm]` where given, and more."""
         self.folder.mkdir(parents=True, exist_ok=True)
         values: dict[str, object] = {
             "timezone": "UTC",
@@ -111,6 +112,8 @@ class Project:
             lines += ["", "[[repos]]", *_table(repo)]
         if llm is not None:
             lines += ["", "[llm]", *_table(llm)]
+        if alarm is not None:
+            lines += ["", "[alarm]", *_table(alarm)]
         self.file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def begin(self) -> None:

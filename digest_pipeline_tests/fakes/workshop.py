@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from digest_pipeline.compose import open_analyst, open_source
+from digest_pipeline.compose import open_analyst, open_messenger, open_source
 from digest_pipeline.pipeline import Pipeline, Workbench
 from digest_pipeline.store.history import History
 from digest_pipeline_tests.fakes.project import Project
@@ -42,6 +42,7 @@ class Workshop(Project):
                 open_source=open_source,
                 open_analyst=open_analyst,
                 now=lambda: self.now,
+                open_messenger=open_messenger,
             )
         )
         try:

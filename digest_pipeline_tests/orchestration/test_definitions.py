@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from digest_pipeline.compose import open_pipeline
-from digest_pipeline.errors import ConfigurationError, DigestError
+from digest_pipeline.errors import ConfigurationError, DigestError, SourceUnavailable
 from digest_pipeline.orchestration import assets as assets_module
 from digest_pipeline.orchestration import location
 from digest_pipeline.orchestration.assets import MAX_PARTITIONS_PER_RUN, code_version
@@ -312,6 +312,70 @@ def test_a_repo_that_fails_leaves_its_partitions_failed_and_the_others_made(shop
     assert all("Could not be read" in shop.daily(day) for day in DAYS)
 
 
+def test_a_day_that_changed_joins_the_run_with_its_events_metadata_and_checks(
+    tmp_path: Path, shop: Workshop
+) -> None:
+    builder = small_repository(tmp_path / "moving")
+    shop.configure(local(ENGINE, builder.path), {"name": DEAD, "url": DEAD_URL})
+    shop.make(DAYS[:2], ENGINE)
+    builder.commit("feat: come late (#9)", committed_at=datetime(2026, 1, 5, 20, tzinfo=UTC))
+    late, own = f"{DAYS[0]}|{ENGINE}", f"{DAYS[2]}|{ENGINE}"
+    expected = sorted(
+        (check.name, key, True) for check in CHECKS if check.asset in REPO_ASSETS for key in (late, own)
+    )
+    with running(shop) as (defs, instance):
+        result = execute(defs, instance, REPO_DAYS, partition_key=own)
+        assert result.success
+        assert all(materialized(instance, name) == {late, own} for name in REPO_ASSETS)
+        assert evaluations(instance, result.run_id) == expected
+        [record] = instance.fetch_materializations(
+            dg.AssetRecordsFilter(dg.AssetKey("repo_report"), asset_partitions=[late]), limit=1
+        ).records
+        event = record.asset_materialization
+        assert event is not None
+        assert event.metadata["commits"].value == 3
+        assert event.metadata["preview"].value == shop.page(ENGINE, DAYS[0])
+        assert event.tags is not None
+        assert event.tags["dagster/partition/day"] == str(DAYS[0])
+        again = execute(defs, instance, REPO_DAYS, partition_key=own)
+        assert {key for _, key, _ in evaluations(instance, again.run_id)} == {own}
+
+        # A repo that cannot be read costs the days of its neighbour nothing, those that changed neither.
+        builder.git("reset", "--quiet", "--hard", "HEAD~1")
+    with running(shop) as (defs, instance):
+        tags = range_tags(DAYS[2], DAYS[2], [ENGINE, DEAD])
+        mixed = execute(defs, instance, REPO_DAYS, tags=tags)
+        assert not mixed.success
+        assert all(materialized(instance, name) == {late, own} for name in REPO_ASSETS)
+        assert evaluations(instance, mixed.run_id) == expected
+    assert ": 1 commit came, 1 went" in shop.page(ENGINE, DAYS[0])
+
+
+@pytest.mark.parametrize("error", [SourceUnavailable("the list broke off", repo=ENGINE), KeyError("x")])
+def test_a_run_that_cannot_look_for_changed_days_makes_its_own(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> list[date]:
+        raise error
+
+    key = f"{FIRST_DAY}|{ENGINE}"
+    with running(shop) as (defs, instance):
+        monkeypatch.setattr("digest_pipeline.pipeline.Pipeline.changed_days", fail)
+        assert execute(defs, instance, REPO_DAYS, partition_key=key).success
+        assert all(materialized(instance, name) == {key} for name in REPO_ASSETS)
+
+
+def test_a_run_that_reads_nothing_looks_for_no_changed_days(tmp_path: Path, shop: Workshop) -> None:
+    builder = small_repository(tmp_path / "moving")
+    shop.configure(local(ENGINE, builder.path))
+    shop.make(DAYS)
+    builder.commit("feat: come late (#9)", committed_at=datetime(2026, 1, 5, 20, tzinfo=UTC))
+    key = f"{DAYS[2]}|{ENGINE}"
+    with running(shop) as (defs, instance):
+        assert execute(defs, instance, "reanalyse", partition_key=key).success
+        assert materialized(instance, "repo_report") == {key}
+
+
 def test_a_repo_that_was_made_and_cannot_be_read_any_more_is_not_fresh(
     tmp_path: Path, shop: Workshop, engine: Path
 ) -> None:
@@ -394,7 +458,7 @@ def test_the_daily_schedule_skips_what_lies_before_the_first_day(defs: dg.Defini
 
 
 def ask_sensor(settings: Settings, now: datetime) -> tuple[list[dg.RunRequest], str]:
-    [sensor] = build_sensors(settings, now=lambda: now)
+    sensor = next(one for one in build_sensors(settings, now=lambda: now) if one.name == "stale_digests")
     tick = sensor.evaluate_tick(dg.build_sensor_context(definitions=build_defs(settings)))
     return list(tick.run_requests or []), tick.skip_message or ""
 

@@ -44,7 +44,7 @@ def test_each_commit_is_asked_once_and_never_again(
     assert statuses(workshop) == [("ok", "openai", "fake-1", 6)]
     assert len(server.requests) == 6
     pages, content = files_below(workshop.data / "reports"), workshop.table("analyses")
-    assert "the change_type" in workshop.page(NAME, FIRST_DAY)
+    assert "change_type" in workshop.page(NAME, FIRST_DAY)
     workshop.make(DAYS)
     assert len(server.requests) == 6
     assert workshop.table("analyses") == content, "not even the time of the analysis changes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, get_args
@@ -158,6 +159,30 @@ def test_the_same_rows_give_the_same_bytes(commits: tuple[CommitEntry, ...]) -> 
     fresh = MarkdownRenderer("en", ZONE).page(RepoPage("owner/name", DAY, day_window(DAY, ZONE), commits))
 
     assert page(*commits) == fresh
+
+
+@pytest.mark.parametrize(
+    ("language", "came", "went", "expected"),
+    [
+        ("en", 0, 0, "Updated 2026-02-22 11:30"),
+        ("en", 1, 0, "Updated 2026-02-22 11:30: 1 commit came, 0 went"),
+        ("en", 2, 1, "Updated 2026-02-22 11:30: 2 commits came, 1 went"),
+        ("en", 0, 3, "Updated 2026-02-22 11:30: 0 commits came, 3 went"),
+        ("zh", 0, 0, "更新于 2026-02-22 11:30"),
+        ("zh", 1, 2, "更新于 2026-02-22 11:30：新增 1 个提交，移除 2 个提交"),
+    ],
+)
+@pytest.mark.parametrize("commits", [(), (entry(),)], ids=["no commits", "a commit"])
+def test_a_page_that_changed_says_when_below_what_it_covers(
+    commits: tuple[CommitEntry, ...], language: Language, came: int, went: int, expected: str
+) -> None:
+    updated_at = datetime(2026, 2, 22, 3, 30, 59, tzinfo=UTC)
+    plain = RepoPage("owner/name", DAY, day_window(DAY, ZONE), commits)
+    text = RENDERERS[language].page(replace(plain, updated_at=updated_at, came=came, went=went))
+    assert text.count(f"\n>\n> {expected}\n") == 1
+    assert text.replace(f"\n>\n> {expected}\n", "\n") == RENDERERS[language].page(plain)
+    # What came and went is told with the time alone.
+    assert RENDERERS[language].page(replace(plain, came=came, went=went)) == RENDERERS[language].page(plain)
 
 
 @pytest.mark.parametrize("message", ["", "\u200b", "  \n "])

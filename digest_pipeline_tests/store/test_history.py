@@ -41,6 +41,48 @@ def everything(history: History) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
+# --- revising --------------------------------------------------------------------------------------------
+
+
+def test_a_revision_decides_over_what_the_writer_before_it_left(history: History, data_dir: Path) -> None:
+    history.replace(*partition(DAY, 1))
+    asked = {"repo": REPO, "first": DAY, "last": DAY}
+    seen: list[int] = []
+
+    def again(rows: list[dict[str, Any]]) -> list[Replacement]:
+        seen.append(rows[0]["commit_count"])
+        counted = {**rows[0], "commit_count": rows[0]["commit_count"] + 1}
+        return [Replacement("reads", {"repo": [REPO], "day": [DAY]}, [counted])]
+
+    def many() -> None:
+        with History(data_dir, ZONE) as other:
+            for _ in range(5):
+                other.revise("pipeline/reads", asked, again)
+
+    thread = threading.Thread(target=many)
+    thread.start()
+    for _ in range(5):
+        history.revise("pipeline/reads", asked, again)
+    thread.join()
+    assert sorted(seen) == list(range(1, 11))
+    history.revise("pipeline/reads", asked, lambda _: [])
+    assert history.read("pipeline/reads", asked)[0]["commit_count"] == 11
+
+
+def test_a_revision_that_fails_leaves_everything_as_it_was(history: History) -> None:
+    history.replace(*partition(DAY, 1))
+    before = everything(history)
+
+    def wrong(rows: list[dict[str, Any]]) -> list[Replacement]:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        history.revise("pipeline/reads", {"repo": REPO, "first": DAY, "last": DAY}, wrong)
+    with pytest.raises(StoreError):
+        history.revise("pipeline/reads", {}, lambda _: [])
+    assert everything(history) == before
+
+
 # --- replacing -------------------------------------------------------------------------------------------
 
 

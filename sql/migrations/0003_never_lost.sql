@@ -17,10 +17,6 @@ ALTER TABLE reads ADD COLUMN went INTEGER;
 ALTER TABLE reports ADD COLUMN content VARCHAR;
 ALTER TABLE reports ADD COLUMN updated_at TIMESTAMPTZ;
 
--- Rows that wait in the catalog lie there by the shape that their table had: upkeep would take those of the old shape
--- away under readers that know them.
-CALL ducklake_flush_inlined_data('history');
-
 -- One row for each call to an endpoint about a commit; attempt counts a commit's calls in one language from 1.
 -- outcome is ok or failed; cost is null where the settings name no price for the model.
 CREATE TABLE attempts (
@@ -72,11 +68,16 @@ CREATE TABLE endpoints (
     learned VARCHAR NOT NULL
 );
 
--- Who was told what: one row for each thing that went wrong, open while resolved_at is null.
+-- What went wrong and who was told: one row for each thing, open while resolved_at is null. An alarm stands here whether
+-- or not somebody could be told: told_at and over_told_at are null until the message went out, claimed_at is set while a
+-- process is sending it.
 CREATE TABLE alarms (
     kind VARCHAR NOT NULL,
     subject VARCHAR NOT NULL,
     detail VARCHAR NOT NULL,
     raised_at TIMESTAMPTZ NOT NULL,
-    resolved_at TIMESTAMPTZ
+    resolved_at TIMESTAMPTZ,
+    claimed_at TIMESTAMPTZ,
+    told_at TIMESTAMPTZ,
+    over_told_at TIMESTAMPTZ
 );

@@ -1,4 +1,22 @@
 -- The state of every repo's day that was ever asked for.  $language
+WITH analysed AS (
+    SELECT repo, day,
+        count(*) FILTER (status = 'ok') AS ok,
+        count(*) FILTER (status = 'failed') AS failed,
+        count(*) FILTER (status = 'deferred') AS deferred,
+        list(error_class) FILTER (status = 'failed') AS failed_classes,
+        list(error_class) FILTER (status = 'deferred') AS deferred_classes,
+        sum(least(shown_lines, changed_lines)) FILTER (status = 'ok') AS shown_lines,
+        sum(changed_lines) FILTER (status = 'ok') AS changed_lines,
+        min(retry_at) FILTER (status <> 'ok') AS next_retry
+    FROM analyses
+    SEMI JOIN (SELECT repo, day, sha FROM commit_log WHERE coalesce(on_branch, true)) AS there USING (repo, day, sha)
+    WHERE language = $language
+    GROUP BY repo, day
+),
+spent AS (
+    SELECT repo, day, sum(cost) AS cost FROM attempts WHERE language = $language GROUP BY repo, day
+)
 SELECT reads.repo, reads.day,
     CASE
         WHEN reads.error IS NOT NULL THEN 'failed'
@@ -7,13 +25,20 @@ SELECT reads.repo, reads.day,
     END AS state,
     reads.error,
     reads.commit_count AS commits,
-    coalesce(page.analysed, 0) AS ok,
-    coalesce(page.failed, 0) AS failed,
-    coalesce(page.deferred, 0) AS deferred,
+    coalesce(analysed.ok, 0) AS ok,
+    coalesce(analysed.failed, 0) AS failed,
+    coalesce(analysed.deferred, 0) AS deferred,
+    coalesce(analysed.failed_classes, []) AS failed_classes,
+    coalesce(analysed.deferred_classes, []) AS deferred_classes,
+    analysed.shown_lines / nullif(analysed.changed_lines, 0) AS share_read,
+    spent.cost,
+    strftime(analysed.next_retry, '%Y-%m-%dT%H:%M:%S%z') AS next_retry,
     coalesce(page.high, 0) AS high,
     coalesce(page.medium, 0) AS medium,
     coalesce(page.low, 0) AS low,
     page.path AS report
 FROM reads
 LEFT JOIN (FROM reports WHERE language = $language) AS page USING (repo, day)
+LEFT JOIN analysed USING (repo, day)
+LEFT JOIN spent USING (repo, day)
 ORDER BY reads.repo, reads.day;

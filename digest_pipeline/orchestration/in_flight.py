@@ -1,0 +1,35 @@
+"""What runs are at: a day that a run has in its hands is not asked for a second time."""
+
+from datetime import date, timedelta
+
+import dagster as dg
+
+from digest_pipeline.orchestration.partitions import RANGE_END, RANGE_START
+
+_AT_WORK = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_PARTITION = "dagster/partition"
+
+
+def repo_days_in_flight(instance: dg.DagsterInstance, repos: list[str]) -> set[tuple[str, date]]:
+    """The days of `repos`, in the settings' order, that runs have in their hands or wait for."""
+    found: set[tuple[str, date]] = set()
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_AT_WORK)):
+        first = run.tags.get(RANGE_START) or run.tags.get(_PARTITION)
+        last = run.tags.get(RANGE_END) or run.tags.get(_PARTITION)
+        if first is None or last is None or "|" not in first or "|" not in last:
+            continue
+        (first_day, _, first_repo), (last_day, _, last_repo) = first.partition("|"), last.partition("|")
+        if first_repo not in repos or last_repo not in repos:
+            continue
+        between = repos[repos.index(first_repo) : repos.index(last_repo) + 1]
+        day, end = date.fromisoformat(first_day), date.fromisoformat(last_day)
+        while day <= end:
+            found |= {(repo, day) for repo in between}
+            day += timedelta(days=1)
+    return found

@@ -1,0 +1,2 @@
+-- Rows that wait in the catalog become files.
+CALL ducklake_flush_inlined_data('history');

@@ -1,0 +1,6 @@
+-- Which alarms are open, and which are over without everybody knowing? Of those that nobody was told of, nobody has to
+-- hear that they are over.  $since
+SELECT * FROM alarms
+WHERE resolved_at IS NULL
+    OR (over_told_at IS NULL AND resolved_at >= $since AND (told_at IS NOT NULL OR claimed_at IS NOT NULL))
+ORDER BY raised_at, kind, subject;
