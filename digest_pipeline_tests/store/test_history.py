@@ -465,9 +465,12 @@ def test_a_look_at_the_files_finds_damage_that_no_query_met(data_dir: Path, dama
         check_files(data_dir)
 
 
-def test_a_query_that_is_interrupted_is_an_interrupt(data_dir: Path) -> None:
+def test_a_query_that_is_interrupted_is_an_interrupt(data_dir: Path, request: pytest.FixtureRequest) -> None:
     with History(data_dir, ZONE) as history:
         timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
+        # What a shell starts in the background has SIGINT ignored.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
         timer.start()
         with pytest.raises(KeyboardInterrupt):
             rows_of(
