@@ -153,15 +153,9 @@ class Gateway:
         self._remember(self.state)
         await self._opened.__aexit__(kind, error, trace)
 
-    @property
-    def output_tokens(self) -> int:
-        """The longest answer that is asked for."""
-        return min(self.config.max_output_tokens, self.context_tokens // _OUTPUT_SHARE)
-
-    @property
-    def input_tokens(self) -> int:
-        """The longest prompt, in tokens by `factor`."""
-        return self.context_tokens - self.output_tokens
+    def output_tokens(self, context: int) -> int:
+        """The longest answer that is asked for in a context of so many tokens; the prompt has the rest."""
+        return min(self.config.max_output_tokens, context // _OUTPUT_SHARE)
 
     def describe(self, failure: Failure) -> str:
         """A failure here, on one line."""

@@ -299,7 +299,7 @@ class _Asking:
         return answer
 
     def _room(self, context: int) -> int:
-        return context - min(self._gateway.config.max_output_tokens, context // 4)
+        return context - self._gateway.output_tokens(context)
 
     def _compose(self, context: int) -> Prompt:
         return build_prompt(
@@ -312,7 +312,7 @@ class _Asking:
         return Question(
             system=prompt.system,
             user=prompt.user,
-            output_tokens=min(self._gateway.config.max_output_tokens, context // 4),
+            output_tokens=self._gateway.output_tokens(context),
             temperature=TEMPERATURE,
             schema_name=f"{tier}_analysis",
             schema=json_schema(tier),

@@ -53,17 +53,10 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
     )
     def stale_digests(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         del context
-        try:
-            if not has_history(settings.data_dir):
-                return dg.SkipReason("there is no history yet; materialize a day first")
-            rows = read_once(
-                settings.data_dir,
-                "pipeline/digest_states",
-                {"first": settings.first_day, "last": now().date(), "language": settings.language},
-            )
-        except StoreError as error:
-            # Could not read is not the same as nothing to do: the tick fails, and says why.
-            raise dg.Failure(description=str(error), allow_retries=False) from error
+        where = {"first": settings.first_day, "last": now().date(), "language": settings.language}
+        rows = _stored(settings, "pipeline/digest_states", where)
+        if rows is None:
+            return dg.SkipReason("there is no history yet; materialize a day first")
         states = [
             DigestState(
                 row["day"], row["window_end"], row["inputs"], row["made_from"], frozenset(row["done"])
