@@ -24,12 +24,16 @@ _MOST_TRIES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A completion. `texts` are the places where an answer may stand, the likeliest first."""
+    """A completion. `texts` are the places where an answer may stand, the likeliest first.
+
+    `pause_seconds` is how long the endpoint wants to be left alone before the next question.
+    """
 
     texts: tuple[str, ...]
     finish_reason: str = ""
     refusal: str = ""
     usage: Usage = field(default_factory=Usage)
+    pause_seconds: float = 0.0
 
 
 def answer_of(body: object) -> Answer | None:

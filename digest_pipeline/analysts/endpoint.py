@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import openai
 
 from digest_pipeline.analysts.answers import Answer, answer_of
 from digest_pipeline.analysts.failures import Failure, Redactor, failure_of_response
+from digest_pipeline.analysts.rate_headers import seconds_until_more
 from digest_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -152,7 +153,9 @@ class Endpoint:
             body = None
         answer = answer_of(body)
         if answer is not None:
-            return answer
+            tokens = answer.usage.tokens_in + answer.usage.tokens_out
+            pause = seconds_until_more(headers, tokens=tokens, now=self._now())
+            return replace(answer, pause_seconds=pause)
         if isinstance(body, dict) and not body.get("error"):
             return Failure("transient", "the answer holds no choices", status)
         if not text.strip():

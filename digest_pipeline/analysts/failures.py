@@ -14,6 +14,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, assert_never
 from urllib.parse import quote
 
+from digest_pipeline.analysts.rate_headers import seconds_until_more
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -134,6 +136,8 @@ def failure_of_response(
     hint = f"{told.code} {told.kind} {told.parameter} {reason}"
     retry_after = _retry_after(headers, reason, now)
     error_class = _classify(status, hint, retry_after)
+    if retry_after is None and error_class == "rate_limited":
+        retry_after = seconds_until_more(headers, tokens=0, now=now) or None
     return Failure(
         error_class,
         reason[:_LONGEST_REASON],

@@ -234,6 +234,9 @@ class Gateway:
         if isinstance(result, Answer):
             self._proved_at = self._clock()
             self.limiter.answered()
+            if result.pause_seconds:
+                # What is further off than a run is patient, the endpoint may still say with a refusal.
+                self.limiter.pause(min(result.pause_seconds, PATIENCE_SECONDS))
             if not self.state.is_up:
                 self._remember(came_back(self.state, now=self._now()))
 

@@ -100,7 +100,6 @@ def _repo_day(
                 log_materializations(context, _materializations(context, name, done))
             yield from _checked(context, pipeline, name, done, whole=whole)
             days_of = done
-        pipeline.alarm()
         if failed:
             raise _failure(failed)
 

@@ -58,6 +58,7 @@ def _pipeline_resource(settings: Settings) -> dg.ResourceDefinition:
             raise dg.Failure(description=str(error), allow_retries=False) from None
         try:
             yield opened
+            opened.alarm()
         finally:
             opened.close()
 

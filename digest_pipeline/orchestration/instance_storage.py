@@ -17,10 +17,13 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from dagster import AssetKey, Field, StringSource
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 from dagster._core.events import (
@@ -35,12 +38,15 @@ from dagster._core.storage.base_storage import DagsterStorage
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     AssetKeyTable,
+    SqlEventLogStorageMetadata,
     SqlEventLogStorageTable,
 )
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
 )
+from dagster._core.storage.sql import get_alembic_config
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_value
@@ -409,6 +415,20 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
             engine = self._engines.open(path, url)
         return engine
 
+    def _initdb(self, engine: sa.Engine, for_index_shard: bool = False) -> None:  # noqa: FBT001, FBT002 - as stock
+        # Stock has alembic read its fifty revisions twice for every run's file, to learn which one is the newest.
+        if not for_index_shard:
+            with suppress(sa.exc.DatabaseError), engine.connect() as connection:
+                context = MigrationContext.configure(connection)
+                if context.get_current_revision() is None:
+                    SqlEventLogStorageMetadata.create_all(engine)
+                    connection.execute(sa.text("PRAGMA journal_mode=WAL;"))
+                    context.stamp(_revisions(), "head")
+                    connection.commit()
+                return
+        # Stock bears with another process that makes the same file.
+        super()._initdb(engine, for_index_shard)
+
     def wipe(self) -> None:
         """Delete every run's events; open connections would keep the deleted files alive."""
         with self._db_lock:
@@ -443,6 +463,11 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
 
 _INSERT = SqlEventLogStorageTable.insert()
 _INSERT_RETURNING = _INSERT.returning(SqlEventLogStorageTable.c.id, sort_by_parameter_order=True)
+
+
+@cache
+def _revisions() -> ScriptDirectory:
+    return ScriptDirectory.from_config(get_alembic_config(sqlite_event_log.__file__))
 
 
 def _type_of(event: EventLogEntry) -> object:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -194,7 +195,13 @@ def test_the_openai_package_is_loaded_only_to_ask() -> None:
 
 
 def test_a_day_of_commits_keeps_every_place_filled(server: OpenAIServer) -> None:
-    server.default = lambda request: well_formed(request).after(0.03)
+    together = threading.Barrier(8)
+
+    def hold(request: Recorded) -> Reply:
+        together.wait(timeout=30)
+        return well_formed(request)
+
+    server.then(*[hold] * 8)
 
     outcomes = run(analyst(server, concurrency=8), [subject(number) for number in range(19)])
 
@@ -514,6 +521,7 @@ def test_waits_grow_between_the_tries_of_a_run(server: OpenAIServer) -> None:
         ({"retry-after-ms": "250"}, 0.25),
         ({"retry-after": "Sun, 22 Feb 2026 02:00:30 GMT"}, 30),
         ({"retry-after": "soon"}, 0.5),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6s"}, 6),
     ],
 )
 def test_a_rate_limit_is_waited_for_as_the_endpoint_asks_and_costs_no_try(
@@ -526,6 +534,20 @@ def test_a_rate_limit_is_waited_for_as_the_endpoint_asks_and_costs_no_try(
 
     assert (outcome.status, outcome.attempts) == ("ok", 1)
     assert waits[0] == expected
+
+
+@pytest.mark.parametrize(("reset", "expected"), [("7s", 7), ("1h", 120)])
+def test_an_answer_that_used_up_what_is_allowed_closes_the_gate(
+    server: OpenAIServer, reset: str, expected: float
+) -> None:
+    waits = Waits()
+    told = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": reset}
+    server.then(lambda request: replace(well_formed(request), headers=told))
+
+    outcomes = run(analyst(server, sleep=waits, concurrency=1), [subject(1), subject(2)])
+
+    assert [outcome.status for outcome in outcomes] == ["ok", "ok"]
+    assert waits == [expected]
 
 
 @pytest.mark.parametrize(

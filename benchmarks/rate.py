@@ -1,0 +1,128 @@
+"""400 analyses at a real server that allows 20 questions a second and fails one in a hundred.
+
+`python -m benchmarks.rate`, or `make bench-rate`. The ideal is what the server allows: its rate from the first
+question to the last, and one more answer. Exits 1 where an analysis is lost, where the time exceeds 1.3 times
+the ideal, or where 3 % or more of the questions were answered 429.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import threading
+import time
+from collections import deque
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from digest_pipeline.analysts import Subject
+from digest_pipeline.analysts.gateway import EndpointConfig
+from digest_pipeline.analysts.openai_compatible import OpenAICompatibleAnalyst
+from digest_pipeline.domain.commit import FileChange
+from digest_pipeline_tests.fakes.openai_server import OpenAIServer, Recorded, Reply, error, well_formed
+
+if TYPE_CHECKING:
+    from digest_pipeline.domain.analysis import Outcome
+
+ALLOWED = 20
+JOBS = 400
+MOST_TIMES_IDEAL = 1.3
+MOST_REFUSED = 0.03
+LATENCIES = (0.05, 0.5, 2.0)
+_PLACES = 64
+
+
+class Allowance:
+    """What a server takes in any second; more is answered 429, and one in a hundred of the rest 503."""
+
+    def __init__(self, latency: float, retry_after: str | None) -> None:
+        self.refused = 0
+        self._latency = latency
+        self._headers = {} if retry_after is None else {"retry-after": retry_after}
+        self._random = random.Random(7)  # noqa: S311 - weather
+        self._taken: deque[float] = deque()
+        self._lock = threading.Lock()
+
+    def reply(self, request: Recorded) -> Reply:
+        with self._lock:
+            now = time.monotonic()
+            while self._taken and now - self._taken[0] >= 1:
+                self._taken.popleft()
+            if len(self._taken) >= ALLOWED:
+                self.refused += 1
+                return error(429, "Rate limit reached", headers=self._headers)
+            self._taken.append(now)
+            fails = self._random.random() < 1 / 100
+            pause = self._latency * self._random.uniform(0.5, 1.5)
+        return (error(503, "Overloaded") if fails else well_formed(request)).after(pause)
+
+
+def main() -> int:
+    """Measure each latency, with `Retry-After` and without; print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.rate", description=__doc__)
+    parser.parse_args()
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("answer takes", "Retry-After", "seconds", "ideal", "ratio", "asked", "429", "lost"):
+        table.add_column(name, justify="right")
+    held = True
+    for latency in LATENCIES:
+        for retry_after in (None, "1"):
+            seconds, asked, refused, lost = measure(latency, retry_after)
+            ideal = (JOBS - ALLOWED) / ALLOWED + latency
+            held &= lost == 0 and seconds <= MOST_TIMES_IDEAL * ideal and refused < MOST_REFUSED * asked
+            table.add_row(
+                f"{latency:g} s",
+                "no" if retry_after is None else f"{retry_after} s",
+                f"{seconds:.1f}",
+                f"{ideal:.1f}",
+                f"{seconds / ideal:.2f}",
+                str(asked),
+                f"{refused / asked:.1%}",
+                str(lost),
+            )
+    Console(width=100).print(table)
+    return 0 if held else 1
+
+
+def measure(latency: float, retry_after: str | None) -> tuple[float, int, int, int]:
+    """Seconds from the first question to the last answer; questions, those refused, analyses that are missing."""
+    allowance = Allowance(latency, retry_after)
+    with OpenAIServer(allowance.reply) as server:
+        analyst = OpenAICompatibleAnalyst(
+            [EndpointConfig(server.url, "m", concurrency=_PLACES)], now=lambda: datetime.now(UTC)
+        )
+        began = time.monotonic()
+        outcomes = asyncio.run(_explain(analyst, [_subject(number) for number in range(JOBS)]))
+        seconds = time.monotonic() - began
+        asked = len(server.requests)
+    return seconds, asked, allowance.refused, JOBS - sum(outcome.status == "ok" for outcome in outcomes)
+
+
+async def _explain(analyst: OpenAICompatibleAnalyst, subjects: list[Subject]) -> list[Outcome]:
+    return [outcome async for batch in analyst.analyse(subjects) for _, outcome in batch]
+
+
+def _subject(number: int) -> Subject:
+    return Subject(
+        repo="octo/tool",
+        sha=f"{number:040x}",
+        message=f"fix: number {number} (#{number})",
+        author_name="Ada",
+        committed_at=datetime(2026, 2, 21, tzinfo=UTC),
+        tier="low",
+        files=(
+            FileChange(
+                "src/run.py", None, "modified", 1, 1, f"@@ -1,1 +1,1 @@\n-old({number})\n+new({number})", "text"
+            ),
+        ),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
