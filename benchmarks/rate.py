@@ -50,6 +50,7 @@ class Allowance:
         self._lock = threading.Lock()
 
     def reply(self, request: Recorded) -> Reply:
+        """What becomes of one question."""
         with self._lock:
             now = time.monotonic()
             while self._taken and now - self._taken[0] >= 1:
@@ -118,7 +119,13 @@ def _subject(number: int) -> Subject:
         tier="low",
         files=(
             FileChange(
-                "src/run.py", None, "modified", 1, 1, f"@@ -1,1 +1,1 @@\n-old({number})\n+new({number})", "text"
+                "src/run.py",
+                None,
+                "modified",
+                1,
+                1,
+                f"@@ -1,1 +1,1 @@\n-old({number})\n+new({number})",
+                "text",
             ),
         ),
     )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from digest_pipeline.domain.analysis import Language
     from digest_pipeline.domain.costs import Spending
     from digest_pipeline.pipeline import Progress
-    from digest_pipeline.settings import LlmSettings
+    from digest_pipeline.settings import EndpointSettings, LlmSettings
     from digest_pipeline.sources import Source
 
 
@@ -114,7 +114,6 @@ def open_analyst(
         memory=memory,
         spending=spending,
         by_hand=by_hand,
-        probe_every=timedelta(minutes=settings.llm.probe_minutes),
         now=now,
     )
 
@@ -134,9 +133,16 @@ def endpoint_configs(llm: LlmSettings, environ: Mapping[str, str] = os.environ) 
             max_output_tokens=one.max_output_tokens,
             timeout_seconds=one.timeout_seconds,
             attempts=one.attempts,
+            probe_every=timedelta(minutes=llm.probe_minutes),
+            number=1 + sum(_same_model(one, before) for _, before in named[:position]),
         )
-        for key, one in named
+        for position, (key, one) in enumerate(named)
     ]
+
+
+def _same_model(one: EndpointSettings, other: EndpointSettings) -> bool:
+    """Whether two endpoints have host and model in common, and differ in their keys or paths alone."""
+    return one.model == other.model and urlsplit(one.base_url).netloc == urlsplit(other.base_url).netloc
 
 
 def open_messenger(settings: Settings, environ: Mapping[str, str] = os.environ) -> Post | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from datetime import datetime
 
-    from digest_pipeline.domain.analysis import Analysis, Outcome
+    from digest_pipeline.domain.analysis import Analysis, Language, Outcome
     from digest_pipeline.domain.commit import FileChange
     from digest_pipeline.domain.endpoint import EndpointState
     from digest_pipeline.domain.importance import Tier
@@ -32,7 +33,8 @@ class Subject:
     """One commit to analyse, with all that an analyst may look at.
 
     `files` carry patches, and `cues` is empty, for an analyst that reads patches; for one that does not, the
-    other way round. `previous_attempts` were made in earlier runs.
+    other way round. `previous_attempts` were made in earlier runs; `tried` says at which endpoints, where there
+    are several; `waited` is how long it has been left alone for haste.
     """
 
     repo: str
@@ -44,6 +46,18 @@ class Subject:
     files: tuple[FileChange, ...]
     cues: tuple[Cue, ...] = ()
     previous_attempts: int = 0
+    tried: tuple[Tried, ...] = ()
+    waited: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How often a model at an endpoint was asked about a commit in vain, and when last."""
+
+    endpoint: str
+    model: str
+    tries: int
+    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +72,43 @@ class Recalled:
 
 
 class Memory(Protocol):
-    """What outlives a run: answers, and what is known of endpoints. Both calls may wait for a store."""
+    """What outlives a run: answers, and what is known of endpoints. All calls may wait for a store."""
 
     def recall(self, input_hash: str) -> Recalled | None:
         """The answer to this question, where there is one."""
+        ...
+
+    def notes(self, input_hash: str) -> list[str] | None:
+        """The notes on a part of a commit, where it was asked about before."""
+        ...
+
+    def keep_notes(self, input_hash: str, notes: Sequence[str], about: AskedOf) -> None:
+        """Keep notes, so that nobody asks about this part again."""
         ...
 
     def state(self, endpoint: str, model: str) -> EndpointState | None:
         """What is known of a model at an endpoint."""
         ...
 
-    def remember(self, state: EndpointState) -> None:
-        """Keep what is known from now on."""
+    def revise(
+        self, endpoint: str, model: str, change: Callable[[EndpointState | None], EndpointState]
+    ) -> EndpointState:
+        """What is known from now on: what `change` makes of what is known now, with no other run in between.
+
+        `change` may be called again; where it gives back what it was given, nothing is written.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class AskedOf:
+    """Who was shown a part of a commit, and in which words."""
+
+    endpoint: str
+    model: str
+    language: Language
+    tier: Tier
+    prompt_version: str
 
 
 class NoMemory:
@@ -84,13 +122,25 @@ class NoMemory:
         del input_hash
         return None
 
+    def notes(self, input_hash: str) -> list[str] | None:
+        """See `Memory`."""
+        del input_hash
+        return None
+
+    def keep_notes(self, input_hash: str, notes: Sequence[str], about: AskedOf) -> None:
+        """See `Memory`."""
+
     def state(self, endpoint: str, model: str) -> EndpointState | None:
         """See `Memory`."""
         return self._states.get((endpoint, model))
 
-    def remember(self, state: EndpointState) -> None:
+    def revise(
+        self, endpoint: str, model: str, change: Callable[[EndpointState | None], EndpointState]
+    ) -> EndpointState:
         """See `Memory`."""
-        self._states[state.endpoint, state.model] = state
+        state = change(self._states.get((endpoint, model)))
+        self._states[endpoint, model] = state
+        return state
 
 
 class Analyst(Protocol):

@@ -35,6 +35,7 @@ _UNKNOWN = re.compile(
 _REFUSING_STATUSES = frozenset({400, 404, 415, 422, 500, 501})
 _SILENT_STATUSES = frozenset({400, 422})
 _SMALLEST_OUTPUT = 64
+_MOST_SILENT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ class Learned:
 
     dialect: Dialect = Dialect()
     is_confirmed: bool = False
+    silent: int = 0
 
     def learn(self, weaker: Dialect) -> Dialect:
         """Remember what was refused; gives the dialect to go on with."""
@@ -141,3 +143,10 @@ class Learned:
         """Remember that an answer came in this dialect."""
         self.learn(spoken)
         self.is_confirmed = True
+        self.silent = 0
+
+    def doubt(self) -> None:
+        """A request was refused without a word; after several in a row what was confirmed may hold no longer."""
+        self.silent += 1
+        if self.silent >= _MOST_SILENT:
+            self.is_confirmed = False

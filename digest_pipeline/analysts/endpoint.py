@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 
 from digest_pipeline.analysts.answers import Answer, answer_of
+from digest_pipeline.analysts.dialect import Learned
 from digest_pipeline.analysts.failures import Failure, Redactor, failure_of_response
 from digest_pipeline.analysts.rate_headers import seconds_until_more
 from digest_pipeline.errors import ConfigurationError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from datetime import datetime
 
-    from digest_pipeline.analysts.dialect import Dialect, Learned
+    from digest_pipeline.analysts.dialect import Dialect
 
 _NO_KEY = "none"  # without any key the client would take one from the environment
 
@@ -106,22 +107,29 @@ class Endpoint:
         self._now = now
 
     async def ask(self, question: Question) -> Answer | Failure:
-        """Ask once. Calls that only taught which parameters the endpoint takes are not told apart from it."""
-        dialect = self._learned.dialect
+        """Ask once. Calls that only taught which parameters the endpoint takes are not told apart from it.
+
+        A question without a schema, a probe, teaches nothing: what it has left out was not taken either.
+        """
+        learned = self._learned if question.schema is not None else Learned(self._learned.dialect)
+        dialect = learned.dialect
         while True:
             result = await self._post(question, dialect)
             if isinstance(result, Answer):
-                self._learned.confirm(dialect)
+                learned.confirm(dialect)
                 return result
             weaker = dialect.after(result, output_tokens=question.output_tokens)
             if weaker is not None:
-                dialect = self._learned.learn(weaker)
+                dialect = learned.learn(weaker)
                 continue
-            # A form that was taken before is not what is wrong now; else a guess is kept only if it helps.
-            guess = None if self._learned.is_confirmed else dialect.guess_after(result)
+            guess = dialect.guess_after(result)
             if guess is None or question.schema is None:
                 return result
-            dialect = guess.joined(self._learned.dialect)
+            learned.doubt()
+            # A form that was taken before is not what is wrong now; else a guess is kept only if it helps.
+            if learned.is_confirmed:
+                return result
+            dialect = guess.joined(learned.dialect)
 
     async def _post(self, question: Question, dialect: Dialect) -> Answer | Failure:
         body: dict[str, Any] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from urllib.parse import quote
 
 from digest_pipeline.analysts.rate_headers import seconds_until_more
+from digest_pipeline.domain.analysis import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +27,10 @@ LONGEST_PAUSE_SECONDS = 60.0
 """The longest that one run waits before it asks for the same commit again."""
 
 MOST_ROUNDS = 8
-"""After so many rounds in vain a commit is asked about again only where a person asks for it."""
+"""After so many rounds in vain a commit is asked about again only where a person asks for it.
+
+What nobody answered is no verdict of the commit, and is asked about each day for as long as it takes.
+"""
 
 _LATER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
 _LONGEST_REASON = 2000
@@ -52,6 +56,8 @@ _TOO_LARGE = re.compile(
     r"|`?inputs`? tokens",
     re.IGNORECASE | re.DOTALL,
 )
+_TOO_LARGE_FOR_A_RATE = re.compile(r"request too large|tokens must be reduced", re.IGNORECASE)
+_PARAMETERS_REFUSED = re.compile(r"support(?:s|ing)? the requested parameters|response_format", re.IGNORECASE)
 _OUTAGE = re.compile(
     r"insufficient[_ ](?:quota|balance|credit|fund)|exceeded your current quota|billing|arrearage"
     r"|payment required|(?:invalid|incorrect)[_ ]api[_ ]?key|api key (?:is )?not valid"
@@ -89,6 +95,8 @@ class Failure:
     """One call that brought nothing. `reason` is redacted; `parameter` is what was refused, if named.
 
     `retry_after` is in seconds; `context_limit` is the number of tokens that the endpoint says it can take.
+    `usage` is what the call cost all the same. `names_an_outage` says that the text leaves no doubt of one. Where
+    nothing was asked, for want of budget or of an endpoint, `is_asked` is false and `reason` the whole story.
     """
 
     error_class: ErrorClass
@@ -98,6 +106,9 @@ class Failure:
     context_limit: int | None = None
     parameter: str = ""
     request_id: str = ""
+    usage: Usage = field(default_factory=Usage)
+    names_an_outage: bool = False
+    is_asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +157,14 @@ def failure_of_response(
         context_limit=_context_limit(reason) if error_class == "too_large" else None,
         parameter=told.parameter,
         request_id=redact(headers.get("x-request-id", ""))[:60],
+        names_an_outage=error_class == "outage" and bool(_OUTAGE.search(hint)),
     )
 
 
 def describe(failure: Failure, host: str) -> str:
     """A failure on one line: status, reason, host and the endpoint's number for the request."""
+    if not failure.is_asked:
+        return failure.reason[:LONGEST_ERROR]
     where = f" ({host}, request {failure.request_id})" if failure.request_id else f" ({host})"
     where = where[: LONGEST_ERROR // 2]
     status = ""
@@ -190,31 +204,50 @@ def pause_before_retry(failure: Failure, *, before: Sequence[ErrorClass], attemp
             assert_never(never)
 
 
-def retry_at(failure: Failure, *, now: datetime, rounds: int) -> datetime | None:
-    """When a later run may ask again, after `rounds` that asked in vain; None where only people can help."""
-    if failure.error_class in {"permanent", "refused"} or rounds >= MOST_ROUNDS:
+def retry_at(
+    failure: Failure, *, now: datetime, rounds: int, waited: timedelta = timedelta(0)
+) -> datetime | None:
+    """When a later run may ask again, after `rounds` that asked in vain; None where only people can help.
+
+    Haste is no round: there the wait grows over `waited`, the one before.
+    """
+    if failure.error_class in {"permanent", "refused"}:
         return None
-    wait = _LATER[min(rounds, len(_LATER) - 1)]
+    if rounds >= MOST_ROUNDS and failure.error_class not in {"transient", "rate_limited"}:
+        return None
+    wait = wait_after(rounds)
+    if failure.error_class == "rate_limited":
+        wait = next((longer for longer in _LATER if longer > waited), _LATER[-1])
     if failure.retry_after is not None:
         wait = min(max(wait, timedelta(seconds=failure.retry_after)), _LATER[-1])
     return now + wait
 
 
+def wait_after(rounds: int) -> timedelta:
+    """How long a later run lets a commit rest after `rounds` in vain."""
+    return _LATER[min(rounds, len(_LATER) - 1)]
+
+
 def _classify(status: int, hint: str, retry_after: float | None) -> ErrorClass:
-    if _REFUSED.search(hint):
-        return "refused"
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or (
-        status != HTTPStatus.TOO_MANY_REQUESTS and _TOO_LARGE.search(hint)
-    ):
-        return "too_large"
+    is_haste = status == HTTPStatus.TOO_MANY_REQUESTS
+    # What exceeds the tokens of a whole minute is not asked too soon: it is never taken.
+    too_large = _TOO_LARGE_FOR_A_RATE if is_haste else _TOO_LARGE
     # Some name a quota by the minute like one that is used up; a time to come back tells them apart.
-    if _OUTAGE.search(hint) and (status != HTTPStatus.TOO_MANY_REQUESTS or retry_after is None):
-        return "outage"
-    if status in _OUTAGE_STATUSES:
-        return "outage"
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return "rate_limited"
-    return "transient" if status in _TRANSIENT_STATUSES or status >= _SERVER_ERROR else "permanent"
+    is_used_up = bool(_OUTAGE.search(hint)) and (not is_haste or retry_after is None)
+    # A router that has no provider for the form of the request answers as if the model were unknown.
+    is_form = status == HTTPStatus.NOT_FOUND and bool(_PARAMETERS_REFUSED.search(hint))
+    found: ErrorClass = "permanent"
+    if _REFUSED.search(hint):
+        found = "refused"
+    elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or too_large.search(hint):
+        found = "too_large"
+    elif is_used_up or (status in _OUTAGE_STATUSES and not is_form):
+        found = "outage"
+    elif is_haste:
+        found = "rate_limited"
+    elif status in _TRANSIENT_STATUSES or status >= _SERVER_ERROR:
+        found = "transient"
+    return found
 
 
 def _retry_after(headers: Mapping[str, str], reason: str, now: datetime) -> float | None:

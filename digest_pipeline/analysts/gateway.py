@@ -11,6 +11,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from digest_pipeline.analysts.answers import Answer
 from digest_pipeline.analysts.dialect import Dialect, Learned
 from digest_pipeline.analysts.failures import LONGEST_PAUSE_SECONDS, Failure, describe
 from digest_pipeline.analysts.limiter import Limiter
-from digest_pipeline.domain.analysis import Call, Purpose, Usage
+from digest_pipeline.domain.analysis import Call, Purpose
 from digest_pipeline.domain.endpoint import EndpointState, came_back, may_ask, went_down
 from digest_pipeline.domain.packing import FACTOR, estimate_tokens
 from digest_pipeline.errors import ConfigurationError
@@ -42,8 +43,7 @@ _SMALLEST_FACTOR, _LARGEST_FACTOR = 0.6, 4.0
 _ENOUGH_TOKENS = 500  # below that, what endpoints add around messages decides
 _CUT_SHARE, _CUT_SHARE_OTHERWISE, _LEAST_CUT = 0.6, 0.4, 1024
 _ONE_TOKEN_IS_TOO_FEW = re.compile(r"output limit was reached|finish the message", re.IGNORECASE)
-_PROOF_SECONDS = 60.0
-_FORBIDDEN = 403
+_LEARNED_HOLDS = timedelta(days=7)
 
 
 class Asker(Protocol):
@@ -73,7 +73,10 @@ class Connect(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EndpointConfig:
-    """An endpoint as the settings name it; `api_key` is sent to `base_url` and appears nowhere else."""
+    """An endpoint as the settings name it; `api_key` is sent to `base_url` and appears nowhere else.
+
+    `number` tells endpoints of the same host and model apart, such as those of two keys.
+    """
 
     base_url: str
     model: str
@@ -83,6 +86,8 @@ class EndpointConfig:
     max_output_tokens: int = 8192
     timeout_seconds: float = 120.0
     attempts: int = 3
+    probe_every: timedelta = timedelta(minutes=30)
+    number: int = 1
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(model={self.model!r}, host={self.host!r})"
@@ -90,13 +95,14 @@ class EndpointConfig:
     @property
     def host(self) -> str:
         """Host and port of the address, without user and password: the endpoint's name."""
-        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+        host = urlsplit(self.base_url).netloc.rpartition("@")[2]
+        return host if self.number == 1 else f"{host}#{self.number}"
 
 
 class Gateway:
-    """One endpoint for one run; use it inside `async with`.
+    """One endpoint for one run. What is asked is asked inside `async with`, once for each event loop.
 
-    `take_hand` says, once in a run that a person started, that a probe may go out before its time.
+    `by_hand` is a run that a person started: a probe may go out before its time, once.
     """
 
     def __init__(
@@ -104,8 +110,7 @@ class Gateway:
         config: EndpointConfig,
         *,
         memory: Memory,
-        take_hand: Callable[[], bool],
-        probe_every: timedelta,
+        by_hand: bool,
         now: Callable[[], datetime],
         sleep: Callable[[float], Awaitable[object]],
         clock: Callable[[], float],
@@ -113,24 +118,22 @@ class Gateway:
     ) -> None:
         self.config = replace(config, api_key=usable_key(config.api_key))
         self._memory = memory
-        self._take_hand = take_hand
-        self._probe_every = probe_every
         self._now = now
-        self._sleep = sleep
         self._clock = clock
         self._connect = connect
-        known = memory.state(config.host, config.model)
-        self.state = known or EndpointState(config.host, config.model, since=now())
-        self._learned, self.factor, limit = _read_learned(self.state.learned)
-        self.context_tokens = min(config.context_tokens, limit or config.context_tokens)
+        self.state = memory.state(config.host, config.model) or self._unknown()
+        # What goes down in this very run is not tried again by it.
+        self._may_probe_at_once = by_hand and not self.state.is_up
+        self._learned, self.factor, self.context_tokens = _read_learned(self.state.learned, config, now())
+        self.limiter = Limiter(config.concurrency, cautious=not self.state.is_up, clock=clock, sleep=sleep)
         self._usage_is_sound = True
         self._silent = 0
-        self._probing = asyncio.Lock()
         self._proved_at: float | None = None
         self._impatient: Failure | None = None
         self._refused_since: float | None = None
 
     async def __aenter__(self) -> Self:
+        self._probing = asyncio.Lock()
         self._opened = self._connect(
             base_url=self.config.base_url,
             model=self.config.model,
@@ -139,18 +142,14 @@ class Gateway:
             learned=self._learned,
             now=self._now,
         )
-        self._was_down = not self.state.is_up
         self._asker = await self._opened.__aenter__()
-        # After an outage one question goes first.
-        self.limiter = Limiter(
-            self.config.concurrency, cautious=not self.state.is_up, clock=self._clock, sleep=self._sleep
-        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._remember(self.state)
+        if self._written() != self.state.learned:
+            self._revise(lambda state: state)
         await self._opened.__aexit__(kind, error, trace)
 
     def output_tokens(self, context: int) -> int:
@@ -163,82 +162,113 @@ class Gateway:
 
     async def closed(self) -> Failure | None:
         """Why nothing may be asked here now, after a probe where one is due; None where something may."""
-        if self._impatient is not None:
-            return self._impatient
-        if self.state.is_up:
-            return None
-        async with self._probing:
-            state = self.state
-            if state.is_up:
-                return None
-            # What went down in this very run is not tried again by it.
-            if may_ask(state, now=self._now()) == "wait" and not (self._was_down and self._take_hand()):
-                return Failure(state.error_class or "outage", state.error or "the endpoint is down")
-            failure = await self.probe()
-            if failure is None:
-                self._remember(came_back(self.state, now=self._now()))
-            else:
-                self._fall(failure)
-        return failure
+        if self._impatient is None and not self.state.is_up:
+            async with self._probing:
+                if self._claim_probe():
+                    failure = await self.probe()
+                    if failure is None:
+                        self._revise(lambda state: came_back(state, now=self._now()))
+                    else:
+                        self._fall(failure)
+        return self._why_closed()
 
     async def ask(self, question: Question, purpose: Purpose, calls: list[Call]) -> Answer | Failure:
         """One answer, or why there is none; every call is added to `calls`. Haste costs patience, not a try."""
         while True:
-            sent_at = await self.limiter.enter()
-            if (closed := self._closed_meanwhile()) is not None:
-                return closed
-            started, began = self._now(), self._clock()
-            result = await self._asker.ask(question)
-            result = self._judged(question, result)
+            async with self.limiter.turn() as sent_at:
+                if (closed := self._why_closed()) is not None:
+                    return closed
+                started, began = self._now(), self._clock()
+                result = self._judged(question, await self._asker.ask(question))
             if isinstance(result, Failure) and result.error_class == "outage":
-                result = await self._tried_by_a_probe(result)
+                result = await self._tried_by_a_probe(result, self._clock())
             calls.append(self._call(result, purpose, started, self._clock() - began))
-            if isinstance(result, Answer) or result.error_class not in {
-                "rate_limited",
-                "transient",
-                "outage",
-            }:
-                self._heard(result)
-                return result
-            if result.error_class == "outage":
-                self._fall(result)
-                return result
-            if result.error_class == "transient":
-                self._silence(result)
-                return result
-            if (impatient := self._hurried(result, sent_at)) is not None:
-                return impatient
+            match result:
+                case Failure(error_class="outage"):
+                    self._fall(result)
+                case Failure(error_class="transient"):
+                    self._silence(result)
+                case Failure(error_class="rate_limited"):
+                    if (impatient := self._hurried(result, sent_at)) is not None:
+                        return impatient
+                    continue
+                case _:
+                    self._heard(result, sent_at)
+            return result
 
     def smaller_context(self, failure: Failure, tried: int) -> int:
         """The context to try next: what the endpoint says that it has, else half of what was tried."""
         limit = failure.context_limit
         if limit is None or limit >= tried:
             return tried // 2
-        self.context_tokens = min(self.context_tokens, limit)
-        self._remember(self.state)
+        if limit < self.context_tokens:
+            self.context_tokens = limit
+            self._revise(lambda state: state)
         return limit
+
+    async def probe(self) -> Failure | None:
+        """A real question of one token: many endpoints list models for keys that may not use them.
+
+        Where so short an answer is refused, one of sixteen is asked for.
+        """
+        from digest_pipeline.analysts.endpoint import Question  # noqa: PLC0415 - loads openai, most of a second
+
+        sent_at = self._clock()
+        question = Question(system="Answer with one word.", user="Say ok.", output_tokens=1)
+        result = await self._asker.ask(question)
+        if isinstance(result, Failure) and result.error_class == "permanent":
+            result = await self._asker.ask(replace(question, output_tokens=16))
+        if isinstance(result, Answer) or _ONE_TOKEN_IS_TOO_FEW.search(result.reason):
+            self._prove(sent_at)
+            return None
+        return result if result.error_class == "rate_limited" else replace(result, error_class="outage")
 
     # --- inside -------------------------------------------------------------------------------------------
 
-    def _closed_meanwhile(self) -> Failure | None:
+    def _unknown(self) -> EndpointState:
+        return EndpointState(self.config.host, self.config.model, since=self._now())
+
+    def _why_closed(self) -> Failure | None:
         if self._impatient is not None:
             return self._impatient
         if self.state.is_up:
             return None
-        return Failure(self.state.error_class or "outage", self.state.error or "the endpoint is down")
+        reason = f"not asked after {self.state.error or 'an outage'}"
+        return Failure(self.state.error_class or "outage", reason, is_asked=False)
 
-    def _heard(self, result: Answer | Failure) -> None:
+    def _claim_probe(self) -> bool:
+        """Whether this run probes now; no other will before the next time. Another may have found it up."""
+        now, at_once = self._now(), self._may_probe_at_once
+        self._may_probe_at_once = False
+        if may_ask(self.state, now=now) == "wait" and not at_once:
+            return False
+        is_ours = False
+
+        def claim(state: EndpointState) -> EndpointState:
+            nonlocal is_ours
+            is_ours = not state.is_up and (at_once or may_ask(state, now=now) != "wait")
+            until = now + self.config.probe_every
+            return replace(state, probed_at=now, next_probe_at=until) if is_ours else state
+
+        self._revise(claim)
+        return is_ours
+
+    def _heard(self, result: Answer | Failure, sent_at: float) -> None:
         """The endpoint is there and took the question."""
         self._silent = 0
         self._refused_since = None
-        if isinstance(result, Answer):
-            self._proved_at = self._clock()
-            self.limiter.answered()
-            if result.pause_seconds:
-                # What is further off than a run is patient, the endpoint may still say with a refusal.
-                self.limiter.pause(min(result.pause_seconds, PATIENCE_SECONDS))
-            if not self.state.is_up:
-                self._remember(came_back(self.state, now=self._now()))
+        if not isinstance(result, Answer):
+            return
+        self._prove(sent_at)
+        self.limiter.answered()
+        if result.pause_seconds:
+            # What is further off than a run is patient, the endpoint may still say with a refusal.
+            self.limiter.pause(min(result.pause_seconds, PATIENCE_SECONDS))
+        if not self.state.is_up:
+            self._revise(lambda state: came_back(state, now=self._now()))
+
+    def _prove(self, sent_at: float) -> None:
+        self._proved_at = max(sent_at, self._proved_at or sent_at)
 
     def _silence(self, failure: Failure) -> None:
         """One more call that nobody took. Where nothing else happens any more, that is an outage."""
@@ -253,51 +283,56 @@ class Gateway:
         wanted = failure.retry_after
         waited = now - self._refused_since
         if waited >= PATIENCE_SECONDS or (wanted is not None and wanted > PATIENCE_SECONDS):
-            self._impatient = failure
+            reason = f"not asked after {self.describe(failure)}"
+            self._impatient = replace(failure, reason=reason, is_asked=False)
             return failure
         if wanted is None and waited > 0:
             wanted = min(max(1.0, waited), LONGEST_PAUSE_SECONDS)  # twice as long each time
         self.limiter.refused(sent_at, wanted)
         return None
 
-    async def _tried_by_a_probe(self, failure: Failure) -> Failure:
-        """A 403 may be about this commit alone: it is where an easy question is answered."""
-        if failure.status != _FORBIDDEN or not self.state.is_up:
+    async def _tried_by_a_probe(self, failure: Failure, heard_at: float) -> Failure:
+        """A 403 may be about this commit alone: it is where an easy question is answered after it."""
+        if failure.status != HTTPStatus.FORBIDDEN or failure.names_an_outage or not self.state.is_up:
             return failure
         async with self._probing:
-            proved = self._proved_at is not None and self._clock() - self._proved_at < _PROOF_SECONDS
+            proved = self._proved_at is not None and self._proved_at >= heard_at
             if not self.state.is_up or (not proved and await self.probe() is not None):
                 return failure
         return replace(failure, error_class="refused")
 
-    async def probe(self) -> Failure | None:
-        """A real question of one token: many endpoints list models for keys that may not use them."""
-        from digest_pipeline.analysts.endpoint import Question  # noqa: PLC0415 - loads openai, most of a second
-
-        question = Question(system="Answer with one word.", user="Say ok.", output_tokens=1)
-        result = await self._asker.ask(question)
-        self.state = replace(self.state, probed_at=self._now())
-        if isinstance(result, Answer) or _ONE_TOKEN_IS_TOO_FEW.search(result.reason):
-            self._proved_at = self._clock()
-            return None
-        return replace(result, error_class="outage") if result.error_class == "transient" else result
-
     def _fall(self, failure: Failure) -> None:
         """Open the breaker: nothing more is asked here before the next probe."""
-        pause = self._probe_every
+        pause = self.config.probe_every
         if failure.retry_after is not None:
             pause = max(pause, timedelta(seconds=failure.retry_after))
-        error = self.describe(failure)
-        self._remember(
-            went_down(self.state, error_class=failure.error_class, error=error, now=self._now(), pause=pause)
+        error, now = self.describe(failure), self._now()
+        self._revise(
+            lambda state: went_down(state, error_class=failure.error_class, error=error, now=now, pause=pause)
         )
 
-    def _remember(self, state: EndpointState) -> None:
-        learned = _write_learned(self._learned, self.factor, self.context_tokens, self.config.context_tokens)
-        changed = replace(state, learned=learned)
-        self.state = changed
-        if changed != self._memory.state(changed.endpoint, changed.model):
-            self._memory.remember(changed)
+    def _revise(self, change: Callable[[EndpointState], EndpointState]) -> None:
+        """Change what all runs know of the endpoint, and add what this one learned of it."""
+
+        def revise(known: EndpointState | None) -> EndpointState:
+            return replace(change(known or self._unknown()), learned=self._written())
+
+        self.state = self._memory.revise(self.config.host, self.config.model, revise)
+
+    def _written(self) -> str:
+        """What was learned, as JSON; a context that is smaller than the settings say holds for some days."""
+        known: dict[str, Any] = {"factor": round(self.factor, 3)}
+        if self._learned.is_confirmed:
+            known["dialect"] = asdict(self._learned.dialect)
+        if self.context_tokens < self.config.context_tokens:
+            before = _json_object(self.state.learned)
+            since = before.get("since") if before.get("context_tokens") == self.context_tokens else None
+            known |= {
+                "context_tokens": self.context_tokens,
+                "instead_of": self.config.context_tokens,
+                "since": since or self._now().isoformat(),
+            }
+        return json.dumps(known, sort_keys=True)
 
     def _judged(self, question: Question, result: Answer | Failure) -> Answer | Failure:
         """Learn from the usage how large a token is; a prompt that was cut behind our back is no answer."""
@@ -308,7 +343,7 @@ class Gateway:
         if self._usage_is_sound and _was_cut(read, ours * min(self.factor, FACTOR)):
             if read < self.context_tokens:
                 reason = f"the endpoint read only {read} of about {round(ours * self.factor)} tokens"
-                return Failure("too_large", reason, context_limit=read)
+                return Failure("too_large", reason, context_limit=read, usage=result.usage)
             # It was given no more than it says that it can read, and still counts less: it counts otherwise.
             self._usage_is_sound = False
         observed = read / max(ours, 1)
@@ -318,16 +353,17 @@ class Gateway:
         return result
 
     def _call(self, result: Answer | Failure, purpose: Purpose, started: datetime, seconds: float) -> Call:
-        failed = isinstance(result, Failure)
+        told: dict[str, Any] = {}
+        if isinstance(result, Failure):
+            told = {"error_class": result.error_class, "error": self.describe(result)}
         return Call(
             started_at=started,
             seconds=seconds,
             endpoint=self.config.host,
             model=self.config.model,
             purpose=purpose,
-            usage=Usage() if isinstance(result, Failure) else result.usage,
-            error_class=result.error_class if isinstance(result, Failure) else None,
-            error=self.describe(result) if failed and isinstance(result, Failure) else None,
+            usage=result.usage,
+            **told,
         )
 
 
@@ -340,24 +376,28 @@ def _was_cut(read: int, estimate: float) -> bool:
     return read < (_CUT_SHARE if is_round else _CUT_SHARE_OTHERWISE) * estimate
 
 
-def _read_learned(text: str) -> tuple[Learned, float, int | None]:
+def _read_learned(text: str, config: EndpointConfig, now: datetime) -> tuple[Learned, float, int]:
+    """The dialect, how many of its tokens one of ours is, and the context: what is known, else the settings'."""
+    known = _json_object(text)
     try:
-        known = json.loads(text)
         dialect = Dialect(**known["dialect"]) if "dialect" in known else Dialect()
         factor = min(max(float(known.get("factor", FACTOR)), _SMALLEST_FACTOR), _LARGEST_FACTOR)
-        limit = int(known["context_tokens"]) if known.get("context_tokens") else None
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return Learned(), FACTOR, None  # written by another version: it is learned again
+        limit = config.context_tokens
+        # Servers are restarted with more: what was learned is tried anew after a while, and with new settings.
+        if "context_tokens" in known and known["instead_of"] == limit:
+            since = datetime.fromisoformat(known["since"])
+            limit = min(limit, int(known["context_tokens"])) if now - since < _LEARNED_HOLDS else limit
+    except (ValueError, TypeError, KeyError):
+        return Learned(), FACTOR, config.context_tokens  # written by another version: it is learned again
     return Learned(dialect, is_confirmed="dialect" in known), factor, limit
 
 
-def _write_learned(learned: Learned, factor: float, context_tokens: int, configured: int) -> str:
-    known: dict[str, Any] = {"factor": round(factor, 3)}
-    if learned.is_confirmed:
-        known["dialect"] = asdict(learned.dialect)
-    if context_tokens < configured:
-        known["context_tokens"] = context_tokens
-    return json.dumps(known, sort_keys=True)
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def usable_key(api_key: str | None) -> str | None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 FIRST_RATE = 10.0
 """Questions a second in the first second; it doubles each second until something is refused."""
@@ -60,19 +60,32 @@ class Limiter:
         self._ceiling: float | None = None
         self._refused_at = 0.0
         self._sent: deque[float] = deque(maxlen=512)
+        self._under_way = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
     def places(self) -> int:
         """How many questions may be under way."""
         return max(1, int(self._places))
 
-    async def enter(self) -> float:
-        """Wait until the next question may be sent; when it was, for `refused`."""
-        while (wait := self._wait()) > 0:
-            await self._sleep(wait)
-        sent_at = self._clock()
-        self._sent.append(sent_at)
-        return sent_at
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[float]:
+        """Wait for a place, and until the next question may be sent; when it was, for `refused`.
+
+        The place is taken until the end of the block.
+        """
+        while self._under_way >= self.places:
+            await self._place()
+        self._under_way += 1
+        try:
+            while (wait := self._wait()) > 0:
+                await self._sleep(wait)
+            sent_at = self._clock()
+            self._sent.append(sent_at)
+            yield sent_at
+        finally:
+            self._under_way -= 1
+            self._wake()
 
     def answered(self) -> None:
         """The endpoint took a question."""
@@ -110,6 +123,24 @@ class Limiter:
         back = (self._ceiling * (1 - BETA) / GROWTH) ** (1 / 3)
         grown = GROWTH * (max(now - max(self._refused_at, self._opens_at), 0.0) - back) ** 3 + self._ceiling
         return float(max(grown, BETA * LOWEST_CEILING))
+
+    async def _place(self) -> None:
+        """Wait until a place may be free; the caller looks whether it is."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self._waiting = deque(other for other in self._waiting if other is not turn)
+            self._wake()  # it may have been this one's
+            raise
+
+    def _wake(self) -> None:
+        for _ in range(self.places - self._under_way):
+            if self._waiting:
+                turn = self._waiting.popleft()
+                if not turn.done():
+                    turn.set_result(None)
 
     def _reached(self, now: float) -> float:
         """What was sent in the last second and not refused: what the endpoint does take."""

@@ -8,16 +8,25 @@ holds the texts.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import math
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from digest_pipeline.analysts import NoMemory
+from digest_pipeline.analysts import AskedOf, NoMemory
 from digest_pipeline.analysts.answers import Answer, read_analysis, read_notes
-from digest_pipeline.analysts.failures import LONGEST_ERROR, Failure, pause_before_retry, retry_at
+from digest_pipeline.analysts.failures import (
+    LONGEST_ERROR,
+    Failure,
+    pause_before_retry,
+    retry_at,
+    wait_after,
+)
 from digest_pipeline.analysts.gateway import EndpointConfig, Gateway, usable_key
 from digest_pipeline.analysts.prompts import (
     NOTES_SCHEMA,
@@ -48,6 +57,9 @@ if TYPE_CHECKING:
 ANALYST_NAME = "openai"
 TEMPERATURE = 0.2
 
+_MOST_CALLS = 8
+"""The most calls for a commit that is read in parts, the last one included."""
+
 _THEIRS: frozenset[ErrorClass] = frozenset({"outage", "rate_limited", "budget"})
 """What is no fault of a commit: it is deferred, and no attempt is counted."""
 
@@ -72,7 +84,6 @@ class OpenAICompatibleAnalyst:
         memory: Memory | None = None,
         spending: Spending | None = None,
         by_hand: bool = True,
-        probe_every: timedelta = timedelta(minutes=30),
         now: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -81,11 +92,13 @@ class OpenAICompatibleAnalyst:
         for config in endpoints:
             usable_key(config.api_key)
         self._endpoints = tuple(endpoints)
-        self._memory = NoMemory() if memory is None else memory
-        self._hands = len(self._endpoints) if by_hand else 0
-        self._probe_every = probe_every
+        self._by_hand = by_hand
         self._connect = connect
-        self._terms = _Terms(language, spending or Spending(), now, sleep, clock)
+        memory = NoMemory() if memory is None else memory
+        self._terms = _Terms(
+            language, memory, spending or Spending(), now, sleep, clock, len(self._endpoints)
+        )
+        self._asking: dict[str, asyncio.Future[Outcome | None]] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({list(self._endpoints)!r}, language={self._terms.language!r})"
@@ -112,7 +125,7 @@ class OpenAICompatibleAnalyst:
         waiting = iter(subjects)
         under_way: dict[asyncio.Task[Outcome], Subject] = {}
         async with AsyncExitStack() as stack:
-            gateways = [await stack.enter_async_context(self._gateway(config)) for config in self._endpoints]
+            gateways = [await stack.enter_async_context(gateway) for gateway in self._gateways]
             try:
                 while True:
                     while len(under_way) < max(gateway.limiter.places for gateway in gateways):
@@ -124,52 +137,92 @@ class OpenAICompatibleAnalyst:
                         break
                     done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                     # Their places stay taken until whoever takes the outcomes has stored them.
-                    yield [(under_way[task], task.result()) for task in done]
+                    if told := [task for task in done if task.exception() is None]:
+                        yield [(under_way[task], task.result()) for task in told]
                     for task in done:
+                        task.result()  # an error of one costs its neighbours nothing
                         del under_way[task]
             finally:
                 for task in under_way:
                     task.cancel()
                 await asyncio.gather(*under_way, return_exceptions=True)
 
-    def _gateway(self, config: EndpointConfig) -> Gateway:
+    @cached_property
+    def _gateways(self) -> list[Gateway]:
+        """One for each endpoint, for the life of the analyst: what one day learns of it holds for the next."""
         from digest_pipeline.analysts.endpoint import connect  # noqa: PLC0415 - loads openai, most of a second
 
-        return Gateway(
-            config,
-            memory=self._memory,
-            take_hand=self._take_hand,
-            probe_every=self._probe_every,
-            now=self._terms.now,
-            sleep=self._terms.sleep,
-            clock=self._terms.clock,
-            connect=self._connect or connect,
-        )
-
-    def _take_hand(self) -> bool:
-        self._hands -= 1
-        return self._hands >= 0
+        return [
+            Gateway(
+                config,
+                memory=self._terms.memory,
+                by_hand=self._by_hand,
+                now=self._terms.now,
+                sleep=self._terms.sleep,
+                clock=self._terms.clock,
+                connect=self._connect or connect,
+            )
+            for config in self._endpoints
+        ]
 
     async def _explain(self, gateways: Sequence[Gateway], subject: Subject) -> Outcome:
-        """Ask for one commit until there is an analysis, or no sense in asking on."""
-        for gateway in gateways:
-            key = content_key(subject, model=gateway.config.model, language=self._terms.language)
-            recalled = await asyncio.to_thread(self._memory.recall, key)
-            if recalled is not None:
-                return self._recalled(subject, gateway, key, recalled)
-        failed: Outcome | None = None
+        """The outcome for one commit; one with the same content that is being asked about is waited for."""
+        keys = [
+            content_key(subject, model=gateway.config.model, language=self._terms.language)
+            for gateway in gateways
+        ]
+        while (other := self._asking.get(keys[0])) is not None:
+            outcome = await asyncio.shield(other)
+            if outcome is not None and outcome.status == "ok":
+                return replace(outcome, attempts=subject.previous_attempts, usage=Usage(), calls=())
+        ours = self._asking[keys[0]] = asyncio.get_running_loop().create_future()
+        outcome = None
+        try:
+            outcome = await self._recalled(gateways, keys, subject) or await self._ask(gateways, subject)
+        finally:
+            del self._asking[keys[0]]
+            ours.set_result(outcome)
+        return outcome
+
+    async def _ask(self, gateways: Sequence[Gateway], subject: Subject) -> Outcome:
+        """Ask one endpoint after the other until there is an analysis."""
         calls: list[Call] = []
-        for gateway in gateways:
+        failed: list[Outcome] = []
+        rested = [gateway for gateway in gateways if not self._rests(gateway, subject)]
+        for gateway in rested or gateways[:1]:
             outcome = await _Asking(self._terms, gateway, subject, calls).outcome()
             if outcome.status == "ok":
-                return outcome
-            # Where one endpoint may still do better, the commit waits for that one.
-            if failed is None or (outcome.error_class in _THEIRS and failed.error_class not in _THEIRS):
-                failed = outcome
-        assert failed is not None  # noqa: S101 - there is at least one endpoint
-        return replace(failed, calls=tuple(calls), usage=_sum(calls))
+                tries = sum(one.attempts - subject.previous_attempts for one in failed)
+                return replace(outcome, attempts=outcome.attempts + tries)
+            failed.append(outcome)
+        # Where one endpoint may still do better, the commit waits for that one.
+        told = next((outcome for outcome in failed if outcome.error_class in _THEIRS), failed[0])
+        tries = sum(outcome.attempts - subject.previous_attempts for outcome in failed)
+        return replace(
+            told, attempts=subject.previous_attempts + tries, calls=tuple(calls), usage=_sum(calls)
+        )
 
-    def _recalled(self, subject: Subject, gateway: Gateway, key: str, recalled: Recalled) -> Outcome:
+    def _rests(self, gateway: Gateway, subject: Subject) -> bool:
+        """Whether this endpoint tried in vain not long ago, and another one may be due: a person asks all."""
+        if self._by_hand:
+            return False
+        for tried in subject.tried:
+            if (tried.endpoint, tried.model) == (gateway.config.host, gateway.config.model):
+                rounds = math.ceil(tried.tries / gateway.config.attempts)
+                return self._terms.now() < tried.last_at + wait_after(rounds - 1)
+        return False
+
+    async def _recalled(
+        self, gateways: Sequence[Gateway], keys: Sequence[str], subject: Subject
+    ) -> Outcome | None:
+        """What one of the models answered to the same question before."""
+        for gateway, key in zip(gateways, keys, strict=True):
+            recalled = await asyncio.to_thread(self._terms.memory.recall, key)
+            if recalled is not None:
+                return self._remembered(subject, gateway, key, recalled)
+        return None
+
+    def _remembered(self, subject: Subject, gateway: Gateway, key: str, recalled: Recalled) -> Outcome:
         return Outcome(
             status="ok",
             analyst=self.name,
@@ -190,10 +243,12 @@ class _Terms:
     """On what terms all commits of a run are asked about."""
 
     language: Language
+    memory: Memory
     spending: Spending
     now: Callable[[], datetime]
     sleep: Callable[[float], Awaitable[object]]
     clock: Callable[[], float]
+    endpoints: int
 
 
 class _Asking:
@@ -205,6 +260,7 @@ class _Asking:
         self._subject = subject
         self._calls = calls
         self._tries = 0
+        self._most_tries = gateway.config.attempts
         self._is_in_parts = False
 
     async def outcome(self) -> Outcome:
@@ -219,13 +275,13 @@ class _Asking:
             result = await self._ask(asked, context, "reduce" if self._is_in_parts else "analysis")
             if isinstance(result, Analysis):
                 return self._ok(result, prompt)
+            if not result.is_asked:
+                return self._not_asked(result)
             self._tries += result.error_class not in _THEIRS
-            pause = pause_before_retry(result, before=before, attempts=self._gateway.config.attempts)
+            pause = pause_before_retry(result, before=before, attempts=self._most_tries)
             before.append(result.error_class)
             if pause is None:
                 return self._failed(result, prompt)
-            if (too_dear := self._too_dear()) is not None:
-                return self._not_asked(too_dear)
             if result.error_class == "too_large":
                 context = self._gateway.smaller_context(result, context)
                 prompt = asked = self._compose(context)
@@ -256,42 +312,65 @@ class _Asking:
     async def _in_parts(self, context: int) -> Prompt | None:
         """The prompt over notes on all parts of a commit that is too large for one; None where one will do.
 
-        A part that brings no notes is left out, and the ledger says so: eight calls are the most for a commit.
+        A part that brings no notes is left out, and the ledger says so. Eight calls are the most for a commit,
+        whatever they bring: where most of them are spent, one prompt has to do.
         """
         room = self._room(context)
         subject, language = self._subject, self._terms.language
         if not needs_parts(self._compose(context), subject.tier):
             return None
-        division = divide_subject(subject, language, room, factor=self._gateway.factor)
+        # Part of a prompt's key: what the next run divides should be the same, though it has learned on.
+        factor = math.ceil(self._gateway.factor * 10) / 10
+        division = divide_subject(subject, language, room, factor=factor)
         count = len(division.parts)
-        notes: dict[int, list[str]] = {}
-        for number, part in enumerate(division.parts if count > 1 else ()):
-            prompt = build_part_prompt(
-                subject, language, part, number + 1, count, room, factor=self._gateway.factor
-            )
-            question = replace(
-                self._question(prompt, subject.tier, context), schema_name="notes", schema=NOTES_SCHEMA
-            )
-            answer = await self._paid(question, "part")
-            if isinstance(answer, Answer):
-                notes[number] = read_notes(answer)
-            elif answer.error_class in _THEIRS or self._too_dear() is not None:
-                return None  # the same will be said of the commit itself
-        told = {number: said for number, said in notes.items() if said}
+        if count <= 1 or len(self._calls) + count >= _MOST_CALLS:
+            return None
+        told: dict[int, list[str]] = {}
+        for number, part in enumerate(division.parts):
+            prompt = build_part_prompt(subject, language, part, number + 1, count, room, factor=factor)
+            notes = await self._notes(prompt, context)
+            if isinstance(notes, Failure):
+                if notes.error_class in _THEIRS:
+                    return None  # the same will be said of the commit itself
+            elif notes:
+                told[number] = notes
         if not told:
             return None
         self._is_in_parts = True
+        self._most_tries = max(1, min(self._most_tries, _MOST_CALLS - len(self._calls)))
         return build_reduce_prompt(
             subject,
             language,
             list(told.values()),
             room,
             ledger=division.ledger(tuple(told)),
-            factor=self._gateway.factor,
+            factor=factor,
         )
 
+    async def _notes(self, prompt: Prompt, context: int) -> list[str] | Failure:
+        """The notes on one part; they are kept at once, for a part is paid for like a commit."""
+        memory, config = self._terms.memory, self._gateway.config
+        asked = json.dumps([prompt.system, prompt.user, config.model, PROMPT_VERSION])
+        key = hashlib.sha256(asked.encode()).hexdigest()
+        known = await asyncio.to_thread(memory.notes, key)
+        if known is not None:
+            return known
+        question = self._question(prompt, self._subject.tier, context)
+        answer = await self._paid(replace(question, schema_name="notes", schema=NOTES_SCHEMA), "part")
+        if isinstance(answer, Failure):
+            return answer
+        notes = read_notes(answer)
+        if notes:
+            about = AskedOf(
+                config.host, config.model, self._terms.language, self._subject.tier, PROMPT_VERSION
+            )
+            await asyncio.to_thread(memory.keep_notes, key, notes, about)
+        return notes
+
     async def _paid(self, question: Question, purpose: Purpose) -> Answer | Failure:
-        """One answer; what it cost is counted."""
+        """One answer, where there is money for it; what it cost is counted."""
+        if (too_dear := self._too_dear()) is not None:
+            return too_dear
         made = len(self._calls)
         answer = await self._gateway.ask(question, purpose, self._calls)
         for call in self._calls[made:]:
@@ -320,10 +399,10 @@ class _Asking:
 
     def _too_dear(self) -> Failure | None:
         spending = self._terms.spending
-        if not spending.is_used_up:
+        if spending.affords(self._gateway.config.model):
             return None
         until = f" until {spending.until:%Y-%m-%d %H:%M %Z}" if spending.until else ""
-        return Failure("budget", f"today's budget of {spending.daily:g} is spent{until}")
+        return Failure("budget", f"today's budget of {spending.daily:g} is spent{until}", is_asked=False)
 
     def _ok(self, analysis: Analysis, prompt: Prompt) -> Outcome:
         return replace(self._shared(prompt), status="ok", analysis=analysis, **self._counted(self._tries + 1))
@@ -341,14 +420,13 @@ class _Asking:
 
     def _not_asked(self, failure: Failure) -> Outcome:
         """What becomes of a subject that an outage or the budget kept from being asked."""
-        told = failure.reason if failure.error_class == "budget" else f"not asked after {failure.reason}"
         return Outcome(
             status="deferred",
             analyst=ANALYST_NAME,
             model=self._gateway.config.model,
             endpoint=self._gateway.config.host,
             error_class=failure.error_class,
-            error=told[:LONGEST_ERROR],
+            error=self._gateway.describe(failure),
             attempts=self._subject.previous_attempts + self._tries,
             retry_at=self._retry_at(failure),
             usage=_sum(self._calls),
@@ -383,8 +461,9 @@ class _Asking:
             return self._terms.spending.until
         if not self._gateway.state.is_up:
             return self._gateway.state.next_probe_at
-        rounds = math.ceil(self._subject.previous_attempts / self._gateway.config.attempts)
-        return retry_at(failure, now=self._terms.now(), rounds=rounds)
+        tries = self._gateway.config.attempts * self._terms.endpoints
+        rounds = math.ceil(self._subject.previous_attempts / tries)
+        return retry_at(failure, now=self._terms.now(), rounds=rounds, waited=self._subject.waited)
 
 
 def _sum(calls: Iterable[Call]) -> Usage:
@@ -402,6 +481,6 @@ async def probe(
     Raises ConfigurationError as `OpenAICompatibleAnalyst` does.
     """
     analyst = OpenAICompatibleAnalyst([config], now=now, connect=connect)
-    async with analyst._gateway(config) as gateway:  # noqa: SLF001 - our own
+    async with analyst._gateways[0] as gateway:  # noqa: SLF001 - our own
         failure = await gateway.probe()
     return None if failure is None else gateway.describe(failure)

@@ -415,7 +415,7 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
             engine = self._engines.open(path, url)
         return engine
 
-    def _initdb(self, engine: sa.Engine, for_index_shard: bool = False) -> None:  # noqa: FBT001, FBT002 - as stock
+    def _initdb(self, engine: sa.Engine, for_index_shard: bool = False) -> None:
         # Stock has alembic read its fifty revisions twice for every run's file, to learn which one is the newest.
         if not for_index_shard:
             with suppress(sa.exc.DatabaseError), engine.connect() as connection:

@@ -6,9 +6,10 @@ import asyncio
 import threading
 from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from digest_pipeline.analysts import Cue, Subject
+from digest_pipeline.analysts import Cue, Subject, Tried
 from digest_pipeline.domain.commit import FileChange
 from digest_pipeline.domain.healing import Waiting, is_due
 from digest_pipeline.domain.importance import TIERS, Score, score
@@ -96,6 +97,7 @@ def _analyse_days(
         (row["day"], row["sha"]): row["calls"]
         for row in bench.rows("calls_of_days", repo, days, language=language)
     }
+    tried = _tried(bench, repo, days)
     writer = _Writer(bench, repo, calls)
     kept: list[Row] = []
     to_ask: list[tuple[date, Row, Score]] = []
@@ -108,13 +110,10 @@ def _analyse_days(
             if before is not None and (_is_paid(before) or _waits(bench, before, analyst)):
                 kept.append({**before, **writer.score_columns(scored)})
             else:
-                same = before is not None and before["analyst"] == analyst.name
-                to_ask.append(
-                    (day, {**row, "attempts": before["attempts"] if before and same else 0}, scored)
-                )
+                to_ask.append((day, {**row, **_before(before, analyst)}, scored))
     writer.begin(days, kept)
     if to_ask:
-        subjects = _subjects(bench, repo, to_ask, files, cues.result())
+        subjects = _subjects(bench, repo, to_ask, files, cues.result(), tried)
         asyncio.run(_ask(bench, analyst, subjects, {(d, r["sha"]): s for d, r, s in to_ask}, writer))
 
 
@@ -155,6 +154,7 @@ def _subjects(
     to_ask: Sequence[tuple[date, Row, Score]],
     facts: Mapping[str, Sequence[Row]],
     cues: Mapping[str, Sequence[Cue]],
+    tried: Mapping[tuple[date, str], Sequence[Tried]],
 ) -> Iterator[tuple[date, Subject]]:
     for day, row, scored in to_ask:
         sha = row["sha"]
@@ -173,6 +173,8 @@ def _subjects(
                 files=tuple(FileChange(**file) for file in files),
                 cues=tuple(cues.get(sha, ())),
                 previous_attempts=row["attempts"],
+                tried=tuple(tried.get((day, sha), ())),
+                waited=row["waited"],
             ),
         )
 
@@ -254,7 +256,14 @@ class _Writer:
                 return
             days = sorted({row["day"] for row in rows})
             paid = [Replacement("attempts", {}, attempts), Replacement("answers", {}, answers)]
-            self._replace(days, [row["sha"] for row in rows], rows, *(one for one in paid if one.rows))
+            try:
+                self._replace(days, [row["sha"] for row in rows], rows, *(one for one in paid if one.rows))
+            except BaseException:
+                with self._taking:  # the last flush tries once more
+                    self._rows = rows + self._rows
+                    self._attempts = attempts + self._attempts
+                    self._answers = answers + self._answers
+                raise
 
     def _attempt(self, day: date, subject: Subject, number: int, call: Call) -> Row:
         return {
@@ -298,11 +307,31 @@ class _Writer:
             *paid_for,
         ]
         self._bench.history.replace(*(one for one in replacements if one.rows))
-        self._bench.books.answered.update(row["input_hash"] for row in paid)
 
 
 def _is_paid(row: Row) -> bool:
     return bool(row["status"] == "ok" and row["analyst"] != "offline")
+
+
+def _before(row: Row | None, analyst: Analyst) -> Row:
+    """How often the same analyst tried before, and how long it has let the commit rest for haste."""
+    if row is None or row["analyst"] != analyst.name:
+        return {"attempts": 0, "waited": timedelta(0)}
+    hurried = row["error_class"] == "rate_limited" and row["retry_at"] is not None
+    return {
+        "attempts": row["attempts"],
+        "waited": row["retry_at"] - row["analysed_at"] if hurried else timedelta(0),
+    }
+
+
+def _tried(bench: Workbench, repo: str, days: Sequence[date]) -> dict[tuple[date, str], list[Tried]]:
+    """At which endpoints each commit was tried in vain; asked only where there are several."""
+    tried: dict[tuple[date, str], list[Tried]] = defaultdict(list)
+    if bench.settings.llm is not None and bench.settings.llm.fallback:
+        for row in bench.rows("tried_of_days", repo, days, language=bench.settings.language):
+            one = Tried(row["endpoint"], row["model"], row["tries"], row["last_at"])
+            tried[row["day"], row["sha"]].append(one)
+    return tried
 
 
 def _waits(bench: Workbench, row: Row, analyst: Analyst) -> bool:

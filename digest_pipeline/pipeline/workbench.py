@@ -116,12 +116,12 @@ class Workbench:
     @cached_property
     def books(self) -> Books:
         """What is remembered of answers and endpoints."""
-        return Books(self.history)
+        return Books(self.history, self.now)
 
     @cached_property
     def spending(self) -> Spending:
         """What today's budget has left; one for all steps of a run."""
-        return spending(self.settings, self.history, self.now())
+        return spending(self.settings, self.history, self.now)
 
     def rows(self, query: str, repo: str, days: Sequence[date], **more: object) -> list[dict[str, Any]]:
         """A query's rows for exactly these days; the query takes a range, which may hold others."""

@@ -53,14 +53,19 @@ def connect(
     data_dir: Path, *, read_only: bool, timezone: ZoneInfo | None = None, memory: str = "1GB"
 ) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection in which the history is attached and in use; 180 ms. Raises StoreError."""
-    with interruptible():
-        return _connect(data_dir, read_only=read_only, timezone=timezone, memory=memory)
+    connection = prepare(data_dir, timezone=timezone, memory=memory)
+    attach(connection, data_dir, read_only=read_only)
+    return connection
 
 
-def _connect(
-    data_dir: Path, *, read_only: bool, timezone: ZoneInfo | None, memory: str
+def prepare(
+    data_dir: Path, *, timezone: ZoneInfo | None = None, memory: str = "1GB"
 ) -> duckdb.DuckDBPyConnection:
-    try:
+    """A DuckDB connection that can attach the history in `data_dir`. Raises StoreError.
+
+    Most of the time goes into checking the extensions' signatures.
+    """
+    with _translated(data_dir):
         threads = min(4, os.cpu_count() or 2)
         connection = duckdb.connect(":memory:", config={"threads": threads})
         for line in load_statements():
@@ -70,11 +75,31 @@ def _connect(
         connection.execute("SET preserve_insertion_order = true")
         if timezone is not None:
             connection.execute("SET TimeZone = $zone", {"zone": timezone.key})
+    return connection
+
+
+def attach(connection: duckdb.DuckDBPyConnection, data_dir: Path, *, read_only: bool) -> None:
+    """Attach the history, made where there is none, and use it. Raises StoreError."""
+    with _translated(data_dir):
         connection.execute(attach_statement(data_dir, read_only=read_only))
         connection.execute(f"USE {NAME}")
+
+
+def attach_again(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
+    """Attach it anew: a connection keeps the shapes of the tables that it met. Raises StoreError."""
+    with _translated(data_dir):
+        connection.execute("USE memory")
+        connection.execute(f"DETACH {NAME}")
+    attach(connection, data_dir, read_only=False)
+
+
+@contextmanager
+def _translated(data_dir: Path) -> Iterator[None]:
+    try:
+        with interruptible():
+            yield
     except duckdb.Error as error:
         raise translate(error, data_dir) from error
-    return connection
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,10 +18,13 @@ from digest_pipeline.store.columns import arrow_table
 from digest_pipeline.store.connection import (
     FILES_FOLDER,
     SHELL_FILE,
+    attach,
+    attach_again,
     catalog_path,
     connect,
     damaged,
     interruptible,
+    prepare,
     shell_script,
     store_folder,
     translate,
@@ -74,19 +77,15 @@ class History:
         try:
             store_folder(data_dir).mkdir(parents=True, exist_ok=True)
             _must_not_be_hollow(data_dir)
-            if not catalog_path(data_dir).exists():
-                with self._lock():  # ATTACH creates the catalog
-                    connect(data_dir, read_only=False, timezone=timezone).close()
-            self._connection = connect(data_dir, read_only=False, timezone=timezone, memory=_WRITER_MEMORY)
+            self._connection = prepare(data_dir, timezone=timezone, memory=_WRITER_MEMORY)
+            with nullcontext() if catalog_path(data_dir).exists() else self._lock():  # ATTACH creates it
+                attach(self._connection, data_dir, read_only=False)
             with interruptible():
                 if self._is_behind():
                     with self._lock():
                         self._migrate()
-                    # A connection keeps the shapes of tables that it met: another process may have changed them.
-                    self._connection.close()
-                    self._connection = connect(
-                        data_dir, read_only=False, timezone=timezone, memory=_WRITER_MEMORY
-                    )
+                    # Another process may have changed tables that this one has met.
+                    attach_again(self._connection, data_dir)
             self._check_timezone()
             self._write_shell_file()
         except OSError as error:

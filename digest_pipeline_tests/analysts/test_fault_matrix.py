@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from digest_pipeline_tests.analysts.test_openai_compatible import (
+from digest_pipeline_tests.analysts.asking import (
     LOW,
     NOW,
     Waits,

@@ -58,8 +58,9 @@ async def _ask_all(server: Server, jobs: int, places: int) -> None:
     async def one() -> None:
         nonlocal done
         while True:
-            sent = await limiter.enter()
-            match await server.ask():
+            async with limiter.turn() as sent:
+                answer = await server.ask()
+            match answer:
                 case "refused":
                     limiter.refused(sent, server.retry_after)
                 case "failed":
@@ -104,6 +105,37 @@ def test_a_pause_holds_for_everybody() -> None:
     async def work() -> None:
         limiter = Limiter(8, clock=asyncio.get_running_loop().time)
         limiter.pause(7)
-        await asyncio.gather(*(limiter.enter() for _ in range(8)))
+
+        async def one() -> None:
+            async with limiter.turn():
+                pass
+
+        await asyncio.gather(*(one() for _ in range(8)))
 
     assert in_virtual_time(work()) >= 7
+
+
+def test_no_more_are_under_way_than_there_are_places() -> None:
+    under_way, most = 0, 0
+
+    async def work() -> None:
+        limiter = Limiter(3, clock=asyncio.get_running_loop().time)
+
+        async def one() -> None:
+            nonlocal under_way, most
+            async with limiter.turn():
+                under_way += 1
+                most = max(most, under_way)
+                try:
+                    await asyncio.sleep(1)
+                finally:
+                    under_way -= 1
+
+        tasks = [asyncio.create_task(one()) for _ in range(12)]
+        await asyncio.sleep(0.5)
+        tasks[5].cancel()  # one that waits; its place goes to the next
+        tasks[0].cancel()  # and one that has its place
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert in_virtual_time(work()) <= 5
+    assert most == 3

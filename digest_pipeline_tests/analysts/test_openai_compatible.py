@@ -1,27 +1,34 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import re
 import subprocess
 import sys
 import threading
-import time
-from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from digest_pipeline.analysts import Analyst, Subject
-from digest_pipeline.analysts.gateway import EndpointConfig
-from digest_pipeline.analysts.openai_compatible import OpenAICompatibleAnalyst, probe
 from digest_pipeline.analysts.prompts import PROMPT_VERSION
 from digest_pipeline.domain.analysis import Usage
-from digest_pipeline.domain.commit import FileChange
 from digest_pipeline.domain.packing import estimate_tokens
 from digest_pipeline.errors import ConfigurationError
+from digest_pipeline_tests.analysts.asking import (
+    KEY,
+    LOW,
+    NOW,
+    PATCH,
+    Waits,
+    analyst,
+    big,
+    explain,
+    explain_probe,
+    run,
+    subject,
+)
 from digest_pipeline_tests.fakes.openai_server import (
     OpenAIServer,
     Recorded,
@@ -33,81 +40,13 @@ from digest_pipeline_tests.fakes.openai_server import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
+    from digest_pipeline.analysts import Analyst, Subject
     from digest_pipeline.domain.analysis import Outcome
     from digest_pipeline.domain.importance import Tier
 
-NOW = datetime(2026, 2, 22, 2, 0, tzinfo=UTC)
-KEY = "key-0123456789-abcdefgh"
 UNAVAILABLE = "This response_format type is unavailable now"
-PATCH = "@@ -1,2 +1,3 @@ def run():\n-    old()\n+    new()\n+    more()\n     done()"
-LOW = {"change_type": "fix", "importance": "low", "summary": "Runs `new` in place of `old`."}
-
-
-class Waits(list[float]):
-    """A sleep that takes no time and remembers how long it was asked to take, and the clock that it moves."""
-
-    async def __call__(self, seconds: float) -> None:
-        self.append(seconds)
-        await asyncio.sleep(0)
-
-    def clock(self) -> float:
-        """Seconds slept."""
-        return 1000 + sum(self)
-
-
-def subject(number: int = 1, *, tier: Tier = "low", **changed: object) -> Subject:
-    fields: dict[str, Any] = {
-        "repo": "octo/tool",
-        "sha": hashlib.sha1(str(number).encode(), usedforsecurity=False).hexdigest(),
-        "message": f"fix: number {number} (#{number})",
-        "author_name": "Ada",
-        "committed_at": NOW - timedelta(hours=5),
-        "tier": tier,
-        "files": (FileChange("src/run.py", None, "modified", 2, 1, PATCH, "text"),),
-    }
-    return Subject(**(fields | changed))
-
-
-ENDPOINT = {field.name for field in fields(EndpointConfig)}
-
-
-def analyst(server: OpenAIServer, **changed: Any) -> OpenAICompatibleAnalyst:  # noqa: ANN401 - options of two objects
-    waits = changed.pop("sleep", Waits())
-    options: dict[str, Any] = {
-        "base_url": server.url,
-        "model": "m-1",
-        "api_key": KEY,
-        "timeout_seconds": 10,
-        "now": lambda: NOW,
-        "sleep": waits,
-        "clock": waits.clock if isinstance(waits, Waits) else time.monotonic,
-        **changed,
-    }
-    config = EndpointConfig(**{name: value for name, value in options.items() if name in ENDPOINT})
-    return OpenAICompatibleAnalyst(
-        [config], **{name: value for name, value in options.items() if name not in ENDPOINT}
-    )
-
-
-def run(asked: OpenAICompatibleAnalyst, subjects: Sequence[Subject]) -> list[Outcome]:
-    """The outcomes in the order of `subjects`."""
-
-    async def collect() -> dict[str, Outcome]:
-        return {one.sha: outcome async for batch in asked.analyse(subjects) for one, outcome in batch}
-
-    outcomes = asyncio.run(collect())
-    assert len(outcomes) == len(subjects)
-    return [outcomes[one.sha] for one in subjects]
-
-
-def explain(asked: OpenAICompatibleAnalyst, one: Subject | None = None) -> Outcome:
-    return run(asked, [one or subject()])[0]
-
-
-def explain_probe(server: OpenAIServer, key: str | None = KEY) -> str | None:
-    return asyncio.run(probe(EndpointConfig(server.url, "m-1", key)))
 
 
 # --- the good case -----------------------------------------------------------------------------------------
@@ -564,9 +503,15 @@ def test_later_runs_come_at_growing_distances(
 
 
 def test_after_many_rounds_in_vain_only_a_person_asks_again(server: OpenAIServer) -> None:
-    server.default = lambda _: error(500, "Internal error")
+    server.default = lambda _: completion("I cannot say.")
 
     assert explain(analyst(server), subject(previous_attempts=24)).retry_at is None
+
+
+def test_what_nobody_answered_is_asked_about_for_as_long_as_it_takes(server: OpenAIServer) -> None:
+    server.default = lambda _: error(500, "Internal error")
+
+    assert explain(analyst(server), subject(previous_attempts=240)).retry_at == NOW + timedelta(days=1)
 
 
 def test_a_long_rate_limit_puts_off_the_next_run_as_well(server: OpenAIServer) -> None:
@@ -597,14 +542,6 @@ def test_an_answer_that_is_complete_at_its_limit_is_taken(server: OpenAIServer) 
     server.then(completion(json.dumps(LOW) + " And then", finish_reason="length"))
 
     assert explain(analyst(server)).status == "ok"
-
-
-def big(number: int = 1) -> Subject:
-    hunk = "@@ -1 +1,200 @@\n" + "\n".join(f"+value_{line} = compute({line})" for line in range(200))
-    files = tuple(
-        FileChange(f"src/m{index}.py", None, "modified", 200, 0, hunk, "text") for index in range(60)
-    )
-    return subject(number, files=files)
 
 
 def test_a_prompt_that_is_too_large_is_halved_once(server: OpenAIServer) -> None:
