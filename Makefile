@@ -2,7 +2,7 @@
 
 # Makes a new .venv; one that is there keeps its own interpreter.
 PYTHON ?= python3
-# Goes on to the command behind demo, test, bench, bench-packing and lock: make test ARGS="-k redaction"
+# Goes on to the command behind demo, test, test-llm, bench, bench-… and lock: make test ARGS="-k redaction"
 ARGS ?=
 
 BIN := .venv/bin
@@ -38,7 +38,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test lint format bench bench-outage bench-packing lock build clean
+.PHONY: help install demo test test-llm lint format bench bench-outage bench-packing bench-rate lock build clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | while IFS=: read -r name text; do \
@@ -69,6 +69,10 @@ demo: install ## the digest of this clone's own newest days, offline
 test: install lint ## everything that CI checks: lint, then the tests
 	$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
+test-llm: install ## one day through a real model; TEST_LLM_URL=http://… says where
+	@test -n "$(TEST_LLM_URL)" || { echo "Say where: make test-llm TEST_LLM_URL=http://127.0.0.1:8080/v1" >&2; exit 2; }
+	TEST_LLM_URL="$(TEST_LLM_URL)" $(BIN)/pytest --numprocesses 0 -s digest_pipeline_tests/test_llm.py $(ARGS)
+
 lint: .venv/.installed ## style, types and the fences between layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -84,6 +88,9 @@ bench: install ## measure a long history
 
 bench-outage: install ## replay an outage from a hundred seeds; nothing may be lost
 	$(BIN)/python -m benchmarks.outage $(ARGS)
+
+bench-rate: install ## 400 analyses at a server that allows 20 a second
+	$(BIN)/python -m benchmarks.rate $(ARGS)
 
 bench-packing: install ## measure how much of a history's patches its prompts show
 	$(BIN)/python -m benchmarks.packing $(ARGS)
