@@ -52,10 +52,10 @@ def test_every_commit_of_a_day_ends_ok_or_failed_with_its_class(tmp_path: Path) 
             model=MODEL,
             api_key_env=KEY if os.environ.get(KEY) else None,
             context_tokens=CONTEXT,
-            max_output_tokens=768,
+            max_output_tokens=512,
             concurrency=CONCURRENCY,
             timeout_seconds=600,
-            attempts=2,
+            attempts=1,
         ),
     )
     source = RecordedSource.of(seed)
