@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from digest_pipeline.domain.importance import Tier  # noqa: TC001 - pydantic reads it
 
@@ -28,12 +28,30 @@ ErrorClass = Literal[
 Purpose = Literal["analysis", "part", "reduce"]
 
 
+# Small models often give one string for a list, a list for one string, and null for nothing: it is the same answer.
 def _as_points(value: object) -> object:
-    # Asked for a list, small models often give one string; it is the same answer.
+    if value is None:
+        return []
     return [value] if isinstance(value, str) else value
 
 
-Text = str
+def _as_text(value: object) -> object:
+    return _joined(value, " ")
+
+
+def _as_kind(value: object) -> object:
+    return _joined(value, " / ")
+
+
+def _joined(value: object, by: str) -> object:
+    if value is None:
+        return ""
+    is_list = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return by.join(value) if is_list else value  # type: ignore[arg-type] # of strings, as was just seen
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+KindOfChange = Annotated[str, BeforeValidator(_as_kind)]
 Points = Annotated[list[str], BeforeValidator(_as_points)]
 
 
@@ -44,15 +62,13 @@ class _Form(BaseModel):
 
     @field_validator("*", mode="after")
     @classmethod
-    def _says_something(cls, value: object) -> object:
-        if value == "":
-            raise ValueError("is empty")
+    def _without_empty_items(cls, value: object) -> object:
         return [item for item in value if item] if isinstance(value, list) else value
 
     @field_validator("summary", mode="after", check_fields=False)
     @classmethod
     def _has_a_summary(cls, value: object) -> object:
-        # No risk and no advice are honest answers; no summary is none.
+        # No risk and no advice are honest answers, and so is a kind that has no name; no summary is none.
         if not value:
             raise ValueError("is empty")
         return value
@@ -61,16 +77,22 @@ class _Form(BaseModel):
 class Insight(_Form):
     """What the change means for those who know the code."""
 
-    architecture: Text = Field(description="effect on structure and interfaces")
-    performance: Text = Field(description="effect on speed and memory")
-    security: Text = Field(description="effect on safety and security")
+    architecture: Text = Field(default="", description="effect on structure and interfaces")
+    performance: Text = Field(default="", description="effect on speed and memory")
+    security: Text = Field(default="", description="effect on safety and security")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not (self.architecture or self.performance or self.security):
+            raise ValueError("is empty")
+        return self
 
 
 class LowForm(_Form):
     """Three fields."""
 
     tier: ClassVar[Tier] = "low"
-    change_type: Text = Field(description="kind of change, a few words")
+    change_type: KindOfChange = Field(default="", description="kind of change, a few words")
     importance: Text = Field(description="repeat the tier that you were given")
     summary: Text = Field(description="one or two sentences: what changed and why")
 
@@ -79,7 +101,7 @@ class MediumForm(_Form):
     """Five fields."""
 
     tier: ClassVar[Tier] = "medium"
-    change_type: Text = Field(description="kind of change, a few words")
+    change_type: KindOfChange = Field(default="", description="kind of change, a few words")
     importance: Text = Field(description="repeat the tier that you were given")
     summary: Points = Field(description="what changed and why, one point an item")
     scope: Points = Field(description="what is affected: modules, files, users")
@@ -90,7 +112,7 @@ class HighForm(_Form):
     """Seven fields."""
 
     tier: ClassVar[Tier] = "high"
-    change_type: Text = Field(description="kind of change, a few words")
+    change_type: KindOfChange = Field(default="", description="kind of change, a few words")
     importance: Text = Field(description="repeat the tier that you were given")
     summary: Points = Field(description="what changed and why, one point an item")
     scope: Points = Field(description="what is affected: modules, files, users")
@@ -141,7 +163,7 @@ def _inline(schema: dict[str, Any]) -> dict[str, Any]:
 class Analysis(BaseModel):
     """An analysis as it is stored and rendered: the union of the forms; what a tier lacks is empty.
 
-    `summary` holds one item for the low tier.
+    `summary` holds one item for the low tier. A `change_type` that is empty is one that has no name.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -162,7 +184,7 @@ class Analysis(BaseModel):
         if isinstance(form, LowForm):
             values["summary"] = [form.summary]
         if isinstance(form, HighForm):
-            values |= {name: [text] for name, text in form.insight.model_dump().items()}
+            values |= {name: [text] if text else [] for name, text in form.insight.model_dump().items()}
         return cls(**values)
 
 

@@ -268,6 +268,16 @@ def test_a_point_that_shows_nothing_is_left_out_and_makes_no_heading_of_the_line
     assert [level for level, _ in headings(parse(text))] == [1, 2, 3, 3, 3, 4]
 
 
+@pytest.mark.parametrize(
+    ("language", "other"), [("en", "**🎯 Type**: Other"), ("zh", "**🎯 变更类型**：其他")]
+)
+def test_a_kind_of_change_without_a_name_is_called_other(language: Language, other: str) -> None:
+    for kind in ("", " ", "\u200b"):
+        one = entry(tier="low", analysis=Analysis(change_type=kind, summary=["one"]), model="m")
+
+        assert other in page(one, language=language)
+
+
 def test_the_points_behind_a_tier_can_be_shown_or_not() -> None:
     hidden = MarkdownRenderer("en", ZONE, show_reasons=False)
     one = entry(reasons=(Reason("title", 8, "feat"), Reason("size", 2, "185"), Reason("kind", 0, "doc 1/1")))
