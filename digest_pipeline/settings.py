@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from datetime import date, time
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -55,17 +55,15 @@ _NO_BRANCH = re.compile(r"\.\.|//|/\.|^\.|\.lock(/|$)|@\{|^@$")
 _SCP_URL = re.compile(r"(?:[\w.+-]+@)?(?P<host>[\w.-]+):(?P<path>(?!//|\\|:).+)")
 _HIDDEN_KEY = re.compile(r"(?i)key|token|secret|password|_env$")
 _USER_INFO = re.compile(r"(?s)^([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE)
-_QUERY = re.compile(r"(?s)\?.*")
+_QUERY = re.compile(r"(?s)([?#]).*")
 
 
 # --- what a value may be ---------------------------------------------------------------------------------
 
 
 _SCP_PASSWORD = re.compile(r"[^/@:]+:[^/@]+@")
-_TAKE_IT_OUT = (
-    "holds a password; take it out, put it into an environment variable and name that one "
-    'with token_env = "…"'
-)
+_NAME_IT = 'take it out, put the secret into an environment variable and name that one with {key} = "…"'
+_TAKE_IT_OUT = "holds a password; " + _NAME_IT.format(key="token_env")
 
 
 def _zone(value: object) -> object:
@@ -155,10 +153,12 @@ def _git_url(value: str) -> str:
     return value
 
 
-def _http_url(value: str) -> str:
+def _http_url(value: str, *, way_out: str) -> str:
     parts = _split(value)
     if parts.username is not None or parts.password is not None or ("@" in value and not _has_port(parts)):
-        raise ValueError("holds a user name or password; name a variable that holds the key instead")
+        raise ValueError(f"holds a user name or password; {way_out}")
+    if "?" in value or "#" in value:
+        raise ValueError(f"holds a query or a fragment, where keys travel; {way_out}")
     if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"[\s<>\"'()\\]", value):
         raise ValueError('must be an address that begins with "https://" or "http://"')
     if not _has_port(parts):
@@ -191,7 +191,9 @@ def _expand(path: str | Path) -> Path:
 
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 VariableName = Annotated[str, AfterValidator(_variable_name)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+ModelUrl = Annotated[str, AfterValidator(partial(_http_url, way_out=_NAME_IT.format(key="api_key_env")))]
+ApiUrl = Annotated[str, AfterValidator(partial(_http_url, way_out=_NAME_IT.format(key="token_env")))]
+WebUrl = Annotated[str, AfterValidator(partial(_http_url, way_out="take it out; links are made without it"))]
 
 
 class _Table(BaseModel):
@@ -223,9 +225,9 @@ class RepoSettings(_Table):
     url: Annotated[str, AfterValidator(_git_url)] | None = None
     branch: Annotated[str, AfterValidator(_branch_name)] | None = None
     source: Literal["git", "github"] = "git"
-    api_url: HttpUrl = "https://api.github.com"
+    api_url: ApiUrl = "https://api.github.com"
     token_env: VariableName | None = None
-    web_url: HttpUrl | None = None
+    web_url: WebUrl | None = None
     importance: ImportanceSettings = ImportanceSettings()
 
     @model_validator(mode="after")
@@ -259,7 +261,7 @@ class RepoSettings(_Table):
 class EndpointSettings(_Table):
     """An OpenAI-compatible endpoint: `[llm]`, and each `[[llm.fallback]]`."""
 
-    base_url: HttpUrl
+    base_url: ModelUrl
     model: Annotated[str, Field(min_length=1)]
     api_key_env: VariableName | None = None
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
@@ -547,7 +549,7 @@ def _show(location: tuple[int | str, ...], value: object) -> str:
     ):
         return "…"
     if isinstance(value, str) and str(location[-1]).endswith("url"):
-        value = _QUERY.sub("?***", _USER_INFO.sub(r"\1***@", value))
+        value = _QUERY.sub(r"\1***", _USER_INFO.sub(r"\1***@", value))
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - one line on a terminal
 

@@ -569,6 +569,36 @@ def test_a_password_in_any_other_address_is_refused_and_never_repeated(key: str)
         assert "swordfish" not in message
 
 
+@pytest.mark.parametrize("ending", [f"?api_key={SECRET}", f"#{SECRET}", f"/?k={SECRET}#x", "?", "#"])
+@pytest.mark.parametrize(
+    ("key", "way_out"),
+    [
+        ("base_url", 'api_key_env = "…"'),
+        ("fallback", 'api_key_env = "…"'),
+        ("api_url", 'token_env = "…"'),
+        ("web_url", "links are made without it"),
+    ],
+)
+def test_a_query_or_fragment_in_any_other_address_is_refused_and_never_repeated(
+    key: str, way_out: str, ending: str
+) -> None:
+    address = f"http://h/v1{ending}"
+    fallback = f'{LLM}[[llm.fallback]]\nmodel = "m"\nbase_url = "{address}"\n'
+    text = {
+        "base_url": f'{MINIMAL}[llm]\nmodel = "m"\nbase_url = "{address}"\n',
+        "fallback": MINIMAL + fallback,
+    }.get(key) or with_repo(f'{key} = "{address}"')
+
+    message = refusal(text)
+
+    assert len(message.splitlines()) == 1
+    assert "holds a query or a fragment, where keys travel; take it out" in message
+    assert way_out in message
+    assert '"http://h/v1' in message
+    assert "swordfish" not in message
+    assert "api_key=" not in message
+
+
 @pytest.mark.parametrize(
     "secret",
     [

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -95,14 +96,18 @@ def _analyst(settings: Settings) -> str:
         return "offline (no [llm] in the settings)"
     lines = []
     for config in endpoint_configs(settings.llm):
+        endpoint = f"{config.model} at {_place(config.base_url)}"
         problem = asyncio.run(probe_endpoint(config))
         if problem is not None:
-            raise DigestError(
-                f"{config.model} at {config.base_url} does not answer: {problem}; "
-                "check base_url, model and api_key_env"
-            )
-        lines.append(f"{config.model} at {config.base_url} answers")
+            raise DigestError(f"{endpoint} does not answer: {problem}; check base_url, model and api_key_env")
+        lines.append(f"{endpoint} answers")
     return "; ".join(lines)
+
+
+def _place(url: str) -> str:
+    """Host and path of `url`: what else may stand in an address is nothing for a screen."""
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[2] + parts.path
 
 
 def _history(settings: Settings) -> str:

@@ -10,7 +10,13 @@ import pytest
 from digest_pipeline_tests.fakes import openai_server
 from digest_pipeline_tests.fakes.listener import Listener
 from digest_pipeline_tests.fakes.openai_server import OpenAIServer
-from digest_pipeline_tests.fakes.project import DEAD_URL, Project, assert_no_traceback, local
+from digest_pipeline_tests.fakes.project import (
+    DEAD_URL,
+    Project,
+    assert_no_traceback,
+    assert_refused,
+    local,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,9 +95,24 @@ def test_an_endpoint_is_asked_one_real_question(
         ]
         server.default = lambda _: openai_server.error(401, "wrong key: sk-very-secret-indeed")
         refused = project.digest("doctor")
+    assert f"✓ analyst: fake at {server.url.removeprefix('http://')} answers" in ran.lines
     assert refused.code == 1
+    assert f"✗ analyst: fake at {server.url.removeprefix('http://')} does not answer: " in refused.out
     assert "api_key_env" in refused.out
     assert "sk-very-secret-indeed" not in ran.said + refused.said
+
+
+def test_a_key_in_the_address_is_refused_before_anything_is_asked_and_never_shown(
+    project: Project, engine: Path
+) -> None:
+    with OpenAIServer() as server:
+        project.configure(
+            local("ada/engine", engine), llm={"base_url": f"{server.url}?api_key=sWordfish", "model": "fake"}
+        )
+        ran = project.digest("doctor")
+        assert server.requests == []
+    assert_refused(ran, 2, "llm.base_url", "api_key_env", most_lines=1)
+    assert "sWordfish" not in ran.said
 
 
 def test_quiet_keeps_the_results(made: Project) -> None:
