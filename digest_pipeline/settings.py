@@ -9,6 +9,7 @@ import tomllib
 from datetime import date, time
 from functools import cache, partial
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
@@ -23,6 +24,8 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -269,6 +272,7 @@ class EndpointSettings(_Table):
     max_output_tokens: Annotated[int, Field(ge=256)] = 8192
     timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    probe_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 30
 
 
 class PriceSettings(_Table):
@@ -288,10 +292,20 @@ class BudgetSettings(_Table):
 class LlmSettings(EndpointSettings):
     """`[llm]`: the endpoint that is asked first, what it costs, and where to turn when it fails."""
 
-    probe_minutes: Annotated[float, Field(gt=0, le=24 * 60)] = 30
     fallback: tuple[EndpointSettings, ...] = ()
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
     budget: BudgetSettings | None = None
+
+    @field_validator("fallback")
+    @classmethod
+    def _is_probed_like_the_first(
+        cls, value: tuple[EndpointSettings, ...], info: ValidationInfo
+    ) -> tuple[EndpointSettings, ...]:
+        own = info.data.get("probe_minutes", 30)
+        return tuple(
+            one if "probe_minutes" in one.model_fields_set else one.model_copy(update={"probe_minutes": own})
+            for one in value
+        )
 
     @model_validator(mode="after")
     def _can_count_what_it_spends(self) -> Self:
@@ -573,8 +587,9 @@ _TABLES: Mapping[str, type[BaseModel]] = {
 
 
 def _suggest(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
-    for part in location[:-1]:
-        model = _TABLES.get(str(part), model)
+    for before, part in pairwise(("", *location[:-1])):
+        if before != "prices":  # a model may be called like a table
+            model = _TABLES.get(str(part), model)
     known = sorted({*model.model_fields, *(("profile",) if model is Profile else ())})
     close = difflib.get_close_matches(str(location[-1]), known, n=1)
     meant = f'did you mean "{close[0]}"? ' if close else ""

@@ -12,10 +12,14 @@ import pytest
 import typer
 
 from digest_pipeline.cli.app import app
+from digest_pipeline.errors import ConfigurationError
 from digest_pipeline.settings import (
     AlarmSettings,
+    BudgetSettings,
+    EndpointSettings,
     ImportanceSettings,
     LlmSettings,
+    PriceSettings,
     ReportSettings,
     RepoSettings,
     Settings,
@@ -38,6 +42,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "repos": RepoSettings,
     "importance": ImportanceSettings,
     "llm": LlmSettings,
+    "llm.fallback": EndpointSettings,
+    "llm.prices": PriceSettings,
+    "llm.budget": BudgetSettings,
     "alarm": AlarmSettings,
     "report": ReportSettings,
 }
@@ -105,11 +112,37 @@ def test_the_options_of_all_commands_are_documented(option: str) -> None:
 
 
 @pytest.mark.parametrize(("table", "key"), KEYS, ids=[f"{table}.{key}".strip(".") for table, key in KEYS])
-def test_every_setting_is_documented(table: str, key: str) -> None:
+def test_every_setting_is_documented_under_its_table(table: str, key: str) -> None:
     settings = (TOP / "docs/settings.md").read_text(encoding="utf-8")
-    assert re.search(rf"(?<![\w-]){key}(?![\w-])", settings), (
+    sections = dict(re.findall(r"^## (.+)\n([\s\S]+?)(?=^## |\Z)", settings, re.MULTILINE))
+    heading = {"": "At the top", "repos": "`[[repos]]`"}.get(table, f"`[{table.partition('.')[0]}]`")
+    of_its_own = f"`[{key}]`" in sections or f"`[[{key}]]`" in sections
+    # In code, as a row of a table, or as a table of the file.
+    named = rf"(?:^{key} +=|`{key}`|\[\[?{table}\.{key}[\].])"
+    assert re.search(named, sections[heading], re.MULTILINE) or (not table and of_its_own), (
         f"docs/settings.md says nothing of {table}.{key}"
     )
+
+
+def test_a_mistake_looks_as_the_page_shows_it() -> None:
+    settings = (TOP / "docs/settings.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"^\$ digest doctor --config bad\.toml\n([\s\S]+?)^```$", settings, re.MULTILINE)
+    text = """
+        timezone = "Asia/Shangai"
+        lang = "zh"
+        [[repos]]
+        name = "ai-dynamo/dynamo"
+        url = "https://github.com/ai-dynamo/dynamo.git"
+        [llm]
+        base_url = "http://127.0.0.1:8000/v1"
+        model = "some-model"
+        concurrency = 0
+    """
+
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.parse(text, file=Path("bad.toml"))
+
+    assert [f"digest: {line}" for line in str(caught.value).splitlines()] == shown.splitlines()
 
 
 @pytest.mark.parametrize("question", names("queries"))

@@ -13,16 +13,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest_pipeline.domain.importance import (
+    Kind,
+    KindRule,
+    MessageRule,
+    Profile,
+    Step,
+    Thresholds,
+    TitleRule,
+)
 from digest_pipeline.errors import ConfigurationError
-from digest_pipeline.settings import RepoSettings, Settings, derive_web_url, find_file
+from digest_pipeline.settings import (
+    AlarmSettings,
+    BudgetSettings,
+    EndpointSettings,
+    LlmSettings,
+    PriceSettings,
+    ReportSettings,
+    RepoSettings,
+    Settings,
+    derive_web_url,
+    find_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pydantic import BaseModel
 
 FILE = Path("/somewhere/digest.toml")
 REPO = '[[repos]]\nname = "owner/name"\nurl = "https://github.com/owner/name.git"\n'
 MINIMAL = f"first_day = 2026-01-06\n{REPO}"
 LLM = '[llm]\nbase_url = "http://127.0.0.1:8000/v1"\nmodel = "some-model"\n'
+FALLBACK = '[[llm.fallback]]\nbase_url = "http://127.0.0.1:8001/v1"\nmodel = "another-model"\n'
 SECRET = "s3cr3t-Hunter2-swordfish"  # noqa: S105 - a bait
 
 FULL = """
@@ -366,6 +389,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, damage: Callable[[P
         (MINIMAL + LLM + "context_tokens = 5\n", ["llm.context_tokens = 5", "2048"]),
         (MINIMAL + LLM + "timeout_seconds = -1\n", ["llm.timeout_seconds = -1", "greater than 0"]),
         (MINIMAL + LLM + "attempts = 99\n", ["llm.attempts = 99", "10"]),
+        (MINIMAL + LLM + "probe_minutes = 0\n", ["llm.probe_minutes = 0", "or equal to 1"]),
+        (MINIMAL + LLM + "probe_minutes = 0\n" + FALLBACK, ["llm.probe_minutes = 0", "or equal to 1"]),
+        (
+            MINIMAL + LLM + FALLBACK + "probe_minutes = 1441\n",
+            ["llm.fallback[0].probe_minutes = 1441", "1440"],
+        ),
         (MINIMAL + '[report]\nshow_reasons = "maybe"\n', ['report.show_reasons = "maybe"', "boolean"]),
     ],
 )
@@ -455,6 +484,56 @@ def test_an_unknown_key_that_is_like_none_is_refused_with_all_that_are_allowed()
     message = refusal(with_repo("qqq = 1"))
 
     assert "repos[0].qqq: is no setting; allowed: api_url, branch, importance, name, source, " in message
+
+
+@pytest.mark.parametrize(
+    ("table", "model"),
+    [
+        ("[[repos]]", RepoSettings),
+        ("[llm]", LlmSettings),
+        ("[[llm.fallback]]", EndpointSettings),
+        ('[llm.prices."some-model"]', PriceSettings),
+        ('[llm.prices."report"]', PriceSettings),
+        ("[llm.budget]", BudgetSettings),
+        ("[alarm]", AlarmSettings),
+        ("[report]", ReportSettings),
+        ("[importance]", Profile),
+        ("[repos.importance]", Profile),
+        ("[importance.thresholds]", Thresholds),
+        ("[importance.title]", TitleRule),
+        ("[[importance.message]]", MessageRule),
+        ("[[importance.size]]", Step),
+        ("[[importance.files]]", Step),
+        ("[importance.kind]", KindRule),
+        ("[[importance.kind.kinds]]", Kind),
+    ],
+)
+def test_an_unknown_key_names_all_that_are_allowed_in_its_table(table: str, model: type[BaseModel]) -> None:
+    message = refusal(f"{MINIMAL}{table}\nzzzz = 1\n")
+
+    [line] = [line for line in message.splitlines() if "zzzz" in line]
+    allowed = sorted({*model.model_fields, *(["profile"] if model is Profile else [])})
+    assert f"zzzz: is no setting; allowed: {', '.join(allowed)}" in line
+
+
+def test_an_unknown_key_at_the_top_names_all_that_are_allowed() -> None:
+    message = refusal(f"zzzz = 1\n{MINIMAL}")
+
+    assert f"zzzz: is no setting; allowed: {', '.join(sorted(Settings.model_fields))}" in message
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [("", "", (30, 30)), ("probe_minutes = 5\n", "", (5, 5)), ("", "probe_minutes = 90\n", (30, 90))],
+)
+def test_each_endpoint_is_probed_at_its_own_pace_else_at_that_of_the_first(
+    first: str, second: str, expected: tuple[int, int]
+) -> None:
+    llm = parse(MINIMAL + LLM + first + FALLBACK + second).llm
+
+    assert llm is not None
+    assert (llm.probe_minutes, llm.fallback[0].probe_minutes) == expected
+    assert type(llm.probe_minutes) is int
 
 
 @pytest.mark.parametrize(

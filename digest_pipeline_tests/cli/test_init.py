@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import tomllib
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from digest_pipeline.settings import ImportanceSettings, LlmSettings, ReportSettings, RepoSettings, Settings
+from digest_pipeline.settings import (
+    AlarmSettings,
+    BudgetSettings,
+    EndpointSettings,
+    ImportanceSettings,
+    LlmSettings,
+    PriceSettings,
+    ReportSettings,
+    RepoSettings,
+    Settings,
+)
 from digest_pipeline_tests.fakes.project import Project, assert_refused
 
 if TYPE_CHECKING:
@@ -60,6 +70,15 @@ def test_a_place_that_cannot_be_written_is_said(project: Project) -> None:
     assert_refused(ran, 2, "file/digest.toml cannot be written", most_lines=1)
 
 
+def uncommented(text: str) -> dict[str, Any]:
+    """What the file would say with every setting taken out of its comment."""
+    whole = [
+        line[2:] if line.startswith("# ") and (" = " in line or line.startswith("# [")) else line
+        for line in text.splitlines()
+    ]
+    return tomllib.loads("\n".join(line for line in whole if line != "# "))
+
+
 @pytest.mark.parametrize(
     ("table", "model"),
     [
@@ -67,29 +86,37 @@ def test_a_place_that_cannot_be_written_is_said(project: Project) -> None:
         ("repos", RepoSettings),
         ("importance", ImportanceSettings),
         ("llm", LlmSettings),
+        ("llm.prices", PriceSettings),
+        ("llm.budget", BudgetSettings),
+        ("alarm", AlarmSettings),
         ("report", ReportSettings),
     ],
 )
-def test_every_setting_stands_in_it(project: Project, table: str, model: type[BaseModel]) -> None:
+def test_every_setting_stands_in_its_table(project: Project, table: str, model: type[BaseModel]) -> None:
     project.digest("init", "--quiet")
     text = project.file.read_text(encoding="utf-8")
-    for name in model.model_fields:
-        written = (
-            f"[{name}]" in text
-            or f"[{table}.{name}" in text
-            or any(line.lstrip("# ").startswith(name) for line in text.splitlines())
-        )
-        assert written, f"{table}.{name} is not in the file that digest init writes"
+    found: Any = uncommented(text)
+    for part in filter(None, table.split(".")):
+        found = found[part]
+    if table == "repos":
+        [found] = found
+    if table == "llm.prices":
+        found = found["some-model"]
+    missing = [name for name in model.model_fields if name not in found and f"[{table}.{name}]" not in text]
+    assert missing == [], f"[{table}] lacks them in the file that digest init writes"
+
+
+def test_further_endpoints_say_that_their_keys_are_those_of_the_first(project: Project) -> None:
+    project.digest("init", "--quiet")
+    text = project.file.read_text(encoding="utf-8")
+    [line] = [line for line in text.splitlines() if "[[llm.fallback]]" in line]
+    assert "keys as in [llm]" in line
+    assert set(EndpointSettings.model_fields) <= set(uncommented(text)["llm"])
 
 
 def test_what_is_commented_out_holds_as_well(project: Project) -> None:
     project.digest("init", "--quiet")
-    lines = project.file.read_text(encoding="utf-8").splitlines()
-    whole = [
-        line[2:] if line.startswith("# ") and (" = " in line or line.startswith("# [")) else line
-        for line in lines
-    ]
-    raw = tomllib.loads("\n".join(line for line in whole if line != "# "))
-    settings = Settings.model_validate(raw)
+    settings = Settings.model_validate(uncommented(project.file.read_text(encoding="utf-8")))
     assert settings.llm is not None
     assert settings.llm.api_key_env == "LLM_API_KEY"
+    assert [endpoint.model for endpoint in settings.llm.fallback] == ["another-model"]
