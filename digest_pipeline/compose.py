@@ -133,7 +133,7 @@ def endpoint_configs(llm: LlmSettings, environ: Mapping[str, str] = os.environ) 
             max_output_tokens=one.max_output_tokens,
             timeout_seconds=one.timeout_seconds,
             attempts=one.attempts,
-            probe_every=timedelta(minutes=llm.probe_minutes),
+            probe_every=timedelta(minutes=one.probe_minutes),
             number=1 + sum(_same_model(one, before) for _, before in named[:position]),
         )
         for position, (key, one) in enumerate(named)

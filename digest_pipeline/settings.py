@@ -272,7 +272,7 @@ class EndpointSettings(_Table):
     max_output_tokens: Annotated[int, Field(ge=256)] = 8192
     timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
-    probe_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 30
+    probe_minutes: Annotated[float, Field(gt=0, le=24 * 60)] = 30
 
 
 class PriceSettings(_Table):
