@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, timedelta
 from importlib import import_module
 from threading import Thread
@@ -19,7 +21,8 @@ from digest_pipeline.sources.network import ca_bundle
 from digest_pipeline.store.history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import Future
     from datetime import datetime
     from pathlib import Path
 
@@ -62,6 +65,13 @@ def open_pipeline(
         open_messenger=open_messenger,
     )
     return Pipeline(workbench)
+
+
+@contextmanager
+def opening(settings: Settings, *, progress: Progress = lambda *_: None) -> Iterator[Future[Pipeline]]:
+    """The pipeline, opened in a thread: DuckDB checks its extensions while the caller loads Dagster."""
+    with ThreadPoolExecutor(1, thread_name_prefix="open") as thread:
+        yield thread.submit(open_pipeline, settings, progress=progress)
 
 
 def open_source(repo: RepoSettings, data_dir: Path, environ: Mapping[str, str] = os.environ) -> Source:

@@ -25,15 +25,17 @@ def heal(
     """
     del quiet, verbose
     from digest_pipeline.cli.run import chosen_days, progress_bar, report
-    from digest_pipeline.orchestration.runs import heal as heal_days
+    from digest_pipeline.compose import opening
     from digest_pipeline.pipeline import utc_now
 
     settings = Settings.load(config)
     days = chosen_days(
         settings, day=None, first=first or settings.first_day.isoformat(), last=last, now=utc_now()
     )
-    with progress_bar() as bar:
-        outcome = heal_days(settings, days[0], days[-1], progress=bar)
+    with progress_bar() as bar, opening(settings, progress=bar) as opened:
+        from digest_pipeline.orchestration.runs import heal as heal_days
+
+        outcome = heal_days(opened.result(), days[0], days[-1])
     report(outcome)
     if not outcome.paths and not outcome.failures:
         say("nothing to heal")

@@ -101,10 +101,12 @@ def make(
     settings: Settings, repos: Sequence[str], days: Sequence[date], *, today: bool = False
 ) -> RunOutcome:
     """Make the days, with a progress bar where a person looks on."""
-    from digest_pipeline.orchestration.runs import run_days
+    from digest_pipeline.compose import opening
 
-    with progress_bar() as bar:
-        return run_days(settings, repos, days, progress=bar, today=today)
+    with progress_bar() as bar, opening(settings, progress=bar) as opened:
+        from digest_pipeline.orchestration.runs import run_days
+
+        return run_days(opened.result(), repos, days, today=today)
 
 
 def report(outcome: RunOutcome) -> None:

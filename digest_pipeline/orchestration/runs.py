@@ -9,7 +9,6 @@ from typing import Any, Self
 
 import dagster as dg
 
-from digest_pipeline.compose import open_pipeline
 from digest_pipeline.domain.day import days_between
 from digest_pipeline.domain.due import DigestState, due_digests
 from digest_pipeline.domain.healing import missing_days
@@ -27,7 +26,7 @@ from digest_pipeline.orchestration.partitions import (
     partition_key,
     range_tags,
 )
-from digest_pipeline.pipeline import Pipeline, Progress, digest_path, report_path, utc_now
+from digest_pipeline.pipeline import Pipeline, digest_path, report_path, utc_now
 from digest_pipeline.settings import Settings
 
 _SILENT: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -84,21 +83,14 @@ def _line(repo: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def run_days(
-    settings: Settings,
-    repos: Sequence[str],
-    days: Sequence[date],
-    *,
-    progress: Progress = lambda *_: None,
-    today: bool = False,
+    pipeline: Pipeline, repos: Sequence[str], days: Sequence[date], *, today: bool = False
 ) -> RunOutcome:
     """Materialise every asset of `repos` for `days` (consecutive, oldest first), then the digests.
 
-    Those of stored days too that the branch has changed since, and that the runs therefore made again.
-
-    The history is opened first: what is wrong with it is raised here, as StoreError or ConfigurationError.
-    What a repo could not do is in the outcome, and costs the others nothing.
+    Those of stored days too that the branch has changed since, and that the runs therefore made again. The
+    pipeline is closed in the end. What a repo could not do is in the outcome, and costs the others nothing.
     """
-    with _Session.open(settings, progress=progress, today=today) as session:
+    with _Session.open(pipeline, today=today) as session:
         made = session.repo_days(repos, days)
         days_of = by_repo(made)
         for repo in repos:
@@ -109,13 +101,14 @@ def run_days(
     return session.outcome
 
 
-def heal(settings: Settings, first: date, last: date, *, progress: Progress = lambda *_: None) -> RunOutcome:
+def heal(pipeline: Pipeline, first: date, last: date) -> RunOutcome:
     """Do now, in this process, what the sensors would ask for: missing days, analyses that wait, stale digests.
 
     Analyses that only a person can bring on are asked for too: a person is asking.
     """
-    with _Session.open(settings, progress=progress) as session:
-        history, now = session.pipeline.history, utc_now()
+    settings = pipeline.settings
+    with _Session.open(pipeline) as session:
+        history, now = pipeline.history, utc_now()
         names = [repo.name for repo in settings.repos]
         where = {"first": first, "last": last}
         asked = {
@@ -155,9 +148,9 @@ class _Session:
 
     @classmethod
     @contextmanager
-    def open(cls, settings: Settings, *, progress: Progress, today: bool = False) -> Iterator[Self]:
+    def open(cls, pipeline: Pipeline, *, today: bool = False) -> Iterator[Self]:
         """Opened, and runs that a killed process left behind are marked as failed."""
-        pipeline = open_pipeline(settings, progress=progress)
+        settings = pipeline.settings
         with (
             closing(pipeline),
             open_instance(settings.data_dir, capture_output=False) as instance,

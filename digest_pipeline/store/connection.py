@@ -59,15 +59,14 @@ def connect(
 
 
 def prepare(
-    data_dir: Path, *, timezone: ZoneInfo | None = None, memory: str = "1GB"
+    data_dir: Path, *, timezone: ZoneInfo | None = None, memory: str = "1GB", threads: int | None = None
 ) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection that can attach the history in `data_dir`. Raises StoreError.
 
     Most of the time goes into checking the extensions' signatures.
     """
     with _translated(data_dir):
-        threads = min(4, os.cpu_count() or 2)
-        connection = duckdb.connect(":memory:", config={"threads": threads})
+        connection = duckdb.connect(":memory:", config={"threads": threads or min(4, os.cpu_count() or 2)})
         for line in load_statements():
             connection.execute(line)
         connection.execute(f"SET memory_limit = '{memory}'")
