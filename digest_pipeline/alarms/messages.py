@@ -35,7 +35,8 @@ def message_of(alarm: Alarm, language: Language, timezone: ZoneInfo) -> Message:
         return Message(*_filled((of_kind["title"], body), values))
     values["duration"] = _duration(alarm.resolved_at - alarm.raised_at, texts["duration"])
     body = "\n".join((texts["frame"]["was"], texts["frame"]["lasted"]))
-    return Message(*_filled((of_kind["over"], body), values), is_good=True)
+    title = texts["frame"]["unused"] if alarm.ending == "unused" else of_kind["over"]
+    return Message(*_filled((title, body), values), is_good=True)
 
 
 def trial_message(language: Language) -> Message:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections import Counter
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,30 +42,20 @@ def status(
     from digest_pipeline.domain.state import repo_states
     from digest_pipeline.pipeline import utc_now
     from digest_pipeline.pipeline.alarm import open_alarms
-    from digest_pipeline.store.history import check_files, has_history, read_once
 
     settings = Settings.load(config)
     last = yesterday(utc_now(), settings.timezone)
-    rows: list[dict[str, Any]] = []
-    digests: list[dict[str, Any]] = []
-    endpoints: list[dict[str, Any]] = []
-    alarms: list[dict[str, Any]] = []
-    if has_history(settings.data_dir):
-        check_files(settings.data_dir)
-        where = {"first": settings.first_day, "last": last, "language": settings.language}
-        rows = read_once(settings.data_dir, "pipeline/status", {"language": settings.language})
-        digests = read_once(settings.data_dir, "pipeline/digest_states", where)
-        endpoints = read_once(settings.data_dir, "pipeline/endpoints", {})
-        alarms = open_alarms(settings.data_dir)
-    states = repo_states(rows, [repo.name for repo in settings.repos], settings.first_day, last)
+    stored = _stored(settings, last)
+    alarms = open_alarms(settings.data_dir, settings.timezone)
+    states = repo_states(stored.days, [repo.name for repo in settings.repos], settings.first_day, last)
     problems = [problem for state in states for problem in _problems(state)]
-    problems += _page_problems(settings, rows, digests)
-    problems += [_endpoint_problem(settings, row) for row in endpoints if not row["is_up"]]
+    problems += _page_problems(settings, stored)
+    problems += [_endpoint_problem(settings, row) for row in stored.endpoints if not row["is_up"]]
     if as_json:
         result_line(
             json.dumps(
                 _as_json(settings, last, states, problems, alarms)
-                | {"endpoints": _endpoints_as_json(settings, endpoints)},
+                | {"endpoints": _endpoints_as_json(settings, stored.endpoints)},
                 ensure_ascii=False,
                 indent=2,
                 default=str,
@@ -78,11 +69,47 @@ def status(
         raise typer.Exit(1)
 
 
+@dataclass
+class _Stored:
+    """What the history says: of days, of digests, and of the endpoints that the settings name, in their order."""
+
+    days: list[dict[str, Any]] = field(default_factory=list)
+    digests: list[dict[str, Any]] = field(default_factory=list)
+    endpoints: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _stored(settings: Settings, last: date) -> _Stored:
+    from digest_pipeline.domain.healing import Waiting, next_tries
+    from digest_pipeline.pipeline import utc_now
+    from digest_pipeline.pipeline.endpoints import endpoints_in_use, named_endpoints
+    from digest_pipeline.store.history import check_files, has_history, reading
+
+    if not has_history(settings.data_dir):
+        return _Stored()
+    check_files(settings.data_dir)
+    where = {"first": settings.first_day, "last": last, "language": settings.language}
+    with reading(settings.data_dir, settings.timezone) as read:
+        days = read("pipeline/status", {"language": settings.language})
+        unfinished = {
+            (row["repo"], row["day"]) for row in read("pipeline/asked_days", where) if row["is_unfinished"]
+        }
+        waiting = [Waiting(**row) for row in read("pipeline/waiting", where)]
+        digests = read("pipeline/digest_states", where)
+        known = read("pipeline/endpoints", {})
+    tries = next_tries(waiting, endpoints_in_use(settings, known, now=utc_now()))
+    for row in days:
+        if row["state"] == "made" and (row["repo"], row["day"]) in unfinished:
+            row["state"] = "unfinished"
+        row["next_retry"] = _local(settings, tries.get((row["repo"], row["day"])))
+    by_name = {(row["endpoint"], row["model"]): row for row in known}
+    named = dict.fromkeys(named_endpoints(settings))
+    return _Stored(days, digests, [by_name[name] for name in named if name in by_name])
+
+
 def alarm_line(alarm: Mapping[str, Any]) -> str:
     """An open alarm on one line, without what a terminal would act on."""
-    text = (
-        f"{alarm['kind']} {alarm['subject']}: {alarm['detail']} (since {alarm['raised_at']:%Y-%m-%d %H:%M%z})"
-    )
+    since = alarm["raised_at"].isoformat(sep=" ", timespec="minutes")
+    text = f"{alarm['kind']} {alarm['subject']}: {alarm['detail']} (since {since})"
     return "".join(character if character.isprintable() else " " for character in text)
 
 
@@ -97,11 +124,16 @@ def _problems(state: RepoState) -> list[str]:
         reason = str(failed[-1]["error"]).removeprefix(f"{state.repo}: ")
         days = _spans([row["day"] for row in failed])
         problems.append(f"{state.repo}: {counted(len(failed), 'day')} could not be read: {days} ({reason})")
-    unfinished = [row["day"] for row in state.days("unfinished")]
-    if unfinished:
-        problems.append(
-            f"{state.repo}: {counted(len(unfinished), 'day')} without a report: {_spans(unfinished)}"
-        )
+    unfinished = state.days("unfinished")
+    none = [row["day"] for row in unfinished if row["report"] is None]
+    older = [row["day"] for row in unfinished if row["report"] is not None]
+    problems += [
+        f"{state.repo}: {counted(len(found), 'day')} {words}: {_spans(found)}"
+        for words, found in (("without a report", none), ("whose report is older than its commits", older))
+        if found
+    ]
+    if not_asked := state.count("not_asked"):
+        problems.append(f"{state.repo}: {counted(not_asked, 'commit')} without an analysis, nobody was asked")
     numbers = {column: state.count(column) for column in ("failed", "deferred")}
     return problems + [
         f"{state.repo}: {counted(count, 'analysis', 'analyses')} {column}"
@@ -110,12 +142,11 @@ def _problems(state: RepoState) -> list[str]:
     ]
 
 
-def _page_problems(
-    settings: Settings, rows: Sequence[dict[str, Any]], digests: Sequence[dict[str, Any]]
-) -> list[str]:
+def _page_problems(settings: Settings, stored: _Stored) -> list[str]:
     """What is wrong with digests, and with pages as files; `digest run` of these days mends both."""
     from digest_pipeline.pipeline import digest_path
 
+    rows, digests = stored.days, stored.digests
     none = [row["day"] for row in digests if row["made_from"] is None]
     stale = [row["day"] for row in digests if row["made_from"] not in {None, row["inputs"]}]
     pages = [(row["day"], row["report"]) for row in rows if row["report"] is not None]
@@ -155,7 +186,7 @@ def _as_json(
             for state in states
         ],
         "problems": list(problems),
-        "alarms": [dict(alarm) for alarm in alarms],
+        "alarms": [{**alarm, "raised_at": _local(settings, alarm["raised_at"])} for alarm in alarms],
         "healthy": not problems and not alarms,
     }
 
@@ -171,7 +202,7 @@ def _day_as_json(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _endpoints_as_json(settings: Settings, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each endpoint that was ever asked: whether it is up, since when, when it is probed next."""
+    """Each endpoint that the settings name and that was ever asked: whether it is up, since when, its next probe."""
     return [
         {
             "endpoint": row["endpoint"],

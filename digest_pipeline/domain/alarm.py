@@ -5,22 +5,38 @@ An alarm is one outage: it is raised once and is over once, whoever looks and ho
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
+from digest_pipeline.domain.day import yesterday
+from digest_pipeline.domain.healing import TRY_AGAIN
 from digest_pipeline.domain.state import spans
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import date, datetime
+    from zoneinfo import ZoneInfo
 
 Kind = Literal["repo", "endpoint", "coverage", "run"]
 """A repo's days could not be read; an endpoint is down; less than 90 % of a day is analysed; a run failed."""
 
+Ending = Literal["unused", "aged"]
+"""Why an alarm was closed, where its trouble did not end: the settings no longer name what it is about; it is still
+so, and too old to be told."""
+
 COVERAGE_DAYS = 14
-"""So many days back a day counts for `coverage`, yesterday being the first."""
+"""So many days back a day counts for `coverage`, yesterday being the first; so long its page counts as new."""
+
+ENOUGH = 0.9
+"""This share of a day's commits has to be analysed."""
+
+_GRACE = timedelta(hours=1)
+"""So long after it was read a day that no run has in its hands may be without a page."""
+
+QUIET = timedelta(days=1)
+"""So long after its newest failure a job is over it, where another job did the same and more since."""
 
 CLAIM = timedelta(minutes=5)
 """Longer than a message takes to be sent: a claim that is older is that of a process that died."""
@@ -57,17 +73,56 @@ class Alarm:
     claimed_at: datetime | None = None
     told_at: datetime | None = None
     over_told_at: datetime | None = None
+    ending: Ending | None = None
 
     def is_due(self, now: datetime) -> bool:
         """Whether a message about it is to be sent: nobody was told yet, and nobody is about to.
 
-        Of an alarm that was over before anybody could be told, nobody has to hear.
+        Of an alarm that was over before anybody could be told, nobody has to hear; of one that is still so
+        neither.
         """
+        if self.ending == "aged":
+            return False
         if self.claimed_at is not None and self.claimed_at > now - CLAIM:
             return False
         if self.resolved_at is None:
             return self.told_at is None
         return self.told_at is not None and self.over_told_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a repo's day is analysed, by its page, or by what is stored where that is unfinished.
+
+    `seen_at` is when the page was rendered, or the day was read.
+    """
+
+    repo: str
+    day: date
+    commits: int
+    analysed: int
+    seen_at: datetime
+    is_unfinished: bool = False
+    has_page: bool = True
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is less than it has to be."""
+        return self.analysed < ENOUGH * self.commits
+
+    def is_recent(self, now: datetime, timezone: ZoneInfo) -> bool:
+        """Whether the day, or what is known of it, is of the last COVERAGE_DAYS days."""
+        oldest = yesterday(now, timezone) - timedelta(days=COVERAGE_DAYS - 1)
+        return self.day >= oldest or self.seen_at >= now - timedelta(days=COVERAGE_DAYS)
+
+    def is_settled(self, runs: Runs, now: datetime) -> bool:
+        """Whether no run is still about to make it; while one is, commits are there before their analyses."""
+        if not self.is_unfinished or self.seen_at <= now - TRY_AGAIN:
+            return True
+        # A day that has a page and changed may be in the hands of a run that does not name it.
+        if self.has_page or runs.in_flight is None or (self.repo, self.day) in runs.in_flight:
+            return False
+        return self.seen_at <= now - _GRACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +132,22 @@ class RunFailure:
     job: str
     ended_at: datetime
     reasons: tuple[str, ...]
+    began_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What was seen of runs: failures that nobody looked at before, and when each job's newest success began."""
+    """What was seen of runs: failures that nobody looked at before, and when each job's newest success began.
+
+    `failed` is when each job last failed, `does_more` which other jobs do all that a job does. `in_flight` are the
+    repos' days that runs have in their hands, None where nobody looked.
+    """
 
     failures: tuple[RunFailure, ...] = ()
     succeeded: Mapping[str, datetime] = field(default_factory=dict)
+    failed: Mapping[str, datetime] = field(default_factory=dict)
+    does_more: Mapping[str, Collection[str]] = field(default_factory=dict)
+    in_flight: Collection[tuple[str, date]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +169,54 @@ def troubles_of(rows: Iterable[Mapping[str, Any]]) -> list[Trouble]:
     return found
 
 
+def coverage_troubles(
+    days: Iterable[Coverage], alarms: Iterable[Alarm], runs: Runs, *, now: datetime, timezone: ZoneInfo
+) -> list[Trouble]:
+    """The repos of whose recent days too few commits are analysed.
+
+    One is raised for days that are settled. One that is open goes on while a run is at them: a try is no end.
+    """
+    still_open = {
+        alarm.subject: alarm for alarm in alarms if alarm.kind == "coverage" and alarm.resolved_at is None
+    }
+    found = []
+    short = sorted(
+        (one for one in days if one.is_short and one.is_recent(now, timezone)),
+        key=lambda one: (one.repo, one.day),
+    )
+    for repo, group in groupby(short, key=lambda one: one.repo):
+        settled = [one for one in group if one.is_settled(runs, now)]
+        if settled:
+            detail = _listed([f"{one.day} {one.analysed}/{one.commits}" for one in settled])
+            found.append(Trouble("coverage", repo, detail))
+        elif repo in still_open:
+            found.append(Trouble("coverage", repo, still_open[repo].detail))
+    return found
+
+
 def run_troubles(runs: Runs, alarms: Iterable[Alarm], known: Collection[str], now: datetime) -> list[Trouble]:
     """The troubles with runs: open alarms whose job had no success since, and new failures likewise.
 
-    A failure all of whose reasons are `known`, as errors of repos that could not be read, is told as theirs.
+    A failure all of whose reasons are `known`, as errors of repos that could not be read, is told as theirs: but for
+    them, that run got through.
     """
+    theirs = [one for one in runs.failures if one.reasons and all(reason in known for reason in one.reasons)]
+    got_through = [(job, began) for job, began in runs.succeeded.items()]
+    got_through += [(one.job, one.began_at) for one in theirs if one.began_at is not None]
+    succeeded: dict[str, datetime] = {}
+    for job, began in got_through:
+        succeeded[job] = max(began, succeeded.get(job, began))
+    runs = replace(runs, succeeded=succeeded)
     found = {
         alarm.subject: Trouble("run", alarm.subject, alarm.detail, alarm.raised_at)
         for alarm in alarms
         if alarm.kind == "run"
         and alarm.resolved_at is None
         and not _has_succeeded(runs, alarm.subject, alarm.raised_at)
+        and not _was_covered(runs, alarm.subject, alarm.raised_at, now)
     }
     for failure in sorted(runs.failures, key=lambda failure: failure.ended_at):
-        if failure.reasons and all(reason in known for reason in failure.reasons):
+        if failure in theirs:
             continue
         if failure.job not in found and not _has_succeeded(runs, failure.job, failure.ended_at):
             detail = _short("; ".join(failure.reasons))
@@ -127,8 +224,40 @@ def run_troubles(runs: Runs, alarms: Iterable[Alarm], known: Collection[str], no
     return list(found.values())
 
 
-def compare(troubles: Iterable[Trouble], alarms: Iterable[Alarm]) -> Changes:
-    """What is new, over or going on, by kind and subject; alarms that are over already count for nothing."""
+def ending_of(
+    alarm: Alarm,
+    days: Iterable[Coverage],
+    *,
+    repos: Collection[str],
+    endpoints: Collection[str],
+    timezone: ZoneInfo,
+) -> Ending | None:
+    """Why an alarm is to be closed whose trouble is none any more; None where its trouble is over.
+
+    `repos` and `endpoints` are what the settings name, as alarms call them; `days` are all that are known.
+    """
+    match alarm.kind:
+        case "endpoint":
+            return None if alarm.subject in endpoints else "unused"
+        case "repo" | "coverage" if alarm.subject not in repos:
+            return "unused"
+        case "coverage":
+            its_own = (one for one in days if one.repo == alarm.subject)
+            is_so = any(one.is_short and one.is_recent(alarm.raised_at, timezone) for one in its_own)
+            return "aged" if is_so else None
+        case _:
+            return None
+
+
+def compare(
+    troubles: Iterable[Trouble],
+    alarms: Iterable[Alarm],
+    ending: Callable[[Alarm], Ending | None] = lambda _: None,
+) -> Changes:
+    """What is new, over or going on, by kind and subject; alarms that are over already count for nothing.
+
+    Those that are over carry what `ending` says of them.
+    """
     still_open = {(alarm.kind, alarm.subject): alarm for alarm in alarms if alarm.resolved_at is None}
     new, going_on = [], []
     for trouble in troubles:
@@ -137,7 +266,8 @@ def compare(troubles: Iterable[Trouble], alarms: Iterable[Alarm]) -> Changes:
             new.append(trouble)
         else:
             going_on.append((alarm, trouble))
-    return Changes(tuple(new), tuple(still_open.values()), tuple(going_on))
+    over = tuple(replace(alarm, ending=ending(alarm)) for alarm in still_open.values())
+    return Changes(tuple(new), over, tuple(going_on))
 
 
 def _has_succeeded(runs: Runs, job: str, since: datetime) -> bool:
@@ -146,9 +276,17 @@ def _has_succeeded(runs: Runs, job: str, since: datetime) -> bool:
     return began is not None and began > since
 
 
+def _was_covered(runs: Runs, job: str, since: datetime, now: datetime) -> bool:
+    """Whether what a job does was done since by a job that does more, and the job itself has not failed for long.
+
+    A job that only asks for what is left over has nothing to do, and no success, once that job did it.
+    """
+    failed = max(since, runs.failed.get(job, since))
+    was_done = any(_has_succeeded(runs, other, failed) for other in runs.does_more.get(job, ()))
+    return was_done and now - failed >= QUIET
+
+
 def _detail(kind: Kind, subject: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    if kind == "coverage":
-        return _listed([f"{row['day']} {row['analysed']}/{row['commits']}" for row in rows])
     error = " ".join(str(rows[-1]["error"] or "").split()).removeprefix(f"{subject}: ")
     if kind == "repo":
         return _short(f"{_listed(_spans([row['day'] for row in rows]))}: {error}")

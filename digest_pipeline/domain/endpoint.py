@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime, timedelta
 
     from digest_pipeline.domain.analysis import ErrorClass
@@ -28,6 +29,22 @@ class EndpointState:
     probed_at: datetime | None = None
     next_probe_at: datetime | None = None
     learned: str = "{}"
+
+
+def in_use(
+    named: Iterable[tuple[str, str]], known: Iterable[EndpointState], *, now: datetime
+) -> dict[tuple[str, str], EndpointState]:
+    """The state of each endpoint and model that the settings name, in their order.
+
+    One that was never asked is up since now. What is known of others is no matter any more.
+    """
+    states = {(state.endpoint, state.model): state for state in known}
+    return {pair: states.get(pair) or EndpointState(*pair, since=now) for pair in named}
+
+
+def subject_of(endpoint: str, model: str) -> str:
+    """What alarms call a model at its endpoint."""
+    return f"{model} ({endpoint})"
 
 
 def may_ask(state: EndpointState, *, now: datetime) -> Literal["ask", "probe", "wait"]:

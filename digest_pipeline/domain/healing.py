@@ -1,4 +1,4 @@
-"""What is to be asked for again: analyses whose time has come, days that were never made. Decisions over rows."""
+"""What is to be asked for again: analyses whose time has come, days that were not made. Decisions over rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from digest_pipeline.domain.endpoint import may_ask
-from digest_pipeline.domain.state import spans
+from digest_pipeline.domain.state import consecutive, counted, spans
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,13 +19,24 @@ if TYPE_CHECKING:
 MOST_DAYS = 93
 """So many days of repos go into one run: large enough for a backlog of weeks, small enough to be seen moving."""
 
-_UNREAD_AGAIN = timedelta(hours=6)
-"""A day that could not be read is asked for again after so long."""
+TRY_AGAIN = timedelta(hours=6)
+"""A day whose last try came to nothing is tried again after so long: its run is over by then, whatever befell it.
+
+That is how long a run of the daemon may last at most, by `dagster.yaml`.
+"""
+
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=15), timedelta(days=1)
+_MOST_VAIN = 24
+"""Eight rounds of three calls, after which no endpoint that is up is tried again by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A commit without an analysis; `retry_at` is None where only a person can help."""
+    """A commit without an analysis; `retry_at` is None where only a person can help.
+
+    `vain` counts the calls about it that an endpoint took and that brought nothing, `vain_at` is when the last one
+    went out. `endpoint` and `model` are whom it was to be asked of.
+    """
 
     repo: str
     day: date
@@ -36,11 +46,13 @@ class Waiting:
     attempts: int
     endpoint: str = ""
     model: str = ""
+    vain: int = 0
+    vain_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A run to ask for: days of one repo, or of several with the same days; `key` names the state that asks."""
+    """A run to ask for: days of one repo, or of several that follow each other; `key` names the state that asks."""
 
     repos: tuple[str, ...]
     first: date
@@ -56,16 +68,43 @@ class Decision:
     reason: str
 
 
-def is_due(one: Waiting, endpoints: Mapping[tuple[str, str], EndpointState], *, now: datetime) -> bool:
-    """Whether a commit may be asked about again by a run that nobody started by hand.
+def due_at(one: Waiting, endpoints: Mapping[tuple[str, str], EndpointState]) -> datetime | None:
+    """When a run that nobody started by hand may ask about a commit again; None where only a person can help.
 
-    What an outage kept from being asked waits for its endpoint, by the clock of its probes; all else for
-    its own time.
+    What an outage kept from being asked waits for the first of `endpoints`, those that the settings name, that is
+    up or due for its probe; all else waits for its own time. Where one is up and was of no use, while another is
+    still down, the waits between the tries grow.
     """
-    state = endpoints.get((one.endpoint, one.model))
-    if one.error_class == "outage" and state is not None:
-        return may_ask(state, now=now) != "wait"
-    return one.retry_at is not None and one.retry_at <= now
+    if one.error_class != "outage" or not endpoints:
+        return one.retry_at
+    moments = []
+    for state in endpoints.values():
+        if not state.is_up:
+            moments.append(state.next_probe_at or state.since)
+        elif one.vain_at is None:
+            moments.append(state.since)
+        elif one.vain < _MOST_VAIN:
+            wait = min(_FIRST_WAIT * 2**one.vain, _LONGEST_WAIT)
+            moments.append(max(state.since, one.vain_at + wait))
+    return min(moments, default=None)
+
+
+def next_tries(
+    waiting: Iterable[Waiting], endpoints: Mapping[tuple[str, str], EndpointState]
+) -> dict[tuple[str, date], datetime]:
+    """When the first commit of each repo's day may be asked about again; no entry where only a person can help."""
+    found: dict[tuple[str, date], datetime] = {}
+    for one in waiting:
+        if (at := due_at(one, endpoints)) is not None:
+            key = one.repo, one.day
+            found[key] = min(at, found.get(key, at))
+    return found
+
+
+def is_due(one: Waiting, endpoints: Mapping[tuple[str, str], EndpointState], *, now: datetime) -> bool:
+    """Whether the time of `due_at` has come."""
+    at = due_at(one, endpoints)
+    return at is not None and at <= now
 
 
 def due_analyses(
@@ -75,17 +114,21 @@ def due_analyses(
     in_flight: Collection[tuple[str, date]],
     now: datetime,
 ) -> Decision:
-    """What to ask about again. After an outage one day goes first, and the backlog once that was answered."""
+    """What to ask about again. After an outage one day goes first, and the backlog once that was answered.
+
+    `endpoints` are those that the settings name; one of them that is up takes the backlog at once.
+    """
     down = [state for state in endpoints.values() if not state.is_up]
+    is_dark = bool(down) and len(down) == len(endpoints)
     due = [one for one in waiting if is_due(one, endpoints, now=now)]
     free = [one for one in due if (one.repo, one.day) not in in_flight]
     if not due:
-        return Decision((), _why_none(waiting, down))
-    if len(free) < len(due) and down:
+        return Decision((), _why_none(waiting, endpoints, down if is_dark else ()))
+    if len(free) < len(due) and is_dark:
         return Decision((), "a run is already finding out whether the endpoint is back")
     if not free:
         return Decision((), "a run is already at what is due")
-    canary = [one for one in free if one.error_class == "outage" and _is_down(one, endpoints)]
+    canary = [one for one in free if one.error_class == "outage"] if is_dark else []
     if canary:
         newest = max(canary, key=lambda one: (one.day, one.repo))
         chosen = [one for one in canary if (one.repo, one.day) == (newest.repo, newest.day)]
@@ -107,49 +150,59 @@ def missing_days(
     in_flight: Collection[tuple[str, date]],
     now: datetime,
 ) -> Decision:
-    """The days that were never made, and those that could not be read some hours ago, in ranges.
+    """The days that were never made, and those whose last try came to nothing some hours ago, in ranges.
 
-    `known` has each repo's day that was asked for, with the time of the failure where its last reading failed.
+    `known` has each repo's day that was asked for; with the time of its last try where it could not be read, or
+    was read and got no further. `repos` are those of the settings, in their order: a range holds all that lie
+    between its first and its last.
     """
     groups: dict[tuple[date, date], list[str]] = {}
-    waiting = 0
+    under_way = 0
+    later: list[datetime] = []
     for repo in repos:
-        wanted = [day for day in days if _is_missing(known, repo, day, now)]
-        free = [day for day in wanted if (repo, day) not in in_flight]
-        waiting += len(wanted) - len(free)
+        free = []
+        for day in days:
+            tried_at = known.get((repo, day))
+            if (repo, day) in known and tried_at is None:
+                continue
+            if (repo, day) in in_flight:
+                under_way += 1
+            elif tried_at is not None and now - tried_at < TRY_AGAIN:
+                later.append(tried_at + TRY_AGAIN)
+            else:
+                free.append(day)
         for first, last in _ranges(free):
             groups.setdefault((first, last), []).append(repo)
     requests = [
         Request(tuple(names), first, last, _key("missing", names, first, last, now))
-        for (first, last), names in sorted(groups.items())
+        for (first, last), together in sorted(groups.items())
+        for names in consecutive(together, repos)
     ]
     if requests:
         return Decision(tuple(requests), "")
-    return Decision((), f"runs are at {waiting} missing days" if waiting else "no day is missing")
+    reasons = []
+    if under_way:
+        reasons.append(f"runs are at {under_way} missing days")
+    if later:
+        first_again = f"{min(later):%Y-%m-%d %H:%M %Z}"
+        reasons.append(
+            f"{counted(len(later), 'day')} could not be made, and waits for another try: from {first_again} on"
+        )
+    return Decision((), "; ".join(reasons) or "no day is missing")
 
 
-def _is_missing(
-    known: Mapping[tuple[str, date], datetime | None], repo: str, day: date, now: datetime
-) -> bool:
-    if (repo, day) not in known:
-        return True
-    failed_at = known[repo, day]
-    return failed_at is not None and now - failed_at >= _UNREAD_AGAIN
-
-
-def _is_down(one: Waiting, endpoints: Mapping[tuple[str, str], EndpointState]) -> bool:
-    state = endpoints.get((one.endpoint, one.model))
-    return state is not None and not state.is_up
-
-
-def _why_none(waiting: Sequence[Waiting], down: Sequence[EndpointState]) -> str:
+def _why_none(
+    waiting: Sequence[Waiting],
+    endpoints: Mapping[tuple[str, str], EndpointState],
+    down: Sequence[EndpointState],
+) -> str:
     if not waiting:
-        return "every commit has its analysis"
+        return "no commit waits to be asked about again"
     if down:
         state = min(down, key=lambda one: one.next_probe_at or one.since)
         at = f"{state.next_probe_at:%Y-%m-%d %H:%M %Z}" if state.next_probe_at else "the next run"
         return f"{state.endpoint} is down since {state.since:%Y-%m-%d %H:%M %Z}; it is probed next at {at}"
-    times = [one.retry_at for one in waiting if one.retry_at is not None]
+    times = next_tries(waiting, endpoints).values()
     if not times:
         return f"{len(waiting)} commits wait for a person: digest heal asks about them again"
     return f"{len(waiting)} commits wait; the first is due at {min(times):%Y-%m-%d %H:%M %Z}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from digest_pipeline.domain.day import days_between
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
 
@@ -48,6 +48,19 @@ def repo_states(
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun: `1 day`, `2 days`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def consecutive(chosen: Collection[str], configured: Sequence[str]) -> Iterator[list[str]]:
+    """`chosen` repos in the settings' order, grouped where they follow each other: what one range can hold."""
+    group: list[str] = []
+    for repo in configured:
+        if repo in chosen:
+            group.append(repo)
+        elif group:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def spans(days: Sequence[date]) -> list[tuple[date, date]]:

@@ -23,6 +23,7 @@ from digest_pipeline.orchestration.events import (
     log_asset_check_evaluations,
     log_materializations,
 )
+from digest_pipeline.orchestration.in_flight import repo_days_in_flight
 from digest_pipeline.orchestration.partitions import Partitions, by_repo, partition_key
 from digest_pipeline.pipeline import Pipeline, StepResult
 from digest_pipeline.settings import Settings
@@ -147,6 +148,11 @@ def _changed(
     except Exception:
         context.log.exception("unexpected, in %s: days that changed later were not looked for", repo)
         return []
+    if found:
+        # What another run is at, it makes as the branch stands.
+        names = [one.name for one in pipeline.settings.repos]
+        others = repo_days_in_flight(context.instance, names, in_line=False)
+        found = [day for day in found if (repo, day) not in others]
     if found:
         context.log.info(
             "%s changed since it was read, and is made again: %s", repo, ", ".join(map(str, found))

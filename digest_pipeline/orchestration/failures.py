@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -12,11 +13,12 @@ from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from digest_pipeline.domain.alarm import RunFailure, Runs
 from digest_pipeline.errors import DigestError
-from digest_pipeline.orchestration.jobs import DIGESTS, REPO_DAYS
+from digest_pipeline.orchestration.in_flight import repo_days_in_flight
+from digest_pipeline.orchestration.jobs import DIGESTS, DOES_MORE, REPO_DAYS
 from digest_pipeline.pipeline import Pipeline
 
 _MOST_FAILURES = 200
-_MOST_SUCCESSES = 20
+_NEWEST = 20
 _BY_HAND = "__ASSET_JOB"
 """Dagster's name for the run of assets that were chosen in the UI, or by a backfill."""
 
@@ -29,7 +31,9 @@ def alarming(pipeline: Pipeline, instance: dg.DagsterInstance) -> Iterator[None]
     def look(*more: RunFailure) -> None:
         def see_runs(jobs: Collection[str]) -> Runs:
             seen, _ = runs_since(instance, began, jobs)
-            return Runs((*seen.failures, *more), seen.succeeded)
+            names = [repo.name for repo in pipeline.settings.repos]
+            in_flight = repo_days_in_flight(instance, names)
+            return replace(seen, failures=(*seen.failures, *more), in_flight=in_flight)
 
         pipeline.alarm(see_runs)
 
@@ -44,7 +48,7 @@ def alarming(pipeline: Pipeline, instance: dg.DagsterInstance) -> Iterator[None]
 
 
 def runs_since(instance: dg.DagsterInstance, since: datetime, jobs: Collection[str]) -> tuple[Runs, datetime]:
-    """The runs that failed after `since`, and the newest success of their jobs and of `jobs`; where to go on.
+    """The runs that failed after `since`, and what became of their jobs, and of `jobs`, last; where to go on.
 
     A run that a person stopped did not fail, and one that Dagster tries again by itself has not failed yet.
     """
@@ -54,9 +58,13 @@ def runs_since(instance: dg.DagsterInstance, since: datetime, jobs: Collection[s
     )
     failures = tuple(failure for record in records if (failure := _failure(instance, record)) is not None)
     wanted = {*jobs, *(failure.job for failure in failures)}
-    succeeded = {job: began for job in wanted if (began := _newest_success(instance, job)) is not None}
+    others = {other for job in wanted for other in DOES_MORE.get(job, ())}
+    succeeded = {
+        job: began for job in wanted | others if (began := _newest_success(instance, job)) is not None
+    }
+    failed = {job: at for job in wanted if (at := _newest_failure(instance, job)) is not None}
     looked_until = max((_utc(record.update_timestamp) for record in records), default=since)
-    return Runs(failures, succeeded), looked_until
+    return Runs(failures, succeeded, failed, DOES_MORE), looked_until
 
 
 def is_interrupt(event: dg.DagsterEvent) -> bool:
@@ -95,22 +103,32 @@ def _failure(instance: dg.DagsterInstance, record: RunRecord) -> RunFailure | No
     told = tuple(reasons(events)) or tuple(
         event.message.splitlines()[0] for event in events if event.is_run_failure and event.message
     )
-    ended = record.end_time
-    ended_at = _utc(record.update_timestamp) if ended is None else datetime.fromtimestamp(ended, UTC)
-    return RunFailure(_job_of(run), ended_at, told)
+    began = record.start_time
+    began_at = None if began is None else datetime.fromtimestamp(began, UTC)
+    return RunFailure(_job_of(run), _ended_at(record), told, began_at)
 
 
 def _newest_success(instance: dg.DagsterInstance, job: str) -> datetime | None:
     """When the newest run of a job, or of its assets, that succeeded began."""
-    began = [
-        record.start_time
-        for name in (job, _BY_HAND)
-        for record in instance.get_run_records(
-            dg.RunsFilter(job_name=name, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=_MOST_SUCCESSES
-        )
-        if record.start_time is not None and _job_of(record.dagster_run) == job
-    ]
+    records = _newest(instance, job, dg.DagsterRunStatus.SUCCESS)
+    began = [record.start_time for record in records if record.start_time is not None]
     return datetime.fromtimestamp(max(began), UTC) if began else None
+
+
+def _newest_failure(instance: dg.DagsterInstance, job: str) -> datetime | None:
+    """When the newest run of a job, or of its assets, that failed ended."""
+    return max(map(_ended_at, _newest(instance, job, dg.DagsterRunStatus.FAILURE)), default=None)
+
+
+def _newest(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus) -> Iterator[RunRecord]:
+    for name in (job, _BY_HAND):
+        records = instance.get_run_records(dg.RunsFilter(job_name=name, statuses=[status]), limit=_NEWEST)
+        yield from (record for record in records if _job_of(record.dagster_run) == job)
+
+
+def _ended_at(record: RunRecord) -> datetime:
+    ended = record.end_time
+    return _utc(record.update_timestamp) if ended is None else datetime.fromtimestamp(ended, UTC)
 
 
 def _job_of(run: dg.DagsterRun) -> str:

@@ -7,19 +7,21 @@ import dagster as dg
 from digest_pipeline.orchestration.partitions import RANGE_END, RANGE_START
 
 _AT_WORK = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+_IN_LINE = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 _PARTITION = "dagster/partition"
 
 
-def repo_days_in_flight(instance: dg.DagsterInstance, repos: list[str]) -> set[tuple[str, date]]:
-    """The days of `repos`, in the settings' order, that runs have in their hands or wait for."""
+def repo_days_in_flight(
+    instance: dg.DagsterInstance, repos: list[str], *, in_line: bool = True
+) -> set[tuple[str, date]]:
+    """The days of `repos`, in the settings' order, that runs have in their hands; `in_line` also those to come."""
     found: set[tuple[str, date]] = set()
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_AT_WORK)):
+    statuses = [*_AT_WORK, *(_IN_LINE if in_line else ())]
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=statuses)):
         first = run.tags.get(RANGE_START) or run.tags.get(_PARTITION)
         last = run.tags.get(RANGE_END) or run.tags.get(_PARTITION)
         if first is None or last is None or "|" not in first or "|" not in last:

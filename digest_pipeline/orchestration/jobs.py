@@ -1,5 +1,7 @@
 """Jobs: one for each thing that an operator wants."""
 
+from collections.abc import Collection, Mapping
+
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
@@ -9,6 +11,10 @@ REPO_DAYS = "repo_days"
 REANALYSE = "reanalyse"
 DIGESTS = "digests"
 UPKEEP = "upkeep"
+RERENDER = "rerender"
+
+DOES_MORE: Mapping[str, Collection[str]] = {REANALYSE: (REPO_DAYS,), RERENDER: (REANALYSE, REPO_DAYS)}
+"""Which jobs do all that a job does, and more: what only asks for the rest has nothing to do after them."""
 
 
 @dg.op(
@@ -53,7 +59,7 @@ def build_jobs() -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
             "commit_analyses",
             "repo_report",
         ),
-        job("rerender", "Render the pages anew from what is stored.", "repo_report"),
+        job(RERENDER, "Render the pages anew from what is stored.", "repo_report"),
         job(DIGESTS, "Render the digests of days over all repos.", "daily_digest"),
         upkeep_job,
     ]

@@ -1,7 +1,7 @@
 """Partitions: a day and a repo, as `2026-02-21|owner/name`; the digest by day alone."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import dagster as dg
@@ -50,19 +50,6 @@ def range_tags(first: date, last: date, repos: Sequence[str]) -> Mapping[str, st
         RANGE_START: str(partition_key(first, repos[0])),
         RANGE_END: str(partition_key(last, repos[-1])),
     }
-
-
-def consecutive(chosen: Sequence[str], configured: Sequence[str]) -> Iterator[list[str]]:
-    """`chosen` repos in the settings' order, grouped where they follow each other: what one range can hold."""
-    group: list[str] = []
-    for repo in configured:
-        if repo in chosen:
-            group.append(repo)
-        elif group:
-            yield group
-            group = []
-    if group:
-        yield group
 
 
 def _split(key: str) -> tuple[str, str]:

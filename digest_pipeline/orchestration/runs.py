@@ -12,9 +12,10 @@ import dagster as dg
 from digest_pipeline.domain.day import days_between
 from digest_pipeline.domain.due import DigestState, due_digests
 from digest_pipeline.domain.healing import missing_days
-from digest_pipeline.domain.state import counted, spans
+from digest_pipeline.domain.state import consecutive, counted, spans
 from digest_pipeline.orchestration.build import build_defs
 from digest_pipeline.orchestration.failures import alarming, is_interrupt, reasons
+from digest_pipeline.orchestration.in_flight import repo_days_in_flight
 from digest_pipeline.orchestration.instance import open_instance
 from digest_pipeline.orchestration.jobs import DIGESTS, REANALYSE, REPO_DAYS
 from digest_pipeline.orchestration.orphans import report_orphans, run_tags
@@ -22,7 +23,6 @@ from digest_pipeline.orchestration.partitions import (
     RANGE_END,
     RANGE_START,
     by_repo,
-    consecutive,
     partition_key,
     range_tags,
 )
@@ -36,13 +36,15 @@ _SILENT: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "C
 class RunOutcome:
     """What became of a run: the pages that stand, a row for each repo's day, a line for each failure.
 
-    `changed` are the repos' days that nobody asked for, and that were made again because the branch changed them.
+    `changed` are the repos' days that nobody asked for, and that were made again because the branch changed them;
+    `notes` say what was left alone.
     """
 
     paths: list[str] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     changed: dict[str, list[date]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def unanalysed(self) -> int:
@@ -64,6 +66,7 @@ class RunOutcome:
         failed, deferred = (sum(row[name] for row in self.rows) for name in ("failed", "deferred"))
         if failed or deferred:
             yield f"without an analysis: {failed} failed, {deferred} deferred; the same run again tries them again"
+        yield from self.notes
 
 
 def _line(repo: str, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -104,31 +107,41 @@ def run_days(
 def heal(pipeline: Pipeline, first: date, last: date) -> RunOutcome:
     """Do now, in this process, what the sensors would ask for: missing days, analyses that wait, stale digests.
 
-    Analyses that only a person can bring on are asked for too: a person is asking.
+    Analyses that only a person can bring on are asked for too: a person is asking. What other runs are at is left
+    to them, and each commit is asked about in one run.
     """
     settings = pipeline.settings
     with _Session.open(pipeline) as session:
         history, now = pipeline.history, utc_now()
         names = [repo.name for repo in settings.repos]
-        where = {"first": first, "last": last}
+        where = {"first": first, "last": last, "language": settings.language}
+        in_flight = repo_days_in_flight(session.instance, names, in_line=False)
         asked = {
-            (row["repo"], row["day"]): row["failed_at"] and datetime.min.replace(tzinfo=UTC)
+            (row["repo"], row["day"]): row["tried_at"] and datetime.min.replace(tzinfo=UTC)
             for row in history.read("pipeline/asked_days", where)
         }
         made: set[str] = set()
+        tried = set(in_flight)
         days = list(days_between(first, last))
-        for request in missing_days(asked, names, days, in_flight=(), now=now).requests:
-            made |= session.repo_days(request.repos, list(days_between(request.first, request.last)))
-        rows = history.read("pipeline/waiting", {**where, "language": settings.language})
+        decision = missing_days(asked, names, days, in_flight=in_flight, now=now)
+        for request in decision.requests:
+            chosen = list(days_between(request.first, request.last))
+            made |= session.repo_days(request.repos, chosen)
+            tried |= {(repo, day) for repo in request.repos for day in chosen}
+        # What was asked about just now, in vain, is not asked about a second time.
+        tried |= {(repo, day) for repo, touched in by_repo(made).items() for day in touched}
+        waiting = {(row["repo"], row["day"]) for row in history.read("pipeline/waiting", where)} - tried
         for repo in names:
-            waiting = sorted({row["day"] for row in rows if row["repo"] == repo})
-            for start, end in spans(waiting):
+            for start, end in spans(sorted(day for name, day in waiting if name == repo)):
                 made |= session.reanalyse(repo, list(days_between(start, end)))
+        left = [(repo, day) for repo, day in in_flight if first <= day <= last]
+        if left:
+            session.outcome.notes.append(f"{counted(len(left), 'day')} left to runs that are under way")
         states = [
             DigestState(
                 row["day"], row["window_end"], row["inputs"], row["made_from"], frozenset(row["done"])
             )
-            for row in history.read("pipeline/digest_states", {**where, "language": settings.language})
+            for row in history.read("pipeline/digest_states", where)
         ]
         due = due_digests(states, names, now=now, deadline=timedelta(0)).due
         touched = {day for days in by_repo(made).values() for day in days}

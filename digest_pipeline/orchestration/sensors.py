@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,6 @@ from digest_pipeline.compose import beat, open_pipeline
 from digest_pipeline.domain.alarm import Runs
 from digest_pipeline.domain.day import days_between, yesterday
 from digest_pipeline.domain.due import DigestState, contiguous, due_digests
-from digest_pipeline.domain.endpoint import EndpointState
 from digest_pipeline.domain.healing import Decision, Waiting, due_analyses, missing_days
 from digest_pipeline.errors import DigestError, StoreError
 from digest_pipeline.orchestration.failures import runs_since
@@ -22,6 +22,7 @@ from digest_pipeline.orchestration.jobs import DIGESTS, REANALYSE, REPO_DAYS
 from digest_pipeline.orchestration.partitions import RANGE_END, RANGE_START, range_tags
 from digest_pipeline.pipeline import utc_now
 from digest_pipeline.pipeline.alarm import Look, SeeRuns, look_from_outside
+from digest_pipeline.pipeline.endpoints import endpoints_in_use
 from digest_pipeline.settings import Settings
 from digest_pipeline.store.history import has_history, read_once
 
@@ -37,8 +38,8 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
     """The sensors.
 
     `stale_digests`: every digest whose pages changed since it was made. `failed_analyses`: commits whose time
-    to be asked about again has come. `missing_partitions`: days that were never made. `watch`: alarms and the
-    heartbeat.
+    to be asked about again has come. `missing_partitions`: days that were never made, or not to their end.
+    `watch`: alarms and the heartbeat.
     """
 
     @dg.sensor(
@@ -97,7 +98,8 @@ def _watch(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefiniti
         def see_runs(jobs: Collection[str]) -> Runs:
             seen, until = runs_since(context.instance, since, jobs)
             looked_until.append(until)
-            return seen
+            names = [repo.name for repo in settings.repos]
+            return replace(seen, in_flight=repo_days_in_flight(context.instance, names))
 
         try:
             if not has_history(settings.data_dir):
@@ -148,11 +150,11 @@ def _failed_analyses(settings: Settings, now: Callable[[], datetime]) -> dg.Sens
         rows = _stored(settings, "pipeline/waiting", where)
         if rows is None:
             return dg.SkipReason("there is no history yet; materialize a day first")
-        states = [EndpointState(**row) for row in _stored(settings, "pipeline/endpoints", {}) or ()]
+        known = _stored(settings, "pipeline/endpoints", {}) or ()
         names = [repo.name for repo in settings.repos]
         decision = due_analyses(
             [Waiting(**row) for row in rows if row["repo"] in names],
-            {(state.endpoint, state.model): state for state in states},
+            endpoints_in_use(settings, known, now=now()),
             in_flight=repo_days_in_flight(context.instance, names),
             now=now(),
         )
@@ -167,7 +169,9 @@ def _missing_partitions(settings: Settings, now: Callable[[], datetime]) -> dg.S
         job_name=REPO_DAYS,
         minimum_interval_seconds=300,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Asks for the days that were never made, from first_day on, in ranges.",
+        description=(
+            "Asks for the days that were never made, or not to their end, from first_day on, in ranges."
+        ),
     )
     def missing_partitions(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         moment = now()
@@ -178,9 +182,9 @@ def _missing_partitions(settings: Settings, now: Callable[[], datetime]) -> dg.S
         ) + timedelta(hours=1):
             last -= timedelta(days=1)  # the schedule makes yesterday
         names = [repo.name for repo in settings.repos]
-        where = {"first": settings.first_day, "last": last}
+        where = {"first": settings.first_day, "last": last, "language": settings.language}
         known = {
-            (row["repo"], row["day"]): row["failed_at"]
+            (row["repo"], row["day"]): row["tried_at"]
             for row in _stored(settings, "pipeline/asked_days", where) or ()
         }
         decision = missing_days(

@@ -11,36 +11,38 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, fields
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.alarms.messages import message_of
 from digest_pipeline.domain.alarm import (
-    COVERAGE_DAYS,
     STALE,
     Alarm,
     Changes,
+    Coverage,
+    Ending,
     Runs,
     compare,
+    coverage_troubles,
+    ending_of,
     run_troubles,
     troubles_of,
 )
-from digest_pipeline.domain.day import yesterday
+from digest_pipeline.domain.endpoint import subject_of
 from digest_pipeline.errors import AlarmError, ConfigurationError
+from digest_pipeline.pipeline.endpoints import named_endpoints
 from digest_pipeline.store.connection import NAME
-from digest_pipeline.store.files import statement
-from digest_pipeline.store.history import Replacement, has_history, open_history, rows_of
+from digest_pipeline.store.history import Read, Replacement, has_history, reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
+    from zoneinfo import ZoneInfo
 
     from digest_pipeline.pipeline.workbench import Workbench
     from digest_pipeline.settings import Settings
 
     Row = Mapping[str, Any]
-    Read = Callable[[str, Mapping[str, object]], list[dict[str, Any]]]
 
 SeeRuns = Callable[[Collection[str]], Runs]
 """Given the jobs that have an open alarm: what was seen of runs."""
@@ -70,57 +72,62 @@ class Look:
         counts = Counter([*going_on, *(trouble.kind for trouble in self.changes.new)])
         told = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
         line = f"open alarms: {told}" if told else "all is well"
-        if self.changes.over:
-            line += f"; over: {', '.join(f'{alarm.kind} {alarm.subject}' for alarm in self.changes.over)}"
+        for words, endings in (("over", {None, "unused"}), ("too old to be told", {"aged"})):
+            ended = [
+                f"{alarm.kind} {alarm.subject}" for alarm in self.changes.over if alarm.ending in endings
+            ]
+            line += f"; {words}: {', '.join(ended)}" if ended else ""
         return line + (f"; messages to send: {len(self.due)}" if self.is_told and self.due else "")
 
 
 def look(read: Read, settings: Settings, now: datetime, runs: Runs) -> Look:
     """What there is to do; `read` gives the rows of a query. Nothing is written."""
-    last = yesterday(now, settings.timezone)
-    rows = read(
-        "pipeline/troubles",
-        {
-            "repos": [repo.name for repo in settings.repos],
-            "first": settings.first_day,
-            "recent": last - timedelta(days=COVERAGE_DAYS - 1),
-            "language": settings.language,
-            # Without [llm] nobody waits for an endpoint of earlier settings to come back.
-            "asks": settings.llm is not None,
-        },
-    )
+    timezone = settings.timezone
+    repos = [repo.name for repo in settings.repos]
+    # Nobody waits for an endpoint of earlier settings to come back.
+    endpoints = [subject_of(*named) for named in named_endpoints(settings)]
+    first = settings.first_day
+    rows = read("pipeline/troubles", {"repos": repos, "first": first, "endpoints": endpoints})
+    asked = {"first": first, "last": now.astimezone(timezone).date(), "language": settings.language}
+    days = [_coverage(row) for row in read("pipeline/asked_days", asked) if row["seen_at"] is not None]
     alarms = [_alarm(row) for row in read(_ALARMS, _since(now))]
     known = {str(row["error"]) for row in rows if row["kind"] == "repo"}
-    troubles = [*troubles_of(rows), *run_troubles(runs, alarms, known, now)]
-    is_told = settings.alarm is not None and bool(settings.alarm.urls_env)
-    return Look(compare(troubles, alarms), tuple(alarm for alarm in alarms if alarm.is_due(now)), is_told)
+    followed = [one for one in days if one.repo in repos]
+    troubles = [
+        *troubles_of(rows),
+        *coverage_troubles(followed, alarms, runs, now=now, timezone=timezone),
+        *run_troubles(runs, alarms, known, now),
+    ]
+
+    def ending(alarm: Alarm) -> Ending | None:
+        return ending_of(alarm, days, repos=repos, endpoints=endpoints, timezone=timezone)
+
+    due = tuple(alarm for alarm in alarms if alarm.is_due(now))
+    return Look(
+        compare(troubles, alarms, ending), due, settings.alarm is not None and bool(settings.alarm.urls_env)
+    )
 
 
 def look_from_outside(settings: Settings, now: datetime, see_runs: SeeRuns) -> Look | None:
     """The same over a connection of its own that only reads; None where a writer has to upgrade the history first."""
-    with open_history(settings.data_dir, settings.timezone) as connection:
-
-        def read(name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
-            return rows_of(connection, statement(name), parameters, settings.data_dir)
-
+    with reading(settings.data_dir, settings.timezone) as read:
         columns = read("pipeline/columns", {"table": "alarms", "database": NAME})
         if not {row["name"] for row in columns}.issuperset(_COLUMNS):
             return None
         return look(read, settings, now, see_runs(_jobs(read)))
 
 
-def open_alarms(data_dir: Path) -> list[dict[str, Any]]:
+def open_alarms(data_dir: Path, timezone: ZoneInfo | None = None) -> list[dict[str, Any]]:
     """The alarms that are open, oldest first: kind, subject, detail, raised_at. Raises StoreError.
 
     A history that was made before there were alarms has none.
     """
     if not has_history(data_dir):
         return []
-    with open_history(data_dir) as connection:
-        tables = rows_of(connection, statement("pipeline/tables"), None, data_dir)
-        if not any(table["name"] == "alarms" for table in tables):
+    with reading(data_dir, timezone) as read:
+        if not any(table["name"] == "alarms" for table in read("pipeline/tables", {})):
             return []
-        return rows_of(connection, statement("pipeline/open_alarms"), None, data_dir)
+        return read("pipeline/open_alarms", {})
 
 
 def alarm(bench: Workbench, see_runs: SeeRuns | None = None) -> Look:
@@ -148,7 +155,7 @@ def _jobs(read: Read) -> list[str]:
 
 def _write(bench: Workbench, changes: Changes) -> None:
     now = bench.now()
-    over = {_key(alarm) for alarm in changes.over}
+    over = {_key(alarm): alarm.ending for alarm in changes.over}
     details = {_key(alarm): trouble.detail for alarm, trouble in changes.going_on}
 
     def decide(rows: Sequence[Row]) -> list[Replacement]:
@@ -162,7 +169,8 @@ def _write(bench: Workbench, changes: Changes) -> None:
                 decided.append(_replaced(Alarm(trouble.kind, trouble.subject, trouble.detail, raised_at)))
         for alarm in alarms:
             if alarm.resolved_at is None and _key(alarm) in over:
-                decided.append(_replaced(alarm, resolved_at=max(now, alarm.raised_at)))
+                ended = {"resolved_at": max(now, alarm.raised_at), "ending": over[_key(alarm)]}
+                decided.append(_replaced(alarm, **ended))
             elif alarm.resolved_at is None and details.get(_key(alarm), alarm.detail) != alarm.detail:
                 decided.append(_replaced(alarm, detail=details[_key(alarm)]))
         return decided
@@ -223,6 +231,10 @@ def _replaced(alarm: Alarm, **columns: object) -> Replacement:
 
 def _alarm(row: Row) -> Alarm:
     return Alarm(**{column: row[column] for column in _COLUMNS})
+
+
+def _coverage(row: Row) -> Coverage:
+    return Coverage(**{column.name: row[column.name] for column in fields(Coverage)})
 
 
 def _key(alarm: Alarm) -> tuple[str, str, datetime]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.analysis import Analysis
@@ -14,7 +15,12 @@ from digest_pipeline.domain.ledger import read_ledger
 from digest_pipeline.errors import StoreError
 from digest_pipeline.pipeline.pages import preview, report_path, revision, write_page
 from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches, by_bytes
-from digest_pipeline.render.markdown import CommitEntry, MarkdownRenderer, RepoPage
+from digest_pipeline.render.markdown import (
+    CommitEntry,
+    MarkdownRenderer,
+    RepoPage,
+    without_failures,
+)
 from digest_pipeline.store.history import Replacement
 
 if TYPE_CHECKING:
@@ -34,7 +40,8 @@ def renderer(settings: Settings) -> MarkdownRenderer:
 def report(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     """Render the page of each of `days`; a page that says the same as before is left alone.
 
-    One that says something else than a page that stood before, or whose day changed, says when and what.
+    One whose commits, analyses or statuses are others than on a page that stood before, or whose day changed, says
+    when and what. One on which only the words of failures, tries and costs would be others stays as it is.
     """
     result = StepResult()
     pages = renderer(bench.settings)
@@ -67,19 +74,25 @@ def _report_chunk(
         entries = (_entry(settings.repo(repo), row, said[row["sha"]], unread) for row in commits[day])
         page = RepoPage(repo, day, day_window(day, settings.timezone), tuple(entries), cost=costs.get(day))
         stood = before.get(day)
-        markdown = pages.page(page)
-        state = _state(stood, content=revision(markdown), page=page, now=bench.now())
-        shown = _updated(page, reads[day], state["updated_at"])
-        if shown.updated_at is not None:
+        bare = without_failures(page)
+        markdown = pages.page(bare)
+        content = revision(markdown)
+        updated_at = _updated_at(stood, content=content, page=page, now=bench.now())
+        shown = _updated(page, reads[day], updated_at)
+        if shown != bare:
             markdown = pages.page(shown)
+        state = {"content": content, "updated_at": updated_at, "readable": _readable(shown, content)}
+        same = stood is not None and stood["revision"] == revision(markdown)
+        if stood is not None and not same and stood["readable"] == state["readable"]:
+            # Words of failures, tries and costs alone would be others.
+            same, markdown = True, _stored(bench, repo, day)
         path = report_path(repo, day)
         counts = _counts(page) | {"revision": revision(markdown)}
         write_page(settings.data_dir / path, markdown)
-        same = stood is not None and stood["revision"] == counts["revision"]
-        if stood is None or not same or stood["content"] != state["content"]:
+        if stood is None or not same or any(stood[name] != value for name, value in state.items()):
             key: dict[str, Any] = {"repo": repo, "day": day, "language": language}
-            # A page that only gets its hash was rendered when it was: its digest is as new as it is.
-            rendered_at = stood["rendered_at"] if stood is not None and same else bench.now()
+            rendered_at = _rendered_at(stood, reads[day]) if stood is not None and same else None
+            rendered_at = rendered_at or bench.now()
             made = {"path": path, "markdown": markdown, "rendered_at": rendered_at.isoformat()}
             changed.append(key | made | counts | state)
         result.done[day] = counts | {"path": settings.data_dir / path, "preview": preview(markdown)}
@@ -92,16 +105,41 @@ def _report_chunk(
         bench.history.replace(Replacement("reports", replaced, batch))
 
 
-def _state(stood: Row | None, *, content: str, page: RepoPage, now: datetime) -> dict[str, Any]:
-    """The page's content as a hash, and when it became another than that of a page that stood before."""
+def _updated_at(stood: Row | None, *, content: str, page: RepoPage, now: datetime) -> datetime | None:
+    """When the page's content became another than that of a page that stood before."""
     if stood is None:
-        return {"content": content, "updated_at": None}
-    # A page of a day that was not over was to become another one.
-    was_final = stood["content"] is not None and stood["rendered_at"] >= page.window.end
-    return {
-        "content": content,
-        "updated_at": now if was_final and stood["content"] != content else stood["updated_at"],
-    }
+        return None
+    # A page of a day that was not over was to become another one; rows without `readable` hold another hash.
+    was_final = stood["rendered_at"] >= page.window.end
+    is_known = stood["content"] is not None and stood["readable"] is not None
+    updated_at: datetime | None = stood["updated_at"]
+    return now if was_final and is_known and stood["content"] != content else updated_at
+
+
+def _rendered_at(stood: Row, read: Row) -> datetime | None:
+    """When a page was rendered that is the same again; None where its day was found changed since.
+
+    One that only gets its hash was rendered when it was: its digest is as new as it is.
+    """
+    rendered_at: datetime = stood["rendered_at"]
+    return None if read["changed_at"] is not None and read["changed_at"] > rendered_at else rendered_at
+
+
+def _readable(page: RepoPage, content: str) -> str:
+    """A hash of what a reader would call another page: its content, the kinds of failures, when it was updated.
+
+    The words of a failure are others with each try, and with who met it first.
+    """
+    kinds = [f"{commit.error_class}" for commit in page.commits]
+    updated = page.updated_at and page.updated_at.astimezone(UTC)
+    return revision("\n".join([content, *kinds, f"{updated} {page.came} {page.went}"]))
+
+
+def _stored(bench: Workbench, repo: str, day: date) -> str:
+    """The text of a page that stands."""
+    where = {"repo": repo, "day": day, "language": bench.settings.language}
+    text: str = bench.history.read("pipeline/page", where)[0]["markdown"]
+    return text
 
 
 def _updated(page: RepoPage, read: Row, updated_at: datetime | None) -> RepoPage:
@@ -144,6 +182,7 @@ def _entry(repo: RepoSettings, row: Row, said: Row, unread: Mapping[str, Sequenc
         error=said["error"],
         shown_lines=said["shown_lines"],
         changed_lines=said["changed_lines"],
+        error_class=said["error_class"],
         left_out=_left_out(said["ledger"]),
         unread=tuple(unread.get(row["sha"], ())),
         complete=row["complete"] is not False,

@@ -8,8 +8,10 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from digest_pipeline.domain.endpoint import in_use
 from digest_pipeline.errors import ConfigurationError, SourceError, SourceRejected
 from digest_pipeline.pipeline.books import Books, spending
+from digest_pipeline.pipeline.endpoints import named_endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -115,8 +117,11 @@ class Workbench:
 
     @cached_property
     def books(self) -> Books:
-        """What is remembered of answers and endpoints."""
-        return Books(self.history, self.now)
+        """What is remembered of answers, and of the endpoints that the settings name."""
+        books = Books(self.history, self.now)
+        # What another endpoint of earlier settings waits for is no matter of this run.
+        books.states = in_use(named_endpoints(self.settings), books.states.values(), now=self.now())
+        return books
 
     @cached_property
     def spending(self) -> Spending:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from zoneinfo import ZoneInfo
 
-    from digest_pipeline.domain.analysis import Analysis, Language, Status
+    from digest_pipeline.domain.analysis import Analysis, ErrorClass, Language, Status
     from digest_pipeline.domain.day import Window
 
+# How analysts end a failure's line: the host, and the endpoint's number for the request; a long one may be cut off.
+_REQUEST = re.compile(r", request [^()]*\)?$")
 _REPO_HEADING = re.compile(r"^## .*\n\n", re.MULTILINE)
 
 
@@ -50,6 +52,7 @@ class CommitEntry:
     shown_lines: int = 0
     changed_lines: int = 0
     left_out: tuple[str, ...] = ()
+    error_class: ErrorClass | None = None
 
     @property
     def share(self) -> int | None:
@@ -125,6 +128,7 @@ class MarkdownRenderer:
             "local_time": self._local_time,
             "reasons": self._reasons,
             "state": self._state,
+            "reason": without_request,
         }
         environment.globals |= {
             "label": self._label,
@@ -233,6 +237,20 @@ class MarkdownRenderer:
 def _blocks(items: Sequence[str]) -> list[str]:
     """What shows of each point; one that shows nothing would make a heading of the line above its mark."""
     return [text for item in items if (text := escape.block(item))]
+
+
+def without_request(error: str) -> str:
+    """A failure as a page shows it: the number that the endpoint gave to the request helps nobody who reads."""
+    return _REQUEST.sub(")", error)
+
+
+def without_failures(page: RepoPage) -> RepoPage:
+    """A page as its commits, analyses and statuses make it: no words of failures, no tries, no costs."""
+    commits = tuple(
+        commit if commit.status == "ok" else replace(commit, error=None, attempts=0)
+        for commit in page.commits
+    )
+    return replace(page, commits=commits, cost=None)
 
 
 def body_of(page: str) -> str:

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,11 +33,14 @@ from digest_pipeline.store.connection import (
 from digest_pipeline.store.files import names, statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
     from zoneinfo import ZoneInfo
 
     Row = Mapping[str, Any]
+
+Read = Callable[[str, "Mapping[str, object]"], "list[dict[str, Any]]"]
+"""Gives the rows of `sql/<name>.sql` for parameters."""
 
 _TRIES = 6
 _WRITER_MEMORY = "192MB"
@@ -323,10 +327,17 @@ def has_history(data_dir: Path) -> bool:
     return catalog_path(data_dir).exists()
 
 
+@contextmanager
+def reading(data_dir: Path, timezone: ZoneInfo | None = None) -> Iterator[Read]:
+    """Reads over one read-only connection; times come in `timezone`, else in the system's. Raises StoreError."""
+    with open_history(data_dir, timezone) as connection:
+        yield lambda name, parameters: rows_of(connection, statement(name), parameters, data_dir)
+
+
 def read_once(data_dir: Path, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
     """The rows that `sql/<name>.sql` gives, over a read-only connection of its own. Raises StoreError."""
-    with open_history(data_dir) as connection:
-        return rows_of(connection, statement(name), parameters, data_dir)
+    with reading(data_dir) as read:
+        return read(name, parameters)
 
 
 def check_files(data_dir: Path) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from digest_pipeline.render.markdown import without_request
 from digest_pipeline_tests.analysts.asking import (
     LOW,
     NOW,
@@ -151,7 +152,8 @@ def row(server: OpenAIServer, fault: Fault, *, lasts: bool) -> str:
         if outcome.shown_lines < outcome.changed_lines:
             says = "the analysis, and how much was read"
     else:
-        says = f"{'deferred' if outcome.status == 'deferred' else 'failed'}: {outcome.error}"
+        said = without_request(outcome.error or "")
+        says = f"{'deferred' if outcome.status == 'deferred' else 'failed'}: {said}"
         says = says.replace(server.host, "HOST").replace("|", "\\|")
         wait = in_words(outcome.retry_at - NOW) if outcome.retry_at else "`digest heal`"
     cells = (

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import date
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from digest_pipeline.store.history import History, Replacement
+from digest_pipeline_tests.fakes import openai_server
+from digest_pipeline_tests.fakes.openai_server import OpenAIServer
 from digest_pipeline_tests.fakes.project import DEAD_URL, Project, assert_refused, local
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -88,6 +92,48 @@ def test_a_failed_day_is_failed_and_not_missing(project: Project, engine: Path) 
     ran = project.digest("status", "--check")
     assert ran.code == 1
     assert "ada/gone: 1 day could not be read: 2026-01-07" in ran.out
+
+
+def times_in(value: object) -> Iterator[str]:
+    """Every text that is a time."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from times_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from times_in(item)
+    elif isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", value):
+        yield value
+
+
+def test_an_outage_is_told_with_its_next_probe_and_is_over_with_another_model(
+    project: Project, engine: Path
+) -> None:
+    with OpenAIServer(lambda _: openai_server.error(401, "Incorrect API key provided")) as server:
+        llm = {"base_url": server.url, "model": "first", "probe_minutes": 45}
+        project.configure(local("ada/engine", engine), llm=llm, timezone="Asia/Shanghai")
+        assert project.digest("run", "--from", "2026-01-05", "--to", "2026-01-07", "--quiet").code == 0
+        state = project.json("status", "--json")
+        [endpoint] = state["endpoints"]
+        assert (endpoint["endpoint"], endpoint["model"], endpoint["up"]) == (server.host, "first", False)
+        days = state["repos"][0]["days"]
+        assert [day["next_retry"] for day in days] == [endpoint["next_probe_at"]] * 3
+        assert [day["deferred_by_class"] for day in days] == [{"outage": 2}] * 3
+        assert {alarm["kind"] for alarm in state["alarms"]} == {"coverage", "endpoint"}
+        times = list(times_in(state))
+        assert len(times) >= 3 + 2 + 2
+        assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+08:00", time) for time in times), times
+
+        server.default = openai_server.well_formed
+        project.configure(
+            local("ada/engine", engine), llm=llm | {"model": "second"}, timezone="Asia/Shanghai"
+        )
+        assert project.digest("heal", "--quiet").code == 0
+    state = project.json("status", "--json")
+    assert (state["healthy"], state["problems"], state["alarms"]) == (True, [], [])
+    assert [(one["model"], one["up"]) for one in state["endpoints"]] == [("second", True)]
+    assert [day["next_retry"] for day in state["repos"][0]["days"]] == [None] * 3
+    assert project.digest("status", "--check").code == 0
 
 
 def test_a_damaged_history_is_an_error(project: Project, engine: Path) -> None:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from digest_pipeline.domain.alarm import (
     Alarm,
+    Coverage,
+    Ending,
     Kind,
     RunFailure,
     Runs,
     Trouble,
     compare,
+    coverage_troubles,
+    ending_of,
     run_troubles,
     troubles_of,
 )
 
 NOW = datetime(2026, 1, 20, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 def open_(kind: Kind, subject: str, **more: Any) -> Alarm:  # noqa: ANN401 - columns
@@ -71,6 +78,8 @@ def test_troubles_against_alarms(
         pytest.param(open_("repo", "a", claimed_at=NOW - MINUTE), False, id="somebody is sending it"),
         pytest.param(open_("repo", "a", claimed_at=NOW - 6 * MINUTE), True, id="who was sending it died"),
         pytest.param(over("repo", "a", told_at=NOW), True, id="over, and told of that it began"),
+        pytest.param(over("coverage", "a", told_at=NOW, ending="aged"), False, id="still so, and too old"),
+        pytest.param(over("endpoint", "a", told_at=NOW, ending="unused"), True, id="not used any more"),
         pytest.param(over("repo", "a"), False, id="over before anybody knew"),
         pytest.param(over("repo", "a", told_at=NOW, over_told_at=NOW), False, id="over, told of both"),
         pytest.param(over("repo", "a", told_at=NOW, claimed_at=NOW), False, id="over, and being sent"),
@@ -81,14 +90,12 @@ def test_when_a_message_is_due(alarm: Alarm, is_due: bool) -> None:
 
 
 def row(kind: str, subject: str, day: int | None, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - columns
-    there = {"since": None, "error": None, "analysed": None, "commits": None}
+    there = {"since": None, "error": None}
     return {"kind": kind, "subject": subject, "day": day and date(2026, 1, day), **there, **more}
 
 
 def test_the_days_of_a_repo_are_one_trouble() -> None:
     rows = [
-        row("coverage", "ada/engine", 5, analysed=1, commits=20),
-        row("coverage", "ada/engine", 6, analysed=0, commits=3),
         row("endpoint", "m (http://127.0.0.1/v1)", None, since=NOW, error="401 Unauthorized"),
         *(
             row("repo", "bad/dead", day, error=f"bad/dead: gone\n {day}", since=NOW - day * MINUTE)
@@ -96,14 +103,117 @@ def test_the_days_of_a_repo_are_one_trouble() -> None:
         ),
     ]
     assert troubles_of(rows) == [
-        Trouble("coverage", "ada/engine", "2026-01-05 1/20, 2026-01-06 0/3", None),
         Trouble("endpoint", "m (http://127.0.0.1/v1)", "401 Unauthorized", NOW),
         Trouble("repo", "bad/dead", "2026-01-05…2026-01-06, 2026-01-08: gone 8", NOW - 8 * MINUTE),
     ]
 
 
+def covered(
+    day: int, analysed: int, commits: int, *, repo: str = "ada/engine", hours: float = 9, **more: bool
+) -> Coverage:
+    """A day of January, whose page is so many hours old."""
+    return Coverage(repo, date(2026, 1, day), commits, analysed, NOW - timedelta(hours=hours), **more)
+
+
+def coverage(
+    days: list[Coverage], *alarms: Alarm, runs: Runs | None = None, now: datetime = NOW
+) -> list[Trouble]:
+    return coverage_troubles(days, alarms, runs or Runs(), now=now, timezone=SHANGHAI)
+
+
+def test_the_days_of_a_repo_that_are_short_are_one_trouble() -> None:
+    days = [
+        covered(6, 0, 3),
+        covered(5, 17, 20),
+        covered(7, 18, 20),
+        covered(8, 0, 0),
+        covered(7, 0, 1, repo="b/b"),
+    ]
+    assert coverage(days) == [
+        Trouble("coverage", "ada/engine", "2026-01-05 17/20, 2026-01-06 0/3"),
+        Trouble("coverage", "b/b", "2026-01-07 0/1"),
+    ]
+
+
+def test_a_past_day_counts_while_its_page_is_new() -> None:
+    past = Coverage("a/b", date(2024, 5, 5), 20, 0, NOW - timedelta(days=13))
+    assert [trouble.detail for trouble in coverage([past])] == ["2024-05-05 0/20"]
+    assert coverage([past], now=NOW + timedelta(days=2)) == []
+
+
+@pytest.mark.parametrize(
+    ("day", "runs", "is_told"),
+    [
+        pytest.param(covered(19, 0, 2, hours=7, is_unfinished=True), Runs(), True, id="no run lasts so long"),
+        pytest.param(
+            covered(19, 0, 2, hours=5, is_unfinished=True), Runs(), False, id="nobody knows of runs"
+        ),
+        pytest.param(
+            covered(19, 0, 2, hours=2, is_unfinished=True, has_page=False),
+            Runs(in_flight=()),
+            True,
+            id="no run is at it",
+        ),
+        pytest.param(
+            covered(19, 0, 2, hours=0.5, is_unfinished=True, has_page=False),
+            Runs(in_flight=()),
+            False,
+            id="just read",
+        ),
+        pytest.param(
+            covered(19, 0, 2, hours=2, is_unfinished=True, has_page=False),
+            Runs(in_flight={("ada/engine", date(2026, 1, 19))}),
+            False,
+            id="a run is at it",
+        ),
+        pytest.param(
+            covered(19, 0, 2, hours=2, is_unfinished=True),
+            Runs(in_flight=()),
+            False,
+            id="it has a page, and may have changed",
+        ),
+        pytest.param(covered(19, 2, 2, hours=7, is_unfinished=True), Runs(), False, id="all are analysed"),
+    ],
+)
+def test_a_day_without_a_page_is_short_once_no_run_is_at_it(day: Coverage, runs: Runs, is_told: bool) -> None:
+    assert bool(coverage([day], runs=runs)) is is_told
+
+
+def test_a_try_is_no_end_of_an_alarm() -> None:
+    tried = covered(19, 0, 2, hours=0, is_unfinished=True)
+    [trouble] = coverage([tried], open_("coverage", "ada/engine"))
+    assert trouble == Trouble("coverage", "ada/engine", "why")
+
+
+@pytest.mark.parametrize(
+    ("alarm", "days", "ending"),
+    [
+        pytest.param(open_("endpoint", "m (u)"), [], None, id="it answers again"),
+        pytest.param(open_("endpoint", "old (u)"), [], "unused", id="another endpoint"),
+        pytest.param(open_("repo", "ada/engine"), [], None, id="it is read again"),
+        pytest.param(open_("repo", "gone/repo"), [], "unused", id="a repo that left"),
+        pytest.param(open_("coverage", "gone/repo"), [], "unused", id="and its analyses"),
+        pytest.param(open_("coverage", "ada/engine"), [covered(5, 20, 20)], None, id="reached"),
+        pytest.param(open_("coverage", "ada/engine"), [covered(19, 0, 20)], "aged", id="still so"),
+        pytest.param(open_("coverage", "ada/engine"), [covered(19, 0, 20, repo="b/b")], None, id="another's"),
+        pytest.param(
+            open_("coverage", "ada/engine"),
+            [Coverage("ada/engine", date(2025, 11, 1), 20, 0, NOW - timedelta(days=60))],
+            None,
+            id="one that was too old already",
+        ),
+        pytest.param(open_("run", "digests"), [], None, id="a run"),
+    ],
+)
+def test_why_an_alarm_is_closed(alarm: Alarm, days: list[Coverage], ending: Ending | None) -> None:
+    named: dict[str, Any] = {"repos": ["ada/engine", "b/b"], "endpoints": ["m (u)"], "timezone": SHANGHAI}
+    assert ending_of(alarm, days, **named) == ending
+    [closed] = compare([], [alarm], lambda one: ending_of(one, days, **named)).over
+    assert closed.ending == ending
+
+
 def test_many_days_are_named_in_a_line_that_can_be_read() -> None:
-    [trouble] = troubles_of([row("coverage", "a/b", day, analysed=0, commits=1) for day in range(1, 15)])
+    [trouble] = coverage([covered(day, 0, 1) for day in range(1, 15)])
     assert trouble.detail.endswith("2026-01-06 0/1, … (+8)")
     [trouble] = troubles_of([row("repo", "a/b", 1, error="x" * 9000)])
     assert len(trouble.detail) == 500
@@ -150,3 +260,39 @@ def test_runs_that_failed(runs: Runs, alarms: list[Alarm], known: set[str], foun
     troubles = run_troubles(runs, alarms, known, NOW)
     assert {trouble.subject: trouble.detail for trouble in troubles} == found
     assert all(trouble.kind == "run" and trouble.since and trouble.since <= NOW for trouble in troubles)
+
+
+YESTERDAY = NOW - timedelta(days=1)
+
+
+def still_open(runs: Runs, known: set[str] | None = None) -> bool:
+    alarm = Alarm("run", "reanalyse", "why", YESTERDAY - MINUTE)
+    return bool(run_troubles(runs, [alarm], known or set(), NOW))
+
+
+@pytest.mark.parametrize(
+    ("covered_at", "failed_at", "is_open"),
+    [
+        pytest.param(None, None, True, id="nothing was seen"),
+        pytest.param(NOW - MINUTE, None, False, id="another job did the same"),
+        pytest.param(YESTERDAY - 2 * MINUTE, None, True, id="but before"),
+        pytest.param(NOW - MINUTE, NOW - 60 * MINUTE, True, id="it failed again since: it goes on failing"),
+        pytest.param(NOW - MINUTE, YESTERDAY, False, id="not for a day"),
+    ],
+)
+def test_a_job_that_has_nothing_to_do_any_more_is_over_its_failure(
+    covered_at: datetime | None, failed_at: datetime | None, is_open: bool
+) -> None:
+    runs = Runs(
+        succeeded={} if covered_at is None else {"repo_days": covered_at},
+        failed={} if failed_at is None else {"reanalyse": failed_at},
+        does_more={"reanalyse": ["repo_days"]},
+    )
+    assert still_open(runs) is is_open
+
+
+def test_a_run_that_only_lacked_a_repo_got_through() -> None:
+    theirs = RunFailure("reanalyse", NOW, ("bad/dead: gone",), began_at=NOW - MINUTE)
+    assert not still_open(Runs((theirs,)), {"bad/dead: gone"})
+    assert still_open(Runs((replace(theirs, began_at=YESTERDAY - 2 * MINUTE),)), {"bad/dead: gone"})
+    assert still_open(Runs((replace(theirs, reasons=("bad/dead: gone", "a bug")),)), {"bad/dead: gone"})

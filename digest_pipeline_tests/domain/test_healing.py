@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from digest_pipeline.domain.endpoint import EndpointState, came_back, may_ask, went_down
-from digest_pipeline.domain.healing import MOST_DAYS, Waiting, due_analyses, is_due, missing_days
+from digest_pipeline.domain.endpoint import EndpointState, came_back, in_use, may_ask, went_down
+from digest_pipeline.domain.healing import (
+    MOST_DAYS,
+    Waiting,
+    due_analyses,
+    due_at,
+    is_due,
+    missing_days,
+    next_tries,
+)
 
 if TYPE_CHECKING:
     from digest_pipeline.domain.analysis import ErrorClass
@@ -66,7 +75,7 @@ def test_a_commit_is_due_by_its_own_time_or_by_its_endpoints(
 
 def test_nothing_waits_and_nothing_is_asked() -> None:
     assert decide().requests == ()
-    assert "every commit has its analysis" in decide().reason
+    assert "no commit waits" in decide().reason
 
 
 def test_after_an_outage_one_day_goes_first_and_then_the_backlog_in_large_runs() -> None:
@@ -160,6 +169,102 @@ def test_missing_days_in_flight_are_left_to_their_run() -> None:
 
     assert decision.requests == ()
     assert "runs are at 1 missing days" in decision.reason
+
+
+def test_a_day_that_waits_for_another_try_is_not_called_made() -> None:
+    known = {("a/a", DAY): NOW - HOUR, ("b/b", DAY): None}
+
+    decision = missing_days(known, ["a/a", "b/b"], [DAY], in_flight=(), now=NOW)
+
+    assert decision.requests == ()
+    assert decision.reason == (
+        "1 day could not be made, and waits for another try: from 2026-02-22 17:00 UTC on"
+    )
+    assert (
+        missing_days({("a/a", DAY): None}, ["a/a"], [DAY], in_flight=(), now=NOW).reason
+        == "no day is missing"
+    )
+
+
+def test_a_range_holds_no_repo_that_lies_between_two_and_misses_nothing() -> None:
+    repos = ["a/a", "b/b", "c/c", "d/d"]
+
+    requests = missing_days({("b/b", DAY): None}, repos, [DAY], in_flight=(), now=NOW).requests
+
+    assert [one.repos for one in requests] == [("a/a",), ("c/c", "d/d")]
+    assert len({one.key for one in requests}) == 2
+    in_its_hands = missing_days({}, repos, [DAY], in_flight={("b/b", DAY)}, now=NOW).requests
+    assert [one.repos for one in in_its_hands] == [("a/a",), ("c/c", "d/d")]
+
+
+# --- several endpoints -----------------------------------------------------------------------------------
+
+OTHER = EndpointState("other", "n", since=NOW - 9 * HOUR)
+
+
+def states(*known: EndpointState) -> dict[tuple[str, str], EndpointState]:
+    return {(state.endpoint, state.model): state for state in known}
+
+
+def test_what_an_outage_holds_up_waits_for_the_first_endpoint_of_all() -> None:
+    row = waiting("outage", retry_at=NOW + 9 * HOUR)
+
+    assert due_at(row, states(RECENTLY_DOWN, OTHER)) == OTHER.since
+    assert due_at(row, states(RECENTLY_DOWN, went_down(OTHER, **DARK, pause=HOUR))) == NOW + HOUR / 2
+    assert due_at(row, {}) == NOW + 9 * HOUR, "without a model nothing is known of any"
+
+
+DARK: Any = {"error_class": "outage", "error": "402", "now": NOW}
+
+
+def test_where_another_endpoint_answers_the_backlog_goes_at_once() -> None:
+    backlog = [waiting("outage", day=DAY - timedelta(days=back), sha=f"{back}") for back in range(40)]
+    options: dict[str, Any] = {"in_flight": {("a/a", DAY)}, "now": NOW}
+
+    [all_of_it] = due_analyses(backlog, states(RECENTLY_DOWN, OTHER), **options).requests
+
+    assert (all_of_it.first, all_of_it.last) == (DAY - timedelta(days=39), DAY - timedelta(days=1))
+
+
+def test_what_the_settings_no_longer_name_holds_nothing_up() -> None:
+    named = [("other", "n"), ("third", "x")]
+
+    in_settings = in_use(named, [RECENTLY_DOWN, OTHER], now=NOW)
+
+    assert list(in_settings) == named
+    assert in_settings["other", "n"] is OTHER
+    assert in_settings["third", "x"].is_up
+    assert is_due(waiting("outage", retry_at=NOW + HOUR), in_settings, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("vain", "wait"),
+    [
+        (1, timedelta(minutes=30)),
+        (3, timedelta(hours=2)),
+        (9, timedelta(days=1)),
+        (23, timedelta(days=1)),
+        (24, None),
+    ],
+)
+def test_an_endpoint_that_is_up_and_of_no_use_is_asked_less_and_less(
+    vain: int, wait: timedelta | None
+) -> None:
+    row = replace(waiting("outage"), vain=vain, vain_at=NOW)
+
+    assert due_at(row, states(OTHER)) == (None if wait is None else NOW + wait)
+    # The probe of the one that is down is waited for all the same.
+    assert due_at(row, states(RECENTLY_DOWN, OTHER)) == NOW + HOUR / 2
+
+
+def test_the_next_try_of_a_day_is_that_of_its_first_commit() -> None:
+    rows = [
+        waiting("outage", sha="1", retry_at=NOW + 9 * HOUR),
+        waiting(sha="2", retry_at=NOW + HOUR),
+        waiting("refused", sha="3", retry_at=None, repo="b/b"),
+    ]
+
+    assert next_tries(rows, states(RECENTLY_DOWN)) == {("a/a", DAY): NOW + HOUR / 2}
 
 
 def test_an_endpoint_is_down_since_its_first_failure_and_up_since_its_first_answer() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest_pipeline.domain.day import days_between
-from digest_pipeline.domain.state import repo_states, spans
+from digest_pipeline.domain.state import consecutive, repo_states, spans
 
 FIRST, LAST = date(2026, 2, 1), date(2026, 2, 10)
 
@@ -50,6 +50,12 @@ def test_before_the_first_day_nothing_is_missing() -> None:
     [state] = repo_states([], ["a/a"], LAST, FIRST)
 
     assert state.missing == ()
+
+
+def test_repos_that_follow_each_other_are_one_group() -> None:
+    assert list(consecutive(["a", "b", "d"], ["a", "b", "c", "d", "e"])) == [["a", "b"], ["d"]]
+    assert list(consecutive(["e"], ["a", "e"])) == [["e"]]
+    assert list(consecutive([], ["a"])) == []
 
 
 def test_spans_name_first_and_last() -> None:

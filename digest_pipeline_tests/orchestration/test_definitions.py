@@ -23,7 +23,6 @@ from digest_pipeline.orchestration.partitions import (
     RANGE_END,
     RANGE_START,
     by_repo,
-    consecutive,
     partition_key,
     range_tags,
 )
@@ -188,12 +187,6 @@ def test_a_partitions_key_reads_day_first() -> None:
 def test_keys_are_grouped_by_repo_and_sorted_by_day() -> None:
     keys: list[str] = ["2026-01-06|a/b", partition_key(date(2026, 1, 5), "a/b"), "2026-01-05|c/d"]
     assert by_repo(keys) == {"a/b": [date(2026, 1, 5), date(2026, 1, 6)], "c/d": [date(2026, 1, 5)]}
-
-
-def test_repos_that_follow_each_other_share_a_run() -> None:
-    assert list(consecutive(["a", "b", "d"], ["a", "b", "c", "d", "e"])) == [["a", "b"], ["d"]]
-    assert list(consecutive(["e"], ["a", "e"])) == [["e"]]
-    assert list(consecutive([], ["a"])) == []
 
 
 # --- runs ------------------------------------------------------------------------------------------------

@@ -207,6 +207,20 @@ def test_a_history_that_cannot_be_read_fails_the_tick_without_a_heartbeat(
     assert beats(listener) == 0
 
 
+def test_a_message_that_nobody_takes_is_one_line_of_the_command(
+    tmp_path: Path, engine: Path, listener: Listener
+) -> None:
+    listener.status = 503
+    project = Workshop(tmp_path / "broken")
+    project.begin()
+    project.configure(local(ENGINE, engine), {"name": DEAD, "url": DEAD_URL}, alarm=ALARM)
+    ran = project.digest("run", "--day", str(FIRST_DAY), "--quiet")
+    assert ran.code == 1
+    [line] = [line for line in ran.err.splitlines() if "alarm" in line]
+    assert "the alarm repo bad/dead could not be sent" in line
+    assert len(ran.err.splitlines()) == 2, "and why the run failed"
+
+
 def test_what_came_to_no_run_is_an_alarm_too(
     shop: Workshop, instance: dg.DagsterInstance, listener: Listener
 ) -> None:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 ENGINE, DEAD = "ada/engine", "bad/dead"
 DAYS = days_from(date(2026, 1, 5), 3)
 ALARM = {"urls_env": ["ALARM_URL"]}
-LLM = {"base_url": "http://127.0.0.1:9/v1", "model": "m"}
+HOST = "127.0.0.1:9"
+LLM = {"base_url": f"http://{HOST}/v1", "model": "m"}
 BEGAN = datetime(2026, 1, 19, 8, tzinfo=UTC)
 
 
@@ -58,7 +59,28 @@ def write(shop: Project, *replacements: Replacement) -> None:
         history.replace(*replacements)
 
 
-def page(day: date, analysed: int, commits: int, repo: str = ENGINE) -> Replacement:
+def pages(
+    *days: date, analysed: int, commits: int = 20, repo: str = ENGINE, rendered_at: datetime = BEGAN
+) -> list[Replacement]:
+    """Days that were read, and have a page."""
+    return [one for day in days for one in (read(day, repo), page(day, analysed, commits, repo, rendered_at))]
+
+
+def read(day: date, repo: str = ENGINE) -> Replacement:
+    row = {
+        "repo": repo,
+        "day": day,
+        "source": "git",
+        "head_sha": "f00",
+        "window_start": BEGAN,
+        "window_end": BEGAN,
+        "timezone": "UTC",
+        "read_at": BEGAN,
+    }
+    return Replacement("reads", {"repo": [repo], "day": [day]}, [row])
+
+
+def page(day: date, analysed: int, commits: int, repo: str, rendered_at: datetime) -> Replacement:
     row = {
         "repo": repo,
         "day": day,
@@ -73,14 +95,14 @@ def page(day: date, analysed: int, commits: int, repo: str = ENGINE) -> Replacem
         "analysed": analysed,
         "failed": commits - analysed,
         "deferred": 0,
-        "rendered_at": BEGAN,
+        "rendered_at": rendered_at,
     }
     return Replacement("reports", {"repo": [repo], "day": [day]}, [row])
 
 
 def endpoint(*, is_up: bool, since: datetime = BEGAN, error: str | None = "401 Unauthorized") -> Replacement:
     row = {
-        "endpoint": "http://127.0.0.1:9/v1",
+        "endpoint": HOST,
         "model": "m",
         "is_up": is_up,
         "since": since,
@@ -126,8 +148,8 @@ def test_an_endpoint_that_is_down_is_said_with_since_when_and_each_outage_again(
         write(shop, endpoint(is_up=True, since=since + timedelta(minutes=30)))
         look(shop, times=2)
     down, up = (
-        "digest: m (http://127.0.0.1:9/v1) does not answer",
-        "digest: m (http://127.0.0.1:9/v1) answers again",
+        "digest: m (127.0.0.1:9) does not answer",
+        "digest: m (127.0.0.1:9) answers again",
     )
     assert listener.titles == [down, up, down, up]
     first = listener.taken[0].json["message"]
@@ -135,14 +157,30 @@ def test_an_endpoint_that_is_down_is_said_with_since_when_and_each_outage_again(
     assert "Since: 2026-01-19 08:00 (UTC)" in first
 
 
-def test_without_a_model_no_endpoint_is_waited_for(
-    shop: Workshop, engine: RepositoryBuilder, listener: Listener
+@pytest.mark.parametrize("llm", [None, LLM | {"model": "another"}], ids=["without a model", "another model"])
+def test_what_the_settings_no_longer_name_is_not_waited_for(
+    shop: Workshop, engine: RepositoryBuilder, listener: Listener, llm: dict[str, str] | None
 ) -> None:
     write(shop, endpoint(is_up=False))
     look(shop)
-    shop.configure(local(ENGINE, engine.path), alarm=ALARM)
-    look(shop)
+    shop.configure(local(ENGINE, engine.path), alarm=ALARM, llm=llm)
+    look(shop, times=2)
     assert open_alarms(shop.data) == []
+    assert rows(shop, "ending") == [("unused",)]
+    assert listener.titles[1:] == ["digest: m (127.0.0.1:9) is no longer in the settings"]
+
+
+def test_an_outage_is_an_alarm_though_another_endpoint_answers(
+    shop: Workshop, engine: RepositoryBuilder, listener: Listener
+) -> None:
+    shop.configure(
+        local(ENGINE, engine.path), alarm=ALARM, llm={"base_url": "http://127.0.0.1:8/v1", "model": "n"}
+    )
+    with shop.file.open("a", encoding="utf-8") as file:
+        file.write(f'\n[[llm.fallback]]\nbase_url = "http://{HOST}/v1"\nmodel = "m"\n')
+    write(shop, endpoint(is_up=False))
+    look(shop, times=2)
+    assert listener.titles == ["digest: m (127.0.0.1:9) does not answer"]
 
 
 def test_days_without_enough_analyses_are_one_message_for_each_repo(
@@ -150,23 +188,63 @@ def test_days_without_enough_analyses_are_one_message_for_each_repo(
 ) -> None:
     today = shop.now.date()
     short = [today - timedelta(days=back) for back in range(1, 5)]
-    write(shop, *(page(day, 17, 20) for day in short), page(today - timedelta(days=6), 18, 20))
+    long_ago = BEGAN - timedelta(days=20)
+    write(shop, *pages(*short, analysed=17), *pages(today - timedelta(days=6), analysed=18))
     # Of what is older than two weeks, or of repos that nobody follows any more, nobody hears.
-    write(shop, page(today - timedelta(days=15), 0, 20), page(today, 0, 0), page(short[0], 0, 9, "gone/repo"))
+    write(shop, *pages(today - timedelta(days=15), analysed=0, rendered_at=long_ago))
+    write(shop, *pages(today, analysed=0, commits=0), *pages(short[0], analysed=0, repo="gone/repo"))
     look(shop, times=2)
-    write(shop, page(short[0], 20, 20))
+    write(shop, *pages(short[0], analysed=20))
     look(shop)
     assert listener.titles == ["digest: ada/engine has days without enough analyses"]
     assert all(f"{day} 17/20" in listener.taken[0].json["message"] for day in short)
     assert [alarm["detail"].count("17/20") for alarm in open_alarms(shop.data)] == [3]
-    write(shop, *(page(day, 20, 20) for day in short))
+    write(shop, *pages(*short, analysed=20))
+    look(shop, times=2)
+    assert listener.titles[1:] == ["digest: ada/engine is analysed again"]
+
+
+def test_a_past_day_is_said_while_its_page_is_new_and_never_called_analysed_where_it_is_not(
+    shop: Workshop, listener: Listener
+) -> None:
+    past = date(2026, 1, 5)
+    shop.now = BEGAN + timedelta(days=90)
+    write(shop, *pages(past, analysed=0, rendered_at=shop.now - timedelta(days=1)))
+    look(shop, times=2)
+    said = ["digest: ada/engine has days without enough analyses"]
+    assert listener.titles == said
+    shop.now += timedelta(days=14)
+    look(shop, times=2)
+    assert (open_alarms(shop.data), listener.titles) == ([], said)
+    assert rows(shop, "ending", "over_told_at") == [("aged", None)]
+
+
+def test_a_day_that_was_read_and_not_analysed_is_said_once_until_it_is_made(
+    shop: Workshop, engine: RepositoryBuilder, listener: Listener
+) -> None:
+    shop.now = datetime(2026, 1, 8, 2, tzinfo=UTC)
+    with shop.pipeline() as pipeline:
+        for day in DAYS:
+            pipeline.collect(ENGINE, [day])
+    look(shop)
+    assert listener.titles == [], "a run may still be at it"
+    shop.now += timedelta(hours=6)
+    look(shop, times=2)
+    assert listener.titles == ["digest: ada/engine has days without enough analyses"]
+    assert open_alarms(shop.data)[0]["detail"] == "2026-01-05 0/2, 2026-01-06 0/2, 2026-01-07 0/2"
+    with shop.pipeline() as pipeline:
+        pipeline.collect(ENGINE, DAYS)  # the next try, in vain
+    look(shop, times=2)
+    assert len(listener.titles) == 1
+    shop.configure(local(ENGINE, engine.path), alarm=ALARM)
+    shop.make(DAYS)
     look(shop, times=2)
     assert listener.titles[1:] == ["digest: ada/engine is analysed again"]
 
 
 def test_the_day_fourteen_days_back_still_counts(shop: Workshop, listener: Listener) -> None:
     today = shop.now.date()
-    write(shop, page(today - timedelta(days=14), 0, 20))
+    write(shop, *pages(today - timedelta(days=14), analysed=0, rendered_at=BEGAN - timedelta(days=20)))
     look(shop)
     assert [alarm["kind"] for alarm in open_alarms(shop.data)] == ["coverage"]
 
@@ -217,7 +295,7 @@ def test_of_what_is_over_before_anybody_knew_nobody_hears(shop: Workshop, listen
 
 def test_a_process_that_died_while_it_was_sending_is_made_up_for(shop: Workshop, listener: Listener) -> None:
     write(shop, endpoint(is_up=False))
-    alarm = {"kind": "endpoint", "subject": "m (http://127.0.0.1:9/v1)", "detail": "401 Unauthorized"}
+    alarm = {"kind": "endpoint", "subject": "m (127.0.0.1:9)", "detail": "401 Unauthorized"}
     claimed = {**alarm, "raised_at": BEGAN, "claimed_at": shop.now}
     write(shop, Replacement("alarms", {"kind": ["endpoint"]}, [claimed]))
     look(shop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from digest_pipeline_tests.fakes.openai_server import OpenAIServer, Recorded, Re
 from digest_pipeline_tests.fakes.project import FIRST_DAY, days_from, files_below, local
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
     from digest_pipeline_tests.fakes.workshop import Workshop
@@ -145,6 +146,27 @@ def test_an_endpoint_that_is_out_of_order_defers_and_the_next_run_asks_again(
     assert statuses(workshop) == [("ok", "openai", "fake-1", 6)]
 
 
+def test_a_run_of_the_daemon_asks_whom_the_settings_name_now(
+    workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
+) -> None:
+    """What waits for the probe of an endpoint that another one has replaced does not wait any more."""
+
+    def by_itself() -> None:
+        with workshop.pipeline() as pipeline:
+            pipeline._workbench.by_hand = False
+            pipeline.analyse(NAME, DAYS[:1])
+
+    with OpenAIServer(lambda _: openai_server.error(402, "Insufficient balance")) as first:
+        with_model(workshop, engine, first)
+        workshop.make(DAYS[:1])
+        asked = len(first.requests)
+        by_itself()
+        assert len(first.requests) == asked, "its probe is not due yet"
+    with_model(workshop, engine, server)
+    by_itself()
+    assert statuses(workshop) == [("ok", "openai", "fake-1", 2)]
+
+
 def test_each_answer_is_stored_as_soon_as_it_comes(
     workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
 ) -> None:
@@ -173,6 +195,70 @@ def test_each_answer_is_stored_as_soon_as_it_comes(
             running.join(30)
     assert stored.is_set(), "the first answer was not stored while the second was awaited"
     assert statuses(workshop) == [("ok", "openai", "fake-1", 2)]
+
+
+def test_retries_in_vain_leave_the_page_as_it_is(
+    workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
+) -> None:
+    numbers = itertools.count(1)
+
+    def numbered(status: int, said: str) -> Callable[[Recorded], Reply]:
+        return lambda _: openai_server.error(status, said, headers={"x-request-id": f"req_{next(numbers)}"})
+
+    server.default = numbered(401, "Incorrect API key provided")
+    with_model(workshop, engine, server)
+    workshop.make(DAYS[:1])
+    pages, snapshot = files_below(workshop.data / "reports"), workshop.snapshot()
+    assert "401 Unauthorized: Incorrect API key provided (127.0.0.1" in workshop.page(NAME, FIRST_DAY)
+    assert "req_" not in workshop.page(NAME, FIRST_DAY)
+    [before] = workshop.rows("SELECT max(error) FROM analyses")
+    assert "request req_" in before[0], "the store keeps it for whoever asks the provider"
+
+    workshop.make(DAYS[:1])
+    assert workshop.rows("SELECT max(error) FROM analyses") != [before]
+    assert files_below(workshop.data / "reports") == pages
+    assert not {"reports", "digests"} & workshop.written_since(snapshot)
+
+    # What becomes of a commit is news, also where it is another failure.
+    server.default = numbered(403, "The request was flagged as inappropriate content")
+    server.then(openai_server.completion("ok"))  # the probe
+    workshop.make(DAYS[:1])
+    line = f"> Updated {workshop.now:%Y-%m-%d %H:%M}\n"
+    assert line in workshop.page(NAME, FIRST_DAY)
+    # A failure of another kind is told, and is none.
+    server.default = lambda _: openai_server.completion("no JSON at all")
+    workshop.make(DAYS[:1])
+    assert workshop.rows("SELECT DISTINCT error_class FROM analyses") == [("bad_output",)]
+    for page in (workshop.page(NAME, FIRST_DAY), workshop.daily(FIRST_DAY)):
+        assert "flagged as inappropriate" not in page
+        assert line in page
+    server.default = openai_server.well_formed
+    workshop.make(DAYS[:1])
+    assert f"> Updated {workshop.now:%Y-%m-%d %H:%M}\n" in workshop.page(NAME, FIRST_DAY)
+    assert workshop.now.minute != int(line[-3:])
+
+
+def test_what_failed_calls_cost_is_told_with_the_next_thing_that_is_new(
+    workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
+) -> None:
+    server.default = lambda _: openai_server.completion("no JSON at all", tokens=(100_000, 0, 0))
+    with_model(workshop, engine, server, attempts=1)
+    with workshop.file.open("a", encoding="utf-8") as file:
+        file.write('\n[llm.prices."fake-1"]\ninput = 1.0\noutput = 1.0\n')
+    workshop.make(DAYS[:1])
+    pages = files_below(workshop.data / "reports")
+    assert "cost 0.2" in workshop.page(NAME, FIRST_DAY)
+    workshop.make(DAYS[:1])
+    assert workshop.rows("SELECT sum(cost), max(attempt) FROM attempts") == [(0.4, 2)]
+    assert files_below(workshop.data / "reports") == pages
+    # It is put back as it was, too.
+    (workshop.data / f"reports/{NAME}/2026/{FIRST_DAY}.md").unlink()
+    workshop.make(DAYS[:1])
+    assert files_below(workshop.data / "reports") == pages
+    server.default = openai_server.well_formed
+    workshop.make(DAYS[:1])
+    assert "2 analysed, 0 failed" in workshop.page(NAME, FIRST_DAY)
+    assert "cost 0.6" in workshop.page(NAME, FIRST_DAY)
 
 
 def test_scores_follow_the_profile_and_the_analysis_stays(

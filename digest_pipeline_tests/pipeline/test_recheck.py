@@ -269,6 +269,18 @@ def test_a_changed_day_whose_run_ended_before_its_page_is_made_by_the_next(
     assert run(workshop, DAYS[2:]) == []
 
 
+def test_a_day_that_was_read_and_got_no_page_is_made_once_its_run_is_surely_over(
+    workshop: Workshop,
+) -> None:
+    with workshop.pipeline() as pipeline:
+        pipeline.collect(NAME, DAYS[:2])
+    assert changed(workshop, DAYS[2:]) == []
+    workshop.now += timedelta(hours=6)
+    assert run(workshop, DAYS[2:]) == DAYS[:2]
+    assert "2 commits seen, 2 analysed" in workshop.page(NAME, FIRST_DAY)
+    assert run(workshop, DAYS[2:]) == []
+
+
 # --- what a page says ------------------------------------------------------------------------------------
 
 

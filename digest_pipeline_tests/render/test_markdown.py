@@ -23,6 +23,8 @@ from digest_pipeline.render.markdown import (
     RepoPage,
     body_of,
     slug,
+    without_failures,
+    without_request,
 )
 from digest_pipeline_tests.render.reading import anchors, every, headings, local_links, parse, rows, shown
 from digest_pipeline_tests.render.test_escape import nasty
@@ -328,3 +330,41 @@ def test_a_page_ends_with_one_line_break() -> None:
 
 def test_a_commit_is_dated_by_its_author_in_local_time() -> None:
     assert "| 2026-02-21 11:04:05 | Ada |" in page(entry())
+
+
+# --- failures --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown_as"),
+    [
+        ("401 Unauthorized: no (api.example, request req_1)", "401 Unauthorized: no (api.example)"),
+        ("not asked after 401: no (h:1, request 7f-a.b)", "not asked after 401: no (h:1)"),
+        (f"503 (a{'x' * 90}.example, request 9b1c", f"503 (a{'x' * 90}.example)"),
+        ("no answer within 120 s (api.example)", "no answer within 120 s (api.example)"),
+        ("it asks (as in, request a) for (more)", "it asks (as in, request a) for (more)"),
+        ("", ""),
+    ],
+)
+def test_a_failure_is_shown_without_the_number_of_its_request(stored: str, shown_as: str) -> None:
+    assert without_request(stored) == shown_as
+
+
+def test_a_page_without_its_failures_has_its_commits_analyses_and_statuses() -> None:
+    commits = (
+        entry(1),
+        entry(2, status="failed", error="a", attempts=3),
+        entry(3, status="deferred", error="b"),
+    )
+    page = RepoPage("owner/name", DAY, day_window(DAY, ZONE), commits, cost=0.5)
+    bare = without_failures(page)
+    assert bare == without_failures(
+        replace(page, cost=0.7, commits=(*commits[:1], *map(louder, commits[1:])))
+    )
+    assert [commit.status for commit in bare.commits] == ["ok", "failed", "deferred"]
+    assert bare.commits[0] is commits[0]
+    assert bare != without_failures(replace(page, commits=commits[:2]))
+
+
+def louder(commit: CommitEntry) -> CommitEntry:
+    return replace(commit, error=f"{commit.error}!", attempts=commit.attempts + 1)

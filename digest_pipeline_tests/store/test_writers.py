@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from digest_pipeline import open_history
+from digest_pipeline.store.files import names
 from digest_pipeline.store.history import History
 from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.store.rows import partition
@@ -62,4 +63,5 @@ def test_writers_that_begin_a_history_together_all_land(tmp_path: Path) -> None:
     join_all(processes)
     with open_history(tmp_path / "data") as reader:
         assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(2 * len(DAYS) * 3,)]
-        assert reader.execute("SELECT count(*) FROM schema_migrations").fetchall() == [(4,)]
+        applied = reader.execute("SELECT count(*) FROM schema_migrations").fetchall()
+        assert applied == [(len(names("migrations")),)]

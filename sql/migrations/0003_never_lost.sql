@@ -1,7 +1,7 @@
 -- What it takes to lose no analysis: what each call cost, what was answered, which endpoints are up, who was told,
 -- and which commits a branch no longer has.
 
--- How much of each file a model was shown, as JSON: a list of {path, shown, shown_lines, changed_lines}.
+-- How much of each file a model was shown, as JSON: a list of {path, how, shown, changed}; the last two count lines.
 ALTER TABLE analyses ADD COLUMN ledger VARCHAR;
 ALTER TABLE analyses ADD COLUMN endpoint VARCHAR;
 
@@ -13,7 +13,8 @@ ALTER TABLE reads ADD COLUMN changed_at TIMESTAMPTZ;
 ALTER TABLE reads ADD COLUMN came INTEGER;
 ALTER TABLE reads ADD COLUMN went INTEGER;
 
--- content is a hash of the page without the line that says when it was updated; updated_at is null until it was.
+-- content is a hash of the page without the line that says when it was updated, and without what failures say and calls
+-- cost; updated_at is null until it was.
 ALTER TABLE reports ADD COLUMN content VARCHAR;
 ALTER TABLE reports ADD COLUMN updated_at TIMESTAMPTZ;
 

@@ -1,5 +1,42 @@
--- Every repo's day that was asked for; failed_at is null where its last reading succeeded.  $first, $last
-SELECT repo, day, CASE WHEN error IS NOT NULL THEN failed_at END AS failed_at
-FROM reads
-WHERE day BETWEEN $first AND $last
+-- Every repo's day that was asked for. tried_at is the time of its last try where that came to nothing: the day could
+-- not be read, or was read and is unfinished, with no page of what was read or commits that nobody was asked about.
+-- Of a finished day commits and analysed are what its page counts, else what is stored; seen_at is the time of
+-- either.  $first, $last, $language
+-- A day that has a page in another language alone was made: another language is no reason to pay for all days anew.
+WITH stored AS (
+    SELECT log.repo, log.day, count(*) AS commits, count(said.sha) AS asked,
+        count(*) FILTER (said.status = 'ok') AS ok
+    FROM commit_log AS log
+    LEFT JOIN (FROM analyses WHERE language = $language AND day BETWEEN $first AND $last) AS said USING (repo, day, sha)
+    WHERE log.day BETWEEN $first AND $last AND log.on_branch IS DISTINCT FROM false
+    GROUP BY log.repo, log.day
+),
+pages AS (
+    SELECT repo, day, rendered_at, commits, analysed
+    FROM reports WHERE language = $language AND day BETWEEN $first AND $last
+),
+others AS (
+    SELECT DISTINCT repo, day FROM reports WHERE language <> $language AND day BETWEEN $first AND $last
+),
+days AS (
+    SELECT reads.repo, reads.day, reads.error, reads.failed_at, reads.read_at,
+        pages.rendered_at IS NOT NULL AS has_page,
+        reads.head_sha IS NOT NULL AND CASE
+            WHEN pages.rendered_at IS NULL THEN others.repo IS NULL
+            ELSE coalesce(reads.changed_at > pages.rendered_at, false) OR coalesce(stored.asked < stored.commits, false)
+        END AS is_unfinished,
+        coalesce(stored.commits, 0) AS commits, coalesce(stored.ok, 0) AS ok,
+        pages.commits AS page_commits, pages.analysed AS page_analysed, pages.rendered_at
+    FROM reads
+    LEFT JOIN pages USING (repo, day)
+    LEFT JOIN others USING (repo, day)
+    LEFT JOIN stored USING (repo, day)
+    WHERE reads.day BETWEEN $first AND $last
+)
+SELECT repo, day, has_page, is_unfinished,
+    CASE WHEN error IS NOT NULL THEN failed_at WHEN is_unfinished THEN read_at END AS tried_at,
+    CASE WHEN is_unfinished THEN commits ELSE coalesce(page_commits, 0) END AS commits,
+    CASE WHEN is_unfinished THEN ok ELSE coalesce(page_analysed, 0) END AS analysed,
+    CASE WHEN is_unfinished THEN read_at ELSE rendered_at END AS seen_at
+FROM days
 ORDER BY day, repo;

@@ -7,8 +7,7 @@ WITH analysed AS (
         list(error_class) FILTER (status = 'failed') AS failed_classes,
         list(error_class) FILTER (status = 'deferred') AS deferred_classes,
         sum(least(shown_lines, changed_lines)) FILTER (status = 'ok') AS shown_lines,
-        sum(changed_lines) FILTER (status = 'ok') AS changed_lines,
-        min(retry_at) FILTER (status <> 'ok') AS next_retry
+        sum(changed_lines) FILTER (status = 'ok') AS changed_lines
     FROM analyses
     SEMI JOIN (SELECT repo, day, sha FROM commit_log WHERE coalesce(on_branch, true)) AS there USING (repo, day, sha)
     WHERE language = $language
@@ -28,11 +27,14 @@ SELECT reads.repo, reads.day,
     coalesce(analysed.ok, 0) AS ok,
     coalesce(analysed.failed, 0) AS failed,
     coalesce(analysed.deferred, 0) AS deferred,
+    greatest(
+        coalesce(reads.commit_count, 0)
+        - coalesce(analysed.ok, 0) - coalesce(analysed.failed, 0) - coalesce(analysed.deferred, 0), 0
+    ) AS not_asked,
     coalesce(analysed.failed_classes, []) AS failed_classes,
     coalesce(analysed.deferred_classes, []) AS deferred_classes,
     analysed.shown_lines / nullif(analysed.changed_lines, 0) AS share_read,
     spent.cost,
-    strftime(analysed.next_retry, '%Y-%m-%dT%H:%M:%S%z') AS next_retry,
     coalesce(page.high, 0) AS high,
     coalesce(page.medium, 0) AS medium,
     coalesce(page.low, 0) AS low,
