@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from digest_pipeline.errors import ConfigurationError
 from digest_pipeline.pipeline import Pipeline, Workbench, utc_now
+from digest_pipeline.pipeline.endpoints import numbered
 from digest_pipeline.settings import RepoSettings, Settings, derive_web_url
 from digest_pipeline.sources.network import ca_bundle
 from digest_pipeline.store.history import History
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from digest_pipeline.domain.analysis import Language
     from digest_pipeline.domain.costs import Spending
     from digest_pipeline.pipeline import Progress
-    from digest_pipeline.settings import EndpointSettings, LlmSettings
+    from digest_pipeline.settings import LlmSettings
     from digest_pipeline.sources import Source
 
 
@@ -132,7 +133,7 @@ def endpoint_configs(llm: LlmSettings, environ: Mapping[str, str] = os.environ) 
     """The endpoints in the order in which they are asked. Raises ConfigurationError where a key is not set."""
     from digest_pipeline.analysts.gateway import EndpointConfig
 
-    named = [("llm", llm), *((f"llm.fallback[{n}]", one) for n, one in enumerate(llm.fallback))]
+    keys = ["llm", *(f"llm.fallback[{position}]" for position in range(len(llm.fallback)))]
     return [
         EndpointConfig(
             base_url=one.base_url,
@@ -144,15 +145,10 @@ def endpoint_configs(llm: LlmSettings, environ: Mapping[str, str] = os.environ) 
             timeout_seconds=one.timeout_seconds,
             attempts=one.attempts,
             probe_every=timedelta(minutes=one.probe_minutes),
-            number=1 + sum(_same_model(one, before) for _, before in named[:position]),
+            number=number,
         )
-        for position, (key, one) in enumerate(named)
+        for key, (one, number) in zip(keys, numbered(llm), strict=True)
     ]
-
-
-def _same_model(one: EndpointSettings, other: EndpointSettings) -> bool:
-    """Whether two endpoints have host and model in common, and differ in their keys or paths alone."""
-    return one.model == other.model and urlsplit(one.base_url).netloc == urlsplit(other.base_url).netloc
 
 
 def open_messenger(settings: Settings, environ: Mapping[str, str] = os.environ) -> Post | None:
