@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.state import consecutive, counted, spans
 
@@ -25,17 +25,16 @@ TRY_AGAIN = timedelta(hours=6)
 That is how long a run of the daemon may last at most, by `dagster.yaml`.
 """
 
-_FIRST_WAIT, _LONGEST_WAIT = timedelta(minutes=15), timedelta(days=1)
-_MOST_VAIN = 24
-"""Eight rounds of three calls, after which no endpoint that is up is tried again by itself."""
+_WAITS = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
+"""How long an endpoint that is up, and tried in vain once, twice, …, is let alone with a commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A commit without an analysis; `retry_at` is None where only a person can help.
 
-    `vain` counts the calls about it that an endpoint took and that brought nothing, `vain_at` is when the last one
-    went out. `endpoint` and `model` are whom it was to be asked of.
+    `endpoint` and `model` are whom it was to be asked of; `tried` is where it was asked about in vain: endpoint,
+    model, how many `tries`, and `last_at` when the last one went out.
     """
 
     repo: str
@@ -46,8 +45,7 @@ class Waiting:
     attempts: int
     endpoint: str = ""
     model: str = ""
-    vain: int = 0
-    vain_at: datetime | None = None
+    tried: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +70,19 @@ def due_at(one: Waiting, endpoints: Mapping[tuple[str, str], EndpointState]) -> 
     """When a run that nobody started by hand may ask about a commit again; None where only a person can help.
 
     What an outage kept from being asked waits for the first of `endpoints`, those that the settings name, that is
-    up or due for its probe; all else waits for its own time. Where one is up and was of no use, while another is
-    still down, the waits between the tries grow.
+    up or due for its probe; all else waits for its own time. Where one is up and was of no use, the waits between
+    its tries grow.
     """
     if one.error_class != "outage" or not endpoints:
         return one.retry_at
-    moments = []
-    for state in endpoints.values():
-        if not state.is_up:
-            moments.append(state.next_probe_at or state.since)
-        elif one.vain_at is None:
-            moments.append(state.since)
-        elif one.vain < _MOST_VAIN:
-            wait = min(_FIRST_WAIT * 2**one.vain, _LONGEST_WAIT)
-            moments.append(max(state.since, one.vain_at + wait))
-    return min(moments, default=None)
+    rests = {
+        (tried["endpoint"], tried["model"]): tried["last_at"] + _wait_after(tried["tries"])
+        for tried in one.tried
+    }
+    return min(
+        max(state.since, rests.get(key, state.since)) if state.is_up else state.next_probe_at or state.since
+        for key, state in endpoints.items()
+    )
 
 
 def next_tries(
@@ -189,6 +185,10 @@ def missing_days(
             f"{counted(len(later), 'day')} could not be made, and waits for another try: from {first_again} on"
         )
     return Decision((), "; ".join(reasons) or "no day is missing")
+
+
+def _wait_after(tries: int) -> timedelta:
+    return _WAITS[min(tries, len(_WAITS)) - 1]
 
 
 def _why_none(

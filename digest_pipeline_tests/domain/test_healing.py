@@ -238,23 +238,18 @@ def test_what_the_settings_no_longer_name_holds_nothing_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("vain", "wait"),
-    [
-        (1, timedelta(minutes=30)),
-        (3, timedelta(hours=2)),
-        (9, timedelta(days=1)),
-        (23, timedelta(days=1)),
-        (24, None),
-    ],
+    ("tries", "wait"),
+    [(1, HOUR / 4), (2, HOUR), (3, 4 * HOUR), (4, 24 * HOUR), (50, 24 * HOUR)],
 )
-def test_an_endpoint_that_is_up_and_of_no_use_is_asked_less_and_less(
-    vain: int, wait: timedelta | None
-) -> None:
-    row = replace(waiting("outage"), vain=vain, vain_at=NOW)
+def test_an_endpoint_that_is_up_and_of_no_use_is_asked_less_and_less(tries: int, wait: timedelta) -> None:
+    vain = {"endpoint": "other", "model": "n", "tries": tries, "last_at": NOW}
+    row = replace(waiting("outage"), tried=[vain])
 
-    assert due_at(row, states(OTHER)) == (None if wait is None else NOW + wait)
-    # The probe of the one that is down is waited for all the same.
-    assert due_at(row, states(RECENTLY_DOWN, OTHER)) == NOW + HOUR / 2
+    assert due_at(row, states(OTHER)) == NOW + wait
+    # The probe of the one that is down is waited for all the same, and one that was not asked yet is due.
+    assert due_at(row, states(RECENTLY_DOWN, OTHER)) == NOW + min(wait, HOUR / 2)
+    third = EndpointState("third", "n", since=NOW - HOUR)
+    assert due_at(row, states(RECENTLY_DOWN, OTHER, third)) == third.since
 
 
 def test_the_next_try_of_a_day_is_that_of_its_first_commit() -> None:

@@ -1,16 +1,22 @@
--- The commits that have no analysis by a model yet, though one was asked for.  $language, $first, $last
--- vain counts the calls about each that an endpoint took and that brought nothing, vain_at is when the last one went out.
-WITH vain AS (
-    SELECT repo, day, sha, count(*) AS calls, max(started_at) AS last_at
+-- The commits that have no analysis by a model yet, though one was asked for, and where each was asked about in vain, how
+-- often, and when last.  $language, $first, $last
+WITH tries AS (
+    SELECT repo, day, sha, endpoint, model, count(*) AS tries, max(started_at) AS last_at
     FROM attempts
-    WHERE outcome <> 'ok' AND error_class NOT IN ('outage', 'rate_limited', 'budget')
-        AND language = $language AND day BETWEEN $first AND $last
-    GROUP BY repo, day, sha
+    WHERE language = $language AND day BETWEEN $first AND $last
+        AND outcome = 'failed' AND purpose <> 'part'
+        AND error_class NOT IN ('outage', 'rate_limited', 'budget')
+    GROUP BY repo, day, sha, endpoint, model
+),
+tried AS (
+    SELECT repo, day, sha,
+        list({'endpoint': endpoint, 'model': model, 'tries': tries, 'last_at': last_at} ORDER BY endpoint, model) AS tried
+    FROM tries GROUP BY repo, day, sha
 )
 SELECT analyses.repo, analyses.day, analyses.sha, error_class, retry_at, attempts,
-    coalesce(endpoint, '') AS endpoint, model, coalesce(vain.calls, 0) AS vain, vain.last_at AS vain_at
+    coalesce(endpoint, '') AS endpoint, model, coalesce(tried.tried, []) AS tried
 FROM analyses
 SEMI JOIN (SELECT repo, day, sha FROM commit_log WHERE coalesce(on_branch, true)) AS there USING (repo, day, sha)
-LEFT JOIN vain USING (repo, day, sha)
+LEFT JOIN tried USING (repo, day, sha)
 WHERE status <> 'ok' AND language = $language AND analyses.day BETWEEN $first AND $last
 ORDER BY analyses.day, analyses.repo, analyses.sha;
