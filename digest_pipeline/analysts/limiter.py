@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 FIRST_RATE = 10.0
 """Questions a second in the first second; it doubles each second until something is refused."""
@@ -22,7 +22,7 @@ FIRST_RATE = 10.0
 BURST = 8
 """So many may begin at once, before the rate counts."""
 
-BETA = 0.9
+BETA = 0.93
 GROWTH = 0.005
 """CUBIC's C: how steeply the rate comes back, in questions a second, by the third power of seconds."""
 
@@ -30,6 +30,7 @@ DEFAULT_PAUSE_SECONDS = 0.5
 LOWEST_CEILING = 1.0
 
 _EPSILON = 1e-6
+_LATE_SECONDS = 0.1
 _SHORTEST_WAIT = 1e-3
 
 
@@ -143,19 +144,37 @@ class Limiter:
                     turn.set_result(None)
 
     def _reached(self, now: float) -> float:
-        """What was sent in the last second and not refused: what the endpoint does take."""
+        """What was sent in a second and not refused: what the endpoint does take.
+
+        At first the best second counts: the last one may have been spent on other work.
+        """
+        if self._ceiling is None:
+            return float(_most_in_a_second(self._sent))
         taken = float(sum(1 for at in self._sent if now - at <= 1))
-        return taken if self._ceiling is None else min(max(taken, BETA * self._ceiling), self.rate)
+        return min(max(taken, BETA * self._ceiling), self.rate)
 
     def _wait(self) -> float:
         now = self._clock()
         if now < self._opens_at:
             return max(self._opens_at - now, _SHORTEST_WAIT)
         rate = self.rate
-        most = float(BURST) if self._ceiling is None else 1.0
+        # What a busy processor slept too long is made up for, within a tenth of a second's worth.
+        most = float(BURST) if self._ceiling is None else max(1.0, _LATE_SECONDS * rate)
         self._tokens = min(most, self._tokens + (now - max(self._filled_at, self._opens_at)) * rate)
         self._filled_at = now
         if self._tokens >= 1 - _EPSILON:
             self._tokens = max(self._tokens - 1, 0.0)
             return 0.0
         return max((1 - self._tokens) / rate, _SHORTEST_WAIT)
+
+
+def _most_in_a_second(times: Iterable[float]) -> int:
+    """The most of `times`, ascending, that lie within one second."""
+    window: deque[float] = deque()
+    most = 0
+    for at in times:
+        window.append(at)
+        while at - window[0] >= 1:
+            window.popleft()
+        most = max(most, len(window))
+    return most
