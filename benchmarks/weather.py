@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import re
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from digest_pipeline.analysts.answers import Answer
 from digest_pipeline.analysts.failures import Failure, Redactor, failure_of_response
@@ -22,11 +23,15 @@ from digest_pipeline.domain.analysis import Usage
 from digest_pipeline.domain.packing import estimate_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from datetime import date
 
     from digest_pipeline.analysts.endpoint import Question
 
 _SHA = re.compile(r"^Commit: ([0-9a-f]{40})$", re.MULTILINE)
+NIGHTLY_HOUR = 2
+"""When the daemon makes yesterday."""
+
 _TRUE_TOKENS = 1.1
 """How many tokens of the simulated model one of our pieces is."""
 
@@ -47,8 +52,12 @@ class VirtualTime:
         self.seconds = max(self.seconds, (moment - self._start).total_seconds())
 
 
+STORE_SECONDS = 0.16
+"""How long a thread takes for its work, which is reading and writing the store: see docs/decisions.md."""
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop that waits for nothing: its clock jumps. Work for threads is done at once, in order."""
+    """An event loop that waits for nothing: its clock jumps. Work for threads is done in order, and takes a while."""
 
     def __init__(self, time: VirtualTime) -> None:
         super().__init__()
@@ -68,14 +77,25 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._virtual.seconds
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override] # noqa: ANN401 - as the base class has it
-        """The result, at once."""
+        """The result, some virtual time later; what else is due meanwhile happens meanwhile."""
         del executor
         future = self.create_future()
         try:
-            future.set_result(func(*args))
+            result = func(*args)
         except Exception as error:  # noqa: BLE001 - it is the future's
-            future.set_exception(error)
+            self.call_later(STORE_SECONDS, _settle, future, None, error)
+        else:
+            self.call_later(STORE_SECONDS, _settle, future, result, None)
         return future
+
+
+def _settle(future: asyncio.Future[Any], result: object, error: Exception | None) -> None:
+    if future.cancelled():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
 
 
 class VirtualPolicy(asyncio.DefaultEventLoopPolicy):
@@ -104,7 +124,12 @@ class Spell:
 
 @dataclass
 class Weather:
-    """The endpoint. `answered` counts the analyses that each commit was given, `probes` the times of probes."""
+    """The endpoint, and what was asked of it.
+
+    `answered` counts the analyses that each commit was given, `asked` the questions about it, `hurried` those of
+    them that came too soon (429); `in_vain` counts the questions about commits that met a dead key (`401`) or
+    nobody (`silence`); `probes` has the times of probes.
+    """
 
     seed: int
     time: VirtualTime
@@ -113,11 +138,33 @@ class Weather:
     context_tokens: int = 16_384
     timeout_seconds: float = 120.0
     answered: Counter[str] = field(default_factory=Counter)
+    asked: Counter[str] = field(default_factory=Counter)
+    hurried: Counter[str] = field(default_factory=Counter)
+    in_vain: Counter[str] = field(default_factory=Counter)
     probes: list[datetime] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311 - weather
+        # From a small model next door to a large one that thinks: in seconds, what an answer takes about.
+        self._pace = math.exp(self._random.uniform(math.log(0.1), math.log(6)))
+
+    @classmethod
+    def over(cls, seed: int, time: VirtualTime, first: date, *, dies: int, back: int) -> Self:
+        """Weather from `first` on: the key dies on day `dies`, around the run of that night, and is back on day `back`.
+
+        Around the run of the night after that nobody answers for some hours.
+        """
+        chance = random.Random(f"weather of {seed}")  # noqa: S311 - weather
+
+        def night(day: int) -> datetime:
+            start = utc(first + timedelta(days=day), NIGHTLY_HOUR)
+            # Half of the time within the run, the other half before it.
+            return start + timedelta(seconds=chance.choice((chance.uniform(0, 20), -chance.uniform(0, 3600))))
+
+        dead = Spell(night(dies), utc(first + timedelta(days=back)) + timedelta(hours=chance.uniform(0, 20)))
+        hangs = night(back + 1)
+        return cls(seed, time, dead, Spell(hangs, hangs + timedelta(hours=chance.uniform(2, 6))))
 
     @asynccontextmanager
     async def connect(self, **_: object) -> AsyncIterator[Weather]:
@@ -126,8 +173,15 @@ class Weather:
 
     async def ask(self, question: Question) -> Answer | Failure:
         """See `analysts.endpoint.Endpoint.ask`."""
-        kind, reply = await self._reply(question)
+        found = _SHA.search(question.user)
+        sha = found[1] if found else None
+        if sha is not None:
+            self.asked[sha] += 1
+        kind, reply = await self._reply(question, sha)
         self.kinds[kind] += 1
+        if sha is not None:
+            self.hurried[sha] += kind == "429"
+            self.in_vain[kind] += kind in {"401", "silence"}
         if isinstance(reply, tuple):
             status, headers, body = reply
             text = json.dumps({"error": {"message": body}})
@@ -135,9 +189,9 @@ class Weather:
         return reply
 
     async def _reply(
-        self, question: Question
+        self, question: Question, sha: str | None
     ) -> tuple[str, Answer | Failure | tuple[int, dict[str, str], str]]:
-        chance, latency = self._random.random(), self._random.uniform(1, 6)
+        chance, latency = self._random.random(), self._pace * self._random.uniform(0.4, 2.5)
         is_probe = question.schema is None
         if is_probe:
             self.probes.append(self.time.now())
@@ -159,15 +213,13 @@ class Weather:
         usage = Usage(tokens, 200, 0)
         if chance < _VACUOUS_UP_TO and not is_probe:
             return "vacuous", Answer((json.dumps({"change_type": "s", "summary": "s"}),), "stop", "", usage)
-        return "answer", Answer((json.dumps(self._form(question)),), "stop", "", usage)
+        return "answer", Answer((json.dumps(self._form(question, sha)),), "stop", "", usage)
 
-    def _form(self, question: Question) -> dict[str, Any]:
-        found = _SHA.search(question.user)
-        sha = found[1] if found else ""
-        said = f"Replaces the call in {sha[:7]} by one that takes a timeout"
+    def _form(self, question: Question, sha: str | None) -> dict[str, Any]:
+        said = f"Replaces the call in {sha or 'main'!s:.7} by one that takes a timeout"
         if question.schema_name == "notes":
             return {"notes": [f"{said}, in this part."]}
-        if question.schema is not None:
+        if sha is not None:
             self.answered[sha] += 1
         fields = {name: f"{said} ({name})." for name in ("change_type", "summary")}
         lists = {name: [f"{said} ({name})."] for name in ("summary", "scope", "risks", "advice")}
@@ -183,14 +235,16 @@ _FAULTS: tuple[tuple[float, tuple[str, tuple[int, dict[str, str], str]]], ...] =
 _VACUOUS_UP_TO = 0.03
 
 
-def half_hours(first: datetime, last: datetime) -> Iterator[datetime]:
-    """The ticks of a sensor."""
-    moment = first
-    while moment < last:
-        yield moment
-        moment += timedelta(minutes=30)
+def most_within(times: Sequence[datetime], window: timedelta) -> int:
+    """How many of `times`, which are sorted, lie within any window of that length, its end left out."""
+    most = start = 0
+    for end, moment in enumerate(times):
+        while moment - times[start] >= window:
+            start += 1
+        most = max(most, end - start + 1)
+    return most
 
 
-def utc(day: object, hour: int = 0) -> datetime:
+def utc(day: date, hour: int = 0, minute: int = 0) -> datetime:
     """A time of a day."""
-    return datetime.fromisoformat(f"{day}T{hour:02d}:00:00").replace(tzinfo=UTC)
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC)

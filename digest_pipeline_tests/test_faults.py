@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
+import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,7 +17,7 @@ import pytest
 from digest_pipeline import open_history
 from digest_pipeline.orchestration.instance import open_instance
 from digest_pipeline_tests.fakes import openai_server
-from digest_pipeline_tests.fakes.openai_server import OpenAIServer
+from digest_pipeline_tests.fakes.openai_server import OpenAIServer, Recorded, Reply
 from digest_pipeline_tests.fakes.project import (
     FIRST_DAY,
     assert_no_traceback,
@@ -185,6 +188,33 @@ def test_runs_that_begin_a_history_together_all_succeed(tmp_path: Path, engine: 
     for ran in [finished(process) for process in processes]:
         assert ran.code == 0, ran.said
     assert shop.rows("SELECT count(*), count(DISTINCT sha) FROM commits") == [(9, 9)]
+
+
+def test_of_a_run_that_is_killed_no_answer_is_paid_for_twice(tmp_path: Path, engine: Path) -> None:
+    shop = Workshop(tmp_path)
+    hangs, over = threading.Event(), threading.Event()
+
+    def reply(request: Recorded) -> Reply:
+        if len(server.requests) == 5 and not over.is_set():
+            hangs.set()
+            over.wait(START_SECONDS)
+        return openai_server.well_formed(request)
+
+    with OpenAIServer(reply) as server:
+        llm = {"base_url": server.url, "model": "fake-1", "concurrency": 1}
+        shop.configure(local("ada/engine", engine), llm=llm)
+        kill_when(shop.start(*RANGE), hangs.is_set)
+        over.set()
+        assert (
+            shop.rows("SELECT count(*) FROM analyses") < shop.rows("SELECT count(*) FROM answers") == [(4,)]
+        )
+
+        assert shop.digest(*RANGE).code == 0
+        asked = Counter(
+            re.findall(r"^Commit: (\w+)$", "\n".join(one.user for one in server.requests), re.MULTILINE)
+        )
+    assert sorted(asked.values()) == [1] * 17 + [2], "only the one that was under way is asked about again"
+    assert shop.rows("SELECT status, count(*) FROM analyses GROUP BY ALL") == [("ok", 18)]
 
 
 def test_nineteen_commits_and_a_slow_model_are_asked_eight_at_a_time(tmp_path: Path) -> None:

@@ -156,6 +156,13 @@ class Analyst(Protocol):
         """Whether it wants the patches of a subject's files, or cues."""
         ...
 
+    async def knock(self) -> bool:
+        """False where nobody is there to ask: every endpoint is down, and one that was due for a probe failed it.
+
+        Commits that wait for an endpoint need no further look then: nothing changed for them.
+        """
+        ...
+
     def analyse(self, subjects: Iterable[Subject]) -> AsyncIterator[list[tuple[Subject, Outcome]]]:
         """Yield the subjects' outcomes as soon as they are known, in any order, one for each subject.
 

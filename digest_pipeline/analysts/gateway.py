@@ -307,6 +307,9 @@ class Gateway:
         if failure.retry_after is not None:
             pause = max(pause, timedelta(seconds=failure.retry_after))
         error, now = self.describe(failure), self._now()
+        said = (self.state.is_up, self.state.error_class, self.state.error)
+        if said == (False, failure.error_class, error) and failure.retry_after is None:
+            return  # with the probe its next time was written, and nothing else is new
         self._revise(
             lambda state: went_down(state, error_class=failure.error_class, error=error, now=now, pause=pause)
         )

@@ -40,6 +40,7 @@ from digest_pipeline.analysts.prompts import (
 )
 from digest_pipeline.domain.analysis import Analysis, Call, Outcome, Usage, json_schema
 from digest_pipeline.domain.costs import Spending
+from digest_pipeline.domain.endpoint import may_ask
 from digest_pipeline.domain.ledger import ledger_json
 from digest_pipeline.domain.packing import changed_lines
 from digest_pipeline.domain.vacuity import vacuity, without_nothing
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from digest_pipeline.analysts.gateway import Connect
     from digest_pipeline.analysts.prompts import Prompt
     from digest_pipeline.domain.analysis import ErrorClass, Language, Purpose
-    from digest_pipeline.domain.importance import Tier
 
 ANALYST_NAME = "openai"
 TEMPERATURE = 0.2
@@ -112,6 +112,18 @@ class OpenAICompatibleAnalyst:
     def reads_patches(self) -> bool:
         """It does: a model is shown as much of them as fits."""
         return True
+
+    async def knock(self) -> bool:
+        """See `Analyst.knock`."""
+        in_vain = False
+        for gateway in self._gateways:
+            if may_ask(gateway.state, now=self._terms.now()) == "wait":
+                continue
+            async with gateway:
+                if await gateway.closed() is None:
+                    return True
+            in_vain = True
+        return not in_vain
 
     async def analyse(
         self, subjects: Iterable[Subject]
@@ -261,18 +273,21 @@ class _Asking:
         self._calls = calls
         self._tries = 0
         self._most_tries = gateway.config.attempts
+        self._context = gateway.context_tokens
         self._is_in_parts = False
 
     async def outcome(self) -> Outcome:
         """Ask until there is an analysis, or no sense in asking on here."""
         if (unasked := self._too_dear() or await self._gateway.closed()) is not None:
             return self._not_asked(unasked)
-        context = self._gateway.context_tokens
-        prompt = await self._in_parts(context) or self._compose(context)
+        self._context = self._gateway.context_tokens
+        prompt = self._compose()
+        if needs_parts(prompt, self._subject.tier):
+            prompt = await self._in_parts() or self._compose()
         asked = prompt
         before: list[ErrorClass] = []
         while True:
-            result = await self._ask(asked, context, "reduce" if self._is_in_parts else "analysis")
+            result = await self._ask(asked, "reduce" if self._is_in_parts else "analysis")
             if isinstance(result, Analysis):
                 return self._ok(result, prompt)
             if not result.is_asked:
@@ -283,17 +298,17 @@ class _Asking:
             if pause is None:
                 return self._failed(result, prompt)
             if result.error_class == "too_large":
-                context = self._gateway.smaller_context(result, context)
-                prompt = asked = self._compose(context)
+                self._context = self._gateway.smaller_context(result, self._context)
+                prompt = asked = self._compose()
                 self._is_in_parts = False
             elif result.error_class in {"bad_output", "cut_off"}:
                 asked = prompt.again(result.reason, cut_off=result.error_class == "cut_off")
             if pause > 0:
                 await self._terms.sleep(pause)
 
-    async def _ask(self, prompt: Prompt, context: int, purpose: Purpose) -> Analysis | Failure:
+    async def _ask(self, prompt: Prompt, purpose: Purpose) -> Analysis | Failure:
         tier = self._subject.tier
-        answer = await self._paid(self._question(prompt, tier, context), purpose)
+        answer = await self._paid(self._question(prompt), purpose)
         if not isinstance(answer, Answer):
             return answer
         result = read_analysis(answer, tier)
@@ -309,16 +324,14 @@ class _Asking:
         )
         return result
 
-    async def _in_parts(self, context: int) -> Prompt | None:
-        """The prompt over notes on all parts of a commit that is too large for one; None where one will do.
+    async def _in_parts(self) -> Prompt | None:
+        """The prompt over notes on all parts of a commit that is too large for one; None where there are none.
 
         A part that brings no notes is left out, and the ledger says so. Eight calls are the most for a commit,
         whatever they bring: where most of them are spent, one prompt has to do.
         """
-        room = self._room(context)
+        room = self._room()
         subject, language = self._subject, self._terms.language
-        if not needs_parts(self._compose(context), subject.tier):
-            return None
         # Part of a prompt's key: what the next run divides should be the same, though it has learned on.
         factor = math.ceil(self._gateway.factor * 10) / 10
         division = divide_subject(subject, language, room, factor=factor)
@@ -328,10 +341,14 @@ class _Asking:
         told: dict[int, list[str]] = {}
         for number, part in enumerate(division.parts):
             prompt = build_part_prompt(subject, language, part, number + 1, count, room, factor=factor)
-            notes = await self._notes(prompt, context)
+            notes = await self._notes(prompt)
             if isinstance(notes, Failure):
                 if notes.error_class in _THEIRS:
                     return None  # the same will be said of the commit itself
+                if notes.error_class == "too_large":
+                    # So will the other parts be: they are cut anew, for what the endpoint can read.
+                    self._context = self._gateway.smaller_context(notes, self._context)
+                    return await self._in_parts()
             elif notes:
                 told[number] = notes
         if not told:
@@ -347,7 +364,7 @@ class _Asking:
             factor=factor,
         )
 
-    async def _notes(self, prompt: Prompt, context: int) -> list[str] | Failure:
+    async def _notes(self, prompt: Prompt) -> list[str] | Failure:
         """The notes on one part; they are kept at once, for a part is paid for like a commit."""
         memory, config = self._terms.memory, self._gateway.config
         asked = json.dumps([prompt.system, prompt.user, config.model, PROMPT_VERSION])
@@ -355,7 +372,7 @@ class _Asking:
         known = await asyncio.to_thread(memory.notes, key)
         if known is not None:
             return known
-        question = self._question(prompt, self._subject.tier, context)
+        question = self._question(prompt)
         answer = await self._paid(replace(question, schema_name="notes", schema=NOTES_SCHEMA), "part")
         if isinstance(answer, Failure):
             return answer
@@ -377,24 +394,22 @@ class _Asking:
             self._terms.spending.add(call.model, call.usage)
         return answer
 
-    def _room(self, context: int) -> int:
-        return context - self._gateway.output_tokens(context)
+    def _room(self) -> int:
+        return self._context - self._gateway.output_tokens(self._context)
 
-    def _compose(self, context: int) -> Prompt:
-        return build_prompt(
-            self._subject, self._terms.language, self._room(context), factor=self._gateway.factor
-        )
+    def _compose(self) -> Prompt:
+        return build_prompt(self._subject, self._terms.language, self._room(), factor=self._gateway.factor)
 
-    def _question(self, prompt: Prompt, tier: Tier, context: int) -> Question:
+    def _question(self, prompt: Prompt) -> Question:
         from digest_pipeline.analysts.endpoint import Question  # noqa: PLC0415 - as in the analyst
 
         return Question(
             system=prompt.system,
             user=prompt.user,
-            output_tokens=self._gateway.output_tokens(context),
+            output_tokens=self._gateway.output_tokens(self._context),
             temperature=TEMPERATURE,
-            schema_name=f"{tier}_analysis",
-            schema=json_schema(tier),
+            schema_name=f"{self._subject.tier}_analysis",
+            schema=json_schema(self._subject.tier),
         )
 
     def _too_dear(self) -> Failure | None:

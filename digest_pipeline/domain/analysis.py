@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -129,6 +130,7 @@ FORMS: dict[Tier, type[LowForm | MediumForm | HighForm]] = {
 }
 
 
+@cache
 def json_schema(tier: Tier) -> dict[str, Any]:
     """The tier's form as a JSON schema that every endpoint can take.
 

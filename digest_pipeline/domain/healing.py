@@ -128,13 +128,14 @@ def due_analyses(
     if canary:
         newest = max(canary, key=lambda one: (one.day, one.repo))
         chosen = [one for one in canary if (one.repo, one.day) == (newest.repo, newest.day)]
-        return Decision((_request([newest.repo], newest.day, newest.day, chosen, now),), "one day goes first")
+        request = _request([newest.repo], newest.day, newest.day, chosen, endpoints, now)
+        return Decision((request,), "one day goes first")
     requests = []
     for repo in dict.fromkeys(one.repo for one in free):
         days = sorted({one.day for one in free if one.repo == repo})
         for first, last in _ranges(days):
             chosen = [one for one in free if one.repo == repo and first <= one.day <= last]
-            requests.append(_request([repo], first, last, chosen, now))
+            requests.append(_request([repo], first, last, chosen, endpoints, now))
     return Decision(tuple(requests), f"{len(free)} commits are due")
 
 
@@ -220,9 +221,15 @@ def _ranges(days: Iterable[date]) -> list[tuple[date, date]]:
 
 
 def _request(
-    repos: Sequence[str], first: date, last: date, chosen: Sequence[Waiting], now: datetime
+    repos: Sequence[str],
+    first: date,
+    last: date,
+    chosen: Sequence[Waiting],
+    endpoints: Mapping[tuple[str, str], EndpointState],
+    now: datetime,
 ) -> Request:
-    state = sorted((one.sha, one.attempts, str(one.retry_at)) for one in chosen)
+    # A probe in vain leaves the rows of its day as they are: the next one is told apart by the endpoint's clock.
+    state = sorted((one.sha, one.attempts, f"{one.retry_at}", f"{due_at(one, endpoints)}") for one in chosen)
     return Request(tuple(repos), first, last, _key("heal", repos, first, last, now, state))
 
 

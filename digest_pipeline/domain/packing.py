@@ -420,7 +420,7 @@ def shorten(hunk: str) -> tuple[str, int]:
 
 def has_long_lines(text: str) -> bool:
     """Whether a line has more than 1,000 characters."""
-    return len(text) > _LONG_LINE and any(len(line) > _LONG_LINE for line in text.split("\n"))
+    return len(text) > _LONG_LINE and max(map(len, text.split("\n"))) > _LONG_LINE
 
 
 def count_lines(hunks: str) -> int:

@@ -7,6 +7,7 @@ done costs that day, never the others.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -45,6 +46,13 @@ class Pipeline:
     def check(self) -> None:
         """Raise ConfigurationError now where a step would later: a key that is not in the environment."""
         _ = self._workbench.analyst
+
+    def knock(self) -> bool:
+        """False where a run that asks again by itself finds no endpoint there: it has nothing more to do.
+
+        See `Analyst.knock`. Raises ConfigurationError.
+        """
+        return self._workbench.by_hand or asyncio.run(self._workbench.analyst.knock())
 
     def changed_days(self, repo: str, days: Sequence[date]) -> list[date]:
         """Stored days that a run over `days` has to make again, for the branch has changed them since.

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
 
+
+MOST_UNWRITTEN = 32
+"""Answers of which each is stored at once, and whose analyses are written together: each write makes a file."""
+
+READ_LINES = 50_000
+"""Changed lines whose patches are read at once, some megabytes: as cheap to read as those of one commit."""
 
 _PAID = "status = 'ok' AND analyst <> 'offline'"
 
@@ -99,8 +106,8 @@ def _analyse_days(
     }
     tried = _tried(bench, repo, days)
     writer = _Writer(bench, repo, calls)
-    kept: list[Row] = []
-    to_ask: list[tuple[date, Row, Score]] = []
+    rescored: list[Row] = []
+    to_ask: list[_ToAsk] = []
     for day in days:
         for row in commits[day]:
             paths = [file["path"] for file in files.get(row["sha"], ())]
@@ -108,13 +115,42 @@ def _analyse_days(
             before = known.get((day, row["sha"]))
             # What was paid for is kept; facts cost nothing and follow the code that makes them.
             if before is not None and (_is_paid(before) or _waits(bench, before, analyst)):
-                kept.append({**before, **writer.score_columns(scored)})
+                after = {**before, **writer.score_columns(scored)}
+                rescored += [after] if after != before else []
             else:
-                to_ask.append((day, {**row, **_before(before, analyst)}, scored))
-    writer.begin(days, kept)
+                to_ask.append(_ToAsk(day, row, scored, before))
+    writer.begin(days, rescored)
     if to_ask:
         subjects = _subjects(bench, repo, to_ask, files, cues.result(), tried)
-        asyncio.run(_ask(bench, analyst, subjects, {(d, r["sha"]): s for d, r, s in to_ask}, writer))
+        scores = {(one.day, one.commit["sha"]): one.scored for one in to_ask}
+        asyncio.run(_ask(bench, analyst, subjects, scores, writer))
+
+
+@dataclass(frozen=True, slots=True)
+class _ToAsk:
+    """A commit to ask about; `before` is what the store says of it so far."""
+
+    day: date
+    commit: Row
+    scored: Score
+    before: Row | None
+
+    @property
+    def changed_lines(self) -> int:
+        """How many lines its patches hold, without their context."""
+        return int(self.commit["additions"] + self.commit["deletions"])
+
+    def attempts(self, analyst: Analyst) -> int:
+        """How often the same analyst tried before."""
+        before = self.before
+        return before["attempts"] if before is not None and before["analyst"] == analyst.name else 0
+
+    def waited(self, analyst: Analyst) -> timedelta:
+        """How long the same analyst has let the commit rest for haste."""
+        before = self.before
+        if before is None or before["analyst"] != analyst.name or before["error_class"] != "rate_limited":
+            return timedelta(0)
+        return before["retry_at"] - before["analysed_at"] if before["retry_at"] is not None else timedelta(0)
 
 
 async def _ask(
@@ -139,11 +175,14 @@ async def _ask(
                 day = days.pop(subject.sha)
                 writer.add(day, subject, scores[day, subject.sha], outcome)
             done += len(outcomes)
-            # Facts cost nothing: they go in large batches. An answer was paid for: it is stored before its
-            # place takes another commit.
-            if analyst.reads_patches or writer.size >= BATCH_BYTES:
+            if analyst.reads_patches or writer.is_full:
                 bench.progress("ask", outcomes[-1][0].repo, done, len(scores))
+            # What was paid for is stored before its place takes another commit; what cost nothing waits for more.
+            asked = [outcome for _, outcome in outcomes if outcome.calls]
+            if writer.is_full or any(outcome.status != "ok" for outcome in asked):
                 await asyncio.to_thread(writer.flush)
+            elif asked:
+                await asyncio.to_thread(writer.keep_answers)
     finally:
         writer.flush()
 
@@ -151,32 +190,63 @@ async def _ask(
 def _subjects(
     bench: Workbench,
     repo: str,
-    to_ask: Sequence[tuple[date, Row, Score]],
+    to_ask: Sequence[_ToAsk],
     facts: Mapping[str, Sequence[Row]],
     cues: Mapping[str, Sequence[Cue]],
     tried: Mapping[tuple[date, str], Sequence[Tried]],
 ) -> Iterator[tuple[date, Subject]]:
-    for day, row, scored in to_ask:
-        sha = row["sha"]
-        files: Iterable[Row] = ({**file, "patch": None} for file in facts.get(sha, ()))
-        if bench.analyst.reads_patches:
-            files = bench.history.read("pipeline/files_of_commit", {"repo": repo, "day": day, "sha": sha})
-        yield (
-            day,
-            Subject(
-                repo=repo,
-                sha=sha,
-                message=row["message"],
-                author_name=row["author_name"],
-                committed_at=row["committed_at"],
-                tier=scored.tier,
-                files=tuple(FileChange(**file) for file in files),
-                cues=tuple(cues.get(sha, ())),
-                previous_attempts=row["attempts"],
-                tried=tuple(tried.get((day, sha), ())),
-                waited=row["waited"],
-            ),
-        )
+    """What the analyst is shown, read as it comes to it."""
+    analyst = bench.analyst
+    for group in _read_together(to_ask):
+        # An endpoint that went down since leaves what waited for it as it is.
+        still = [one for one in group if one.before is None or not _waits(bench, one.before, analyst)]
+        if not still:
+            continue
+        files: Mapping[str, Sequence[Row]] = facts
+        if analyst.reads_patches:
+            files = _files(bench, repo, still)
+        for one in still:
+            sha = one.commit["sha"]
+            yield (
+                one.day,
+                Subject(
+                    repo=repo,
+                    sha=sha,
+                    message=one.commit["message"],
+                    author_name=one.commit["author_name"],
+                    committed_at=one.commit["committed_at"],
+                    tier=one.scored.tier,
+                    files=tuple(FileChange(**{"patch": None, **file}) for file in files.get(sha, ())),
+                    cues=tuple(cues.get(sha, ())),
+                    previous_attempts=one.attempts(analyst),
+                    tried=tuple(tried.get((one.day, sha), ())),
+                    waited=one.waited(analyst),
+                ),
+            )
+
+
+def _read_together(to_ask: Sequence[_ToAsk]) -> Iterator[list[_ToAsk]]:
+    """Commits of one day whose patches are held in memory at once: few where they are large."""
+    group: list[_ToAsk] = []
+    lines = 0
+    for one in to_ask:
+        if group and (one.day != group[0].day or lines + one.changed_lines > READ_LINES):
+            yield group
+            group, lines = [], 0
+        group.append(one)
+        lines += one.changed_lines
+    if group:
+        yield group
+
+
+def _files(bench: Workbench, repo: str, commits: Sequence[_ToAsk]) -> dict[str, list[Row]]:
+    """The files of commits of one day, with their patches."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    shas = [one.commit["sha"] for one in commits]
+    where = {"repo": repo, "day": commits[0].day, "shas": shas}
+    for row in bench.history.read("pipeline/files_of_commits", where):
+        found[row.pop("sha")].append(row)
+    return found
 
 
 class _Writer:
@@ -193,10 +263,16 @@ class _Writer:
         self._profile = settings.profile_name(repo)
         self._rows: list[Row] = []
         self._taking = threading.Lock()
-        self.size = 0
+        self._size = 0
+        self._unwritten = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to write."""
+        return self._size >= BATCH_BYTES or self._unwritten >= MOST_UNWRITTEN
 
     def begin(self, days: Sequence[date], kept: Sequence[Row]) -> None:
-        """Bring the scores of kept analyses up to date."""
+        """Store analyses that are kept, and scored otherwise now."""
         if kept:
             key: dict[str, Any] = {
                 "repo": [self._repo],
@@ -243,27 +319,41 @@ class _Writer:
             self._attempts += attempts
             if analysis is not None and outcome.calls:
                 self._answers.append(_answer(row))
-            self.size += len(analysis or "") + 500
+                self._unwritten += 1
+            self._size += len(analysis or "") + 500
+
+    def keep_answers(self) -> None:
+        """Store what was paid for so far. Its analyses may wait for more: whoever asks again finds the answers."""
+        with self._taking:
+            attempts, answers = self._take_paid()
+        self._store([], attempts, answers)
 
     def flush(self) -> None:
         """Write what was taken so far; again where more came in the meantime."""
         while True:
             with self._taking:
-                rows, self._rows, self.size = self._rows, [], 0
-                attempts, self._attempts = self._attempts, []
-                answers, self._answers = self._answers, []
+                rows, self._rows, self._size, self._unwritten = self._rows, [], 0, 0
+                attempts, answers = self._take_paid()
             if not rows:
                 return
-            days = sorted({row["day"] for row in rows})
-            paid = [Replacement("attempts", {}, attempts), Replacement("answers", {}, answers)]
-            try:
-                self._replace(days, [row["sha"] for row in rows], rows, *(one for one in paid if one.rows))
-            except BaseException:
-                with self._taking:  # the last flush tries once more
-                    self._rows = rows + self._rows
-                    self._attempts = attempts + self._attempts
-                    self._answers = answers + self._answers
-                raise
+            self._store(rows, attempts, answers)
+
+    def _take_paid(self) -> tuple[list[Row], list[Row]]:
+        attempts, self._attempts = self._attempts, []
+        answers, self._answers = self._answers, []
+        return attempts, answers
+
+    def _store(self, rows: list[Row], attempts: list[Row], answers: list[Row]) -> None:
+        days = sorted({row["day"] for row in rows})
+        paid = [Replacement("attempts", {}, attempts), Replacement("answers", {}, answers)]
+        try:
+            self._replace(days, rows, *(one for one in paid if one.rows))
+        except BaseException:
+            with self._taking:  # the last flush tries once more
+                self._rows = rows + self._rows
+                self._attempts = attempts + self._attempts
+                self._answers = answers + self._answers
+            raise
 
     def _attempt(self, day: date, subject: Subject, number: int, call: Call) -> Row:
         return {
@@ -294,10 +384,8 @@ class _Writer:
         ]
         return {"profile": self._profile, "tier": scored.tier, "score": scored.points, "reasons": reasons}
 
-    def _replace(
-        self, days: Sequence[date], shas: Sequence[str], rows: Sequence[Row], *paid_for: Replacement
-    ) -> None:
-        key: dict[str, Any] = {"repo": [self._repo], "language": [self._language], "day": days, "sha": shas}
+    def _replace(self, days: Sequence[date], rows: Sequence[Row], *paid_for: Replacement) -> None:
+        key: dict[str, Any] = {"repo": [self._repo], "language": [self._language], "day": days}
         paid = [row for row in rows if row["status"] == "ok" and row["analyst"] != "offline"]
         rest = [row for row in rows if row["status"] != "ok" or row["analyst"] == "offline"]
         replacements = [
@@ -311,17 +399,6 @@ class _Writer:
 
 def _is_paid(row: Row) -> bool:
     return bool(row["status"] == "ok" and row["analyst"] != "offline")
-
-
-def _before(row: Row | None, analyst: Analyst) -> Row:
-    """How often the same analyst tried before, and how long it has let the commit rest for haste."""
-    if row is None or row["analyst"] != analyst.name:
-        return {"attempts": 0, "waited": timedelta(0)}
-    hurried = row["error_class"] == "rate_limited" and row["retry_at"] is not None
-    return {
-        "attempts": row["attempts"],
-        "waited": row["retry_at"] - row["analysed_at"] if hurried else timedelta(0),
-    }
 
 
 def _tried(bench: Workbench, repo: str, days: Sequence[date]) -> dict[tuple[date, str], list[Tried]]:

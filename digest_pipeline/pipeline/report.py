@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.analysis import Analysis
@@ -26,7 +27,9 @@ from digest_pipeline.store.history import Replacement
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
+    from zoneinfo import ZoneInfo
 
+    from digest_pipeline.domain.analysis import Language
     from digest_pipeline.settings import RepoSettings, Settings
 
     Row = Mapping[str, Any]
@@ -34,7 +37,13 @@ if TYPE_CHECKING:
 
 def renderer(settings: Settings) -> MarkdownRenderer:
     """The renderer of these settings' language and timezone."""
-    return MarkdownRenderer(settings.language, settings.timezone, show_reasons=settings.report.show_reasons)
+    return _renderer(settings.language, settings.timezone, show_reasons=settings.report.show_reasons)
+
+
+@cache
+def _renderer(language: Language, timezone: ZoneInfo, *, show_reasons: bool) -> MarkdownRenderer:
+    # One for a process: its templates are compiled when they are first used, a tenth of a second each.
+    return MarkdownRenderer(language, timezone, show_reasons=show_reasons)
 
 
 def report(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:

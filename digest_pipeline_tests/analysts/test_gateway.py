@@ -18,6 +18,7 @@ from digest_pipeline.domain.analysis import Usage
 from digest_pipeline.domain.commit import FileChange
 from digest_pipeline.domain.costs import Price, Spending, Spent
 from digest_pipeline.domain.endpoint import EndpointState
+from digest_pipeline.domain.packing import estimate_tokens
 from digest_pipeline_tests.analysts.asking import NOW, Waits, analyst, explain, run, subject
 from digest_pipeline_tests.fakes.openai_server import (
     OpenAIServer,
@@ -186,6 +187,50 @@ def test_two_keys_at_one_host_have_a_breaker_each(server: OpenAIServer) -> None:
 
     assert {outcome.status for outcome in outcomes} == {"ok"}
     assert {outcome.endpoint for outcome in outcomes} == {f"{server.host}#2"}
+
+
+def knocking(asked: OpenAICompatibleAnalyst) -> bool:
+    return asyncio.run(asked.knock())
+
+
+def test_a_knock_at_an_endpoint_that_is_still_down_is_one_question_and_moves_its_clock(
+    server: OpenAIServer,
+) -> None:
+    server.default = lambda _: error(401, "Incorrect API key provided")
+    now, memory = [NOW], NoMemory()
+    asked = analyst(server, now=lambda: now[0], memory=memory, by_hand=False)
+    run(asked, [subject()])
+    before = len(server.requests)
+
+    assert knocking(asked), "it is not due for a probe: whoever has anything to say of it, says it"
+    assert len(server.requests) == before
+    now[0] += timedelta(minutes=30)
+    assert not knocking(asked)
+    assert len(server.requests) == before + 1
+    state = memory.state(server.host, "m-1")
+    assert state is not None
+    assert (state.is_up, state.since, state.next_probe_at) == (False, NOW, NOW + timedelta(hours=1))
+
+
+def test_after_a_knock_that_was_answered_one_commit_goes_first(server: OpenAIServer) -> None:
+    server.default = lambda _: error(401, "Incorrect API key provided")
+    memory = NoMemory()
+    run(analyst(server, memory=memory), [subject()])
+
+    later = NOW + timedelta(minutes=30)
+    asked = analyst(server, concurrency=8, memory=memory, now=lambda: later, by_hand=False)
+    server.default = well_formed
+    assert knocking(asked)
+    server.default = lambda _: error(401, "Incorrect API key provided").after(0.05)
+    before = len(server.requests)
+    run(asked, [subject(number) for number in range(20)])
+
+    assert len(server.requests) == before + 1
+
+
+def test_a_knock_at_an_endpoint_that_is_up_asks_nothing(server: OpenAIServer) -> None:
+    assert knocking(analyst(server))
+    assert server.requests == []
 
 
 # --- further endpoints -------------------------------------------------------------------------------------
@@ -372,6 +417,25 @@ def test_a_commit_in_parts_takes_eight_calls_at_the_most_whatever_they_bring(ser
 
     assert outcome.error_class == "bad_output"
     assert 3 < len(server.requests) <= 8
+
+
+def test_parts_that_are_too_large_are_cut_anew_after_the_first(server: OpenAIServer) -> None:
+    limit = 16_384
+
+    def reads_little(request: Recorded) -> Reply:
+        if estimate_tokens(request.system + request.user) + request.body["max_tokens"] > limit:
+            return error(
+                400, f"This model's maximum context length is {limit} tokens", code="context_length_exceeded"
+            )
+        return noted(request)
+
+    server.default = reads_little
+    outcome = explain(analyst(server, context_tokens=32_768), large())
+
+    assert [call.error_class for call in outcome.calls] == ["too_large", *[None] * (len(outcome.calls) - 1)]
+    assert [call.purpose for call in outcome.calls][-2:] == ["part", "reduce"]
+    assert outcome.status == "ok"
+    assert outcome.shown_lines > 0.7 * outcome.changed_lines
 
 
 def test_parts_that_were_paid_for_are_never_asked_about_again(server: OpenAIServer) -> None:

@@ -118,6 +118,15 @@ def test_the_key_names_the_state_and_the_hour() -> None:
     assert len({first.key, changed.key, later.key}) == 3
 
 
+def test_the_key_tells_the_probes_of_one_hour_apart() -> None:
+    earlier = replace(DOWN, next_probe_at=NOW - timedelta(minutes=31))
+
+    [first] = decide(waiting("outage"), state=earlier).requests
+    [second] = decide(waiting("outage"), state=replace(DOWN, next_probe_at=NOW)).requests
+
+    assert first.key != second.key
+
+
 def test_repos_and_gaps_are_requests_of_their_own() -> None:
     rows = [
         waiting(sha="1"),

@@ -30,7 +30,7 @@ class Workshop(Project):
     failed: dict[tuple[str, str, date], DigestError] = field(default_factory=dict)
 
     @contextmanager
-    def pipeline(self) -> Iterator[Pipeline]:
+    def pipeline(self, *, by_hand: bool = True) -> Iterator[Pipeline]:
         """The pipeline of the settings as they stand; the clock goes on a minute each time."""
         self.begin()
         settings = self.settings
@@ -42,6 +42,7 @@ class Workshop(Project):
                 open_source=open_source,
                 open_analyst=open_analyst,
                 now=lambda: self.now,
+                by_hand=by_hand,
                 open_messenger=open_messenger,
             )
         )

@@ -18,7 +18,7 @@ from digest_pipeline.orchestration import location
 from digest_pipeline.orchestration.assets import MAX_PARTITIONS_PER_RUN, code_version
 from digest_pipeline.orchestration.build import build_defs
 from digest_pipeline.orchestration.checks import CHECKS
-from digest_pipeline.orchestration.jobs import DIGESTS, REPO_DAYS
+from digest_pipeline.orchestration.jobs import DIGESTS, REANALYSE, REPO_DAYS
 from digest_pipeline.orchestration.partitions import (
     RANGE_END,
     RANGE_START,
@@ -27,6 +27,8 @@ from digest_pipeline.orchestration.partitions import (
     range_tags,
 )
 from digest_pipeline.orchestration.sensors import build_sensors
+from digest_pipeline_tests.fakes import openai_server
+from digest_pipeline_tests.fakes.openai_server import OpenAIServer
 from digest_pipeline_tests.fakes.project import DEAD_URL, FIRST_DAY, days_from, local, small_repository
 from digest_pipeline_tests.fakes.workshop import Workshop
 
@@ -395,6 +397,28 @@ def test_rerendering_asks_nobody(shop: Workshop, engine: Path) -> None:
         assert execute(defs, instance, "rerender", partition_key=key).success
         assert execute(defs, instance, "reanalyse", partition_key=key).success
         assert materialized(instance, "raw_commits") == set()
+
+
+def test_a_run_of_the_sensor_ends_after_one_question_while_nobody_is_there(
+    shop: Workshop, engine: Path
+) -> None:
+    key = f"{FIRST_DAY}|{ENGINE}"
+    by_itself = {"dagster/sensor_name": "failed_analyses"}
+    with OpenAIServer() as server:
+        server.default = lambda _: openai_server.error(401, "Incorrect API key provided")
+        llm = {"base_url": server.url, "model": "fake-1", "concurrency": 1}
+        shop.configure(local(ENGINE, engine), llm=llm)
+        shop.make(DAYS[:1], ENGINE)
+        asked = len(server.requests)
+        with dg.DagsterInstance.ephemeral() as instance:
+            defs = build_defs(shop.settings)
+            assert execute(defs, instance, REANALYSE, partition_key=key, tags=by_itself).success
+            assert materialized(instance, "commit_analyses") == set()
+            assert len(server.requests) == asked + 1
+
+            # A person who asks gets an answer in any case.
+            assert execute(defs, instance, REANALYSE, partition_key=key).success
+            assert materialized(instance, "repo_report") == {key}
 
 
 def test_upkeep_runs_as_a_job(shop: Workshop) -> None:

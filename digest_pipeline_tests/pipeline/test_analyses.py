@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -152,8 +153,7 @@ def test_a_run_of_the_daemon_asks_whom_the_settings_name_now(
     """What waits for the probe of an endpoint that another one has replaced does not wait any more."""
 
     def by_itself() -> None:
-        with workshop.pipeline() as pipeline:
-            pipeline._workbench.by_hand = False
+        with workshop.pipeline(by_hand=False) as pipeline:
             pipeline.analyse(NAME, DAYS[:1])
 
     with OpenAIServer(lambda _: openai_server.error(402, "Insufficient balance")) as first:
@@ -165,6 +165,60 @@ def test_a_run_of_the_daemon_asks_whom_the_settings_name_now(
     with_model(workshop, engine, server)
     by_itself()
     assert statuses(workshop) == [("ok", "openai", "fake-1", 2)]
+
+
+def test_what_nobody_was_asked_about_is_stored_at_once(
+    workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
+) -> None:
+    server.default = lambda _: openai_server.error(401, "Incorrect API key provided")
+    with_model(workshop, engine, server, concurrency=1)
+    with workshop.pipeline() as pipeline:
+        pipeline.collect(NAME, DAYS)
+        pipeline.diff(NAME, DAYS)
+        before = workshop.snapshot()
+        pipeline.analyse(NAME, DAYS)
+    # The state of the endpoint, the commit that was asked about, and all others together.
+    assert workshop.snapshot() - before <= 3
+    assert statuses(workshop) == [("deferred", "openai", "fake-1", 6)]
+
+
+def test_a_run_that_finds_nobody_leaves_what_waits_as_it_is(
+    workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
+) -> None:
+    server.default = lambda _: openai_server.error(401, "Incorrect API key provided")
+    with_model(workshop, engine, server, concurrency=1)
+    workshop.make(DAYS)
+    rows, before, asked = workshop.table("analyses"), workshop.snapshot(), len(server.requests)
+    workshop.now += timedelta(minutes=30)
+    with workshop.pipeline(by_hand=False) as pipeline:
+        assert not pipeline.knock()
+    assert len(server.requests) == asked + 1
+    assert workshop.written_since(before) == {"endpoints"}
+    assert workshop.table("analyses") == rows
+    with workshop.pipeline() as pipeline:
+        assert pipeline.knock(), "a person who asks is answered in rows"
+
+
+def test_an_endpoint_that_goes_down_again_leaves_the_rest_of_the_backlog_as_it_is(
+    workshop: Workshop, engine: RepositoryBuilder, server: OpenAIServer
+) -> None:
+    server.default = lambda _: openai_server.error(401, "Incorrect API key provided")
+    with_model(workshop, engine, server, concurrency=1)
+    workshop.make(DAYS)
+    workshop.now += timedelta(minutes=30)
+
+    def is_back_for_two_questions(request: Recorded) -> Reply:
+        if server.requests.index(request) < asked + 2:
+            return openai_server.well_formed(request)
+        return openai_server.error(401, "Incorrect API key provided")
+
+    asked = len(server.requests)
+    server.default = is_back_for_two_questions
+    with workshop.pipeline(by_hand=False) as pipeline:
+        pipeline.analyse(NAME, DAYS)
+    assert statuses(workshop) == [("deferred", "openai", "fake-1", 5), ("ok", "openai", "fake-1", 1)]
+    again = "SELECT count(*) FROM analyses WHERE analysed_at > (SELECT min(analysed_at) FROM analyses)"
+    assert workshop.rows(again) == [(2,)], "the one that was answered, and the one that met the outage"
 
 
 def test_each_answer_is_stored_as_soon_as_it_comes(
@@ -186,7 +240,7 @@ def test_each_answer_is_stored_as_soon_as_it_comes(
         running.start()
         try:
             for _ in range(200):
-                if statuses(workshop) == [("ok", "openai", "fake-1", 1)]:
+                if workshop.rows("SELECT count(*) FROM answers") == [(1,)]:
                     stored.set()
                     break
                 running.join(0.05)
