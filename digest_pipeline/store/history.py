@@ -7,7 +7,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -91,7 +91,8 @@ class History:
             )
             # A process without a main file is taken for a notebook: what takes long would draw bars into its output.
             self._connection.execute("SET enable_progress_bar = false")
-            with nullcontext() if catalog_path(data_dir).exists() else self._lock():  # ATTACH creates it
+            # ATTACH makes a catalog where there is none, and trips over one that is half made.
+            with self._lock():
                 attach(self._connection, data_dir, read_only=False)
             with interruptible():
                 if self._is_behind():
