@@ -2,12 +2,14 @@
 
 `python -m benchmarks.outage [--repo PATH] [--seeds N]`, or `make bench-outage ARGS="…"`. What runs is the pipeline
 over a real store; clock, network and failures are simulated from a seed (`benchmarks.replay`). Invariants are
-checked at every step; one that does not hold names its seed, and the exit code is 1.
+checked at every step; one that does not hold names its seed, and the exit code is 1. A quarter of the time is spent
+waiting for the disk: `TMPDIR=/dev/shm` spares it.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import multiprocessing
 import sys
 import tempfile
@@ -58,7 +60,7 @@ def run_seeds(
     ):
         task = bar.add_task("seeds", total=len(seeds))
         running: dict[Future[Result], int] = {
-            pool.submit(replay, template, seed, folder): seed for seed in seeds
+            pool.submit(_replay, template, seed, folder): seed for seed in seeds
         }
         for one in as_completed(running):
             seed = running[one]
@@ -74,6 +76,16 @@ def run_seeds(
                     console.print(_line(result), soft_wrap=True)
             bar.advance(task)
     return sorted(results, key=lambda one: one.seed), broken
+
+
+def _replay(template: Template, seed: int, folder: Path) -> Result:
+    # Garbage is collected between seeds: looking for it takes a tenth of the time, and a seed makes little.
+    gc.collect()
+    gc.disable()
+    try:
+        return replay(template, seed, folder)
+    finally:
+        gc.enable()
 
 
 def _line(one: Result) -> str:
