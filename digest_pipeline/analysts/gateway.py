@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -129,6 +130,7 @@ class Gateway:
         self._usage_is_sound = True
         self._silent = 0
         self._proved_at: float | None = None
+        self._met_outage_at = -math.inf
         self._impatient: Failure | None = None
         self._refused_since: float | None = None
 
@@ -165,11 +167,12 @@ class Gateway:
         if self._impatient is None and not self.state.is_up:
             async with self._probing:
                 if self._claim_probe():
+                    sent_at = self._clock()
                     failure = await self.probe()
                     if failure is None:
                         self._revise(lambda state: came_back(state, now=self._now()))
                     else:
-                        self._fall(failure)
+                        self._fall(failure, sent_at)
         return self._why_closed()
 
     async def ask(self, question: Question, purpose: Purpose, calls: list[Call]) -> Answer | Failure:
@@ -185,9 +188,9 @@ class Gateway:
             calls.append(self._call(result, purpose, started, self._clock() - began))
             match result:
                 case Failure(error_class="outage"):
-                    self._fall(result)
+                    self._fall(result, sent_at)
                 case Failure(error_class="transient"):
-                    self._silence(result)
+                    self._silence(result, sent_at)
                 case Failure(error_class="rate_limited"):
                     if (impatient := self._hurried(result, sent_at)) is not None:
                         return impatient
@@ -264,17 +267,18 @@ class Gateway:
         if result.pause_seconds:
             # What is further off than a run is patient, the endpoint may still say with a refusal.
             self.limiter.pause(min(result.pause_seconds, PATIENCE_SECONDS))
-        if not self.state.is_up:
+        # An answer to what was sent before the outage says nothing of now.
+        if not self.state.is_up and sent_at > self._met_outage_at:
             self._revise(lambda state: came_back(state, now=self._now()))
 
     def _prove(self, sent_at: float) -> None:
         self._proved_at = max(sent_at, self._proved_at or sent_at)
 
-    def _silence(self, failure: Failure) -> None:
+    def _silence(self, failure: Failure, sent_at: float) -> None:
         """One more call that nobody took. Where nothing else happens any more, that is an outage."""
         self._silent += 1
         if self._silent >= max(6, self.config.concurrency + 2):
-            self._fall(replace(failure, error_class="outage"))
+            self._fall(replace(failure, error_class="outage"), sent_at)
 
     def _hurried(self, failure: Failure, sent_at: float) -> Failure | None:
         """Slow down; the failure itself once patience is at its end, for all that is left of the run."""
@@ -301,8 +305,9 @@ class Gateway:
                 return failure
         return replace(failure, error_class="refused")
 
-    def _fall(self, failure: Failure) -> None:
+    def _fall(self, failure: Failure, sent_at: float) -> None:
         """Open the breaker: nothing more is asked here before the next probe."""
+        self._met_outage_at = max(sent_at, self._met_outage_at)
         pause = self.config.probe_every
         if failure.retry_after is not None:
             pause = max(pause, timedelta(seconds=failure.retry_after))

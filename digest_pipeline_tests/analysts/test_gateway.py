@@ -189,6 +189,44 @@ def test_two_keys_at_one_host_have_a_breaker_each(server: OpenAIServer) -> None:
     assert {outcome.endpoint for outcome in outcomes} == {f"{server.host}#2"}
 
 
+def test_an_answer_to_what_was_sent_before_the_outage_does_not_end_it(server: OpenAIServer) -> None:
+    def reply(request: Recorded) -> Reply:
+        if "number 1 " in request.user:
+            return well_formed(request).after(0.3)
+        return error(401, "Incorrect API key provided").after(0.05)
+
+    server.default = reply
+    memory = NoMemory()
+    outcomes = run(
+        analyst(server, concurrency=2, memory=memory, clock=time.monotonic),
+        [subject(number) for number in range(1, 12)],
+    )
+
+    assert [outcome.status for outcome in outcomes] == ["ok", *["deferred"] * 10]
+    assert len(server.requests) == 2
+    state = memory.state(server.host, "m-1")
+    assert state is not None
+    assert not state.is_up
+
+
+def test_an_answer_to_what_was_sent_into_the_silence_ends_it(server: OpenAIServer) -> None:
+    def reply(request: Recorded) -> Reply:
+        # Two at a time, each longer than the one before: when the sixth has died, the seventh is under way.
+        number = int(request.user.partition("number ")[2].partition(" ")[0])
+        return (well_formed(request) if number == 7 else error(503, "Overloaded")).after(0.05 * number)
+
+    server.default = reply
+    memory = NoMemory()
+    run(
+        analyst(server, concurrency=2, attempts=1, memory=memory, clock=time.monotonic),
+        [subject(number) for number in range(1, 9)],
+    )
+
+    state = memory.state(server.host, "m-1")
+    assert state is not None
+    assert state.is_up
+
+
 def knocking(asked: OpenAICompatibleAnalyst) -> bool:
     return asyncio.run(asked.knock())
 
