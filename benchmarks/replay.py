@@ -206,7 +206,7 @@ class _Daemon:
         times = [at for one in self._waiting if (at := due_at(one, self._states)) is not None]
         if not times:
             return None
-        soonest = max(min(times), self._weather.time.now() + timedelta(seconds=1))
+        soonest = max(min(times), self._weather.time.now() + timedelta(microseconds=1))
         return self._first_tick + MINUTE * math.ceil((soonest - self._first_tick) / MINUTE)
 
     def _look(self) -> None:
