@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from digest_pipeline.alarms.post import Post
-    from digest_pipeline.analysts import Analyst, Memory
+    from digest_pipeline.analysts import Analyst, Memory, Spending
     from digest_pipeline.analysts.gateway import EndpointConfig
     from digest_pipeline.domain.analysis import Language
-    from digest_pipeline.domain.costs import Spending
     from digest_pipeline.pipeline import Progress
     from digest_pipeline.settings import LlmSettings
     from digest_pipeline.sources import Source

@@ -6,7 +6,6 @@
     ├── SourceError                 a repository cannot be read
     │   ├── SourceUnavailable       transient: the network, a limit; `retry_after` in seconds
     │   └── SourceRejected          terminal: no access, no such repository, branch or commit
-    ├── AnalysisError               the model did not answer; stored as an outcome, never fatal
     ├── AlarmError                  nobody could be told of an alarm; it is tried again, never fatal
     └── StoreError                  the history cannot be read or written
         ├── StoreBusy               transient: somebody else holds it too long
@@ -53,15 +52,6 @@ class SourceUnavailable(SourceError):  # noqa: N818 - the field says "unavailabl
 
 class SourceRejected(SourceError):  # noqa: N818 - as above
     """The source answered, and the answer is no."""
-
-
-class AnalysisError(DigestError):
-    """A model gave no usable analysis; `error_class` is one of `domain.analysis.ErrorClass`."""
-
-    def __init__(self, message: str, *, error_class: str, attempts: int = 1) -> None:
-        super().__init__(message)
-        self.error_class = error_class
-        self.attempts = attempts
 
 
 class AlarmError(DigestError):

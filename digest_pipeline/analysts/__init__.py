@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from datetime import datetime
 
-    from digest_pipeline.domain.analysis import Analysis, Language, Outcome
+    from digest_pipeline.domain.analysis import Analysis, Language, Outcome, Usage
     from digest_pipeline.domain.commit import FileChange
     from digest_pipeline.domain.endpoint import EndpointState
+    from digest_pipeline.domain.healing import Tried
     from digest_pipeline.domain.importance import Tier
 
 
@@ -48,16 +49,6 @@ class Subject:
     previous_attempts: int = 0
     tried: tuple[Tried, ...] = ()
     waited: timedelta = timedelta(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """How often a model at an endpoint was asked about a commit in vain, and when last."""
-
-    endpoint: str
-    model: str
-    tries: int
-    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +89,36 @@ class Memory(Protocol):
         `change` may be called again; where it gives back what it was given, nothing is written.
         """
         ...
+
+
+class Spending(Protocol):
+    """What may still be spent today, over all runs; `daily` is the budget and `until` the end of the day, if any."""
+
+    daily: float | None
+    until: datetime | None
+
+    def affords(self, model: str) -> bool:
+        """Whether a question may still be asked today; one that costs nothing always may. May wait for a store."""
+        ...
+
+    def add(self, model: str, usage: Usage) -> None:
+        """Count what was just spent."""
+        ...
+
+
+class NoBudget:
+    """There is always something left."""
+
+    daily: float | None = None
+    until: datetime | None = None
+
+    def affords(self, model: str) -> bool:
+        """See `Spending`."""
+        del model
+        return True
+
+    def add(self, model: str, usage: Usage) -> None:
+        """See `Spending`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,19 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, assert_never
 from urllib.parse import quote
 
-from digest_pipeline.analysts.rate_headers import seconds_until_more
+from digest_pipeline.analysts.rate_headers import (
+    SECONDS_OF_A_YEAR,
+    number,
+    seconds_to_wait,
+    seconds_until_more,
+)
 from digest_pipeline.domain.analysis import Usage
+from digest_pipeline.domain.healing import WAITS, wait_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +37,6 @@ MOST_ROUNDS = 8
 What nobody answered is no verdict of the commit, and is asked about each day for as long as it takes.
 """
 
-_LATER = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
 _LONGEST_REASON = 2000
 _SMALLEST_CONTEXT = 512
 _SHORTEST_SECRET = 4
@@ -145,7 +149,9 @@ def failure_of_response(
     shows_code = told.code and not told.code.isdigit() and told.code not in told.message
     reason = redact(f"{told.message} ({told.code})" if shows_code else told.message)
     hint = f"{told.code} {told.kind} {told.parameter} {reason}"
-    retry_after = _retry_after(headers, reason, now)
+    retry_after = seconds_to_wait(headers, now=now)
+    if retry_after is None:
+        retry_after = _comes_back_after(reason)
     error_class = _classify(status, hint, retry_after)
     if retry_after is None and error_class == "rate_limited":
         retry_after = seconds_until_more(headers, tokens=0, now=now) or None
@@ -215,17 +221,12 @@ def retry_at(
         return None
     if rounds >= MOST_ROUNDS and failure.error_class not in {"transient", "rate_limited"}:
         return None
-    wait = wait_after(rounds)
+    wait = wait_after(rounds + 1)  # this one is in vain as well
     if failure.error_class == "rate_limited":
-        wait = next((longer for longer in _LATER if longer > waited), _LATER[-1])
+        wait = next((longer for longer in WAITS if longer > waited), WAITS[-1])
     if failure.retry_after is not None:
-        wait = min(max(wait, timedelta(seconds=failure.retry_after)), _LATER[-1])
+        wait = min(max(wait, timedelta(seconds=failure.retry_after)), WAITS[-1])
     return now + wait
-
-
-def wait_after(rounds: int) -> timedelta:
-    """How long a later run lets a commit rest after `rounds` in vain."""
-    return _LATER[min(rounds, len(_LATER) - 1)]
 
 
 def _classify(status: int, hint: str, retry_after: float | None) -> ErrorClass:
@@ -250,31 +251,14 @@ def _classify(status: int, hint: str, retry_after: float | None) -> ErrorClass:
     return found
 
 
-def _retry_after(headers: Mapping[str, str], reason: str, now: datetime) -> float | None:
-    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
-        return milliseconds / 1000
-    named = headers.get("retry-after")
-    if (seconds := _number(named)) is not None:
-        return seconds
-    if named:
-        try:
-            moment = parsedate_to_datetime(named)
-        except (ValueError, OverflowError):
-            return None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return max((moment - now).total_seconds(), 0.0)
-    if match := _COMES_BACK.search(reason):
-        amount = _number(match[1])
-        factor = {"ms": 0.001, "m": 60.0, "min": 60.0}.get(match[2].lower(), 1.0)
-        return None if amount is None else amount * factor
-    return None
-
-
-def _number(text: str | None) -> float | None:
-    """A finite, non-negative number of at most a year of seconds."""
-    if text is None or not re.fullmatch(r"\s*\d{1,9}(?:\.\d{0,9})?\s*", text):
+def _comes_back_after(reason: str) -> float | None:
+    """The seconds after which a text says that asking makes sense again."""
+    match = _COMES_BACK.search(reason)
+    amount = None if match is None else number(match[1])
+    if match is None or amount is None:
         return None
-    return min(float(text), 366 * 86400.0)
+    seconds = amount * {"ms": 0.001, "m": 60.0, "min": 60.0}.get(match[2].lower(), 1.0)
+    return min(seconds, SECONDS_OF_A_YEAR)
 
 
 def _context_limit(reason: str) -> int | None:

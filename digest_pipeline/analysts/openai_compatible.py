@@ -18,14 +18,13 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from digest_pipeline.analysts import AskedOf, NoMemory
+from digest_pipeline.analysts import AskedOf, NoBudget, NoMemory
 from digest_pipeline.analysts.answers import Answer, read_analysis, read_notes
 from digest_pipeline.analysts.failures import (
     LONGEST_ERROR,
     Failure,
     pause_before_retry,
     retry_at,
-    wait_after,
 )
 from digest_pipeline.analysts.gateway import EndpointConfig, Gateway, usable_key
 from digest_pipeline.analysts.prompts import (
@@ -39,7 +38,6 @@ from digest_pipeline.analysts.prompts import (
     needs_parts,
 )
 from digest_pipeline.domain.analysis import Analysis, Call, Outcome, Usage, json_schema
-from digest_pipeline.domain.costs import Spending
 from digest_pipeline.domain.endpoint import may_ask
 from digest_pipeline.domain.ledger import ledger_json
 from digest_pipeline.domain.packing import changed_lines
@@ -48,7 +46,7 @@ from digest_pipeline.domain.vacuity import vacuity, without_nothing
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 
-    from digest_pipeline.analysts import Memory, Recalled, Subject
+    from digest_pipeline.analysts import Memory, Recalled, Spending, Subject
     from digest_pipeline.analysts.endpoint import Question
     from digest_pipeline.analysts.gateway import Connect
     from digest_pipeline.analysts.prompts import Prompt
@@ -96,7 +94,7 @@ class OpenAICompatibleAnalyst:
         self._connect = connect
         memory = NoMemory() if memory is None else memory
         self._terms = _Terms(
-            language, memory, spending or Spending(), now, sleep, clock, len(self._endpoints)
+            language, memory, spending or NoBudget(), now, sleep, clock, len(self._endpoints)
         )
         self._asking: dict[str, asyncio.Future[Outcome | None]] = {}
 
@@ -218,11 +216,11 @@ class OpenAICompatibleAnalyst:
         """Whether this endpoint tried in vain not long ago, and another one may be due: a person asks all."""
         if self._by_hand:
             return False
-        for tried in subject.tried:
-            if (tried.endpoint, tried.model) == (gateway.config.host, gateway.config.model):
-                rounds = math.ceil(tried.tries / gateway.config.attempts)
-                return self._terms.now() < tried.last_at + wait_after(rounds - 1)
-        return False
+        here = gateway.config.host, gateway.config.model
+        return any(
+            (tried.endpoint, tried.model) == here and self._terms.now() < tried.rests_until
+            for tried in subject.tried
+        )
 
     async def _recalled(
         self, gateways: Sequence[Gateway], keys: Sequence[str], subject: Subject

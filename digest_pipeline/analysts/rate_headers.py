@@ -1,4 +1,4 @@
-"""What the headers of an answer tell of a rate: how much may still be asked, and when there is more.
+"""What the headers of an answer tell of a rate: how long to wait, how much may still be asked, when there is more.
 
 Providers agree on the idea only. `x-ratelimit-remaining-requests` with `x-ratelimit-reset-requests`, and the
 same for tokens, is OpenAI's form, which Azure, Groq, Together and vLLM's routers share; OpenRouter and others
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h|d))+")
 _PART = re.compile(r"([\d.]+)(ms|s|m|h|d)")
 _PLAIN = re.compile(r"\d{1,15}(?:\.\d{1,9})?")
-_SECONDS_OF_A_YEAR = 366 * 86400.0
+SECONDS_OF_A_YEAR = 366 * 86400.0
 _MILLISECONDS_SINCE = 1e11
 """A number above is a time in milliseconds since 1970; one above a year of seconds is in seconds."""
 
@@ -42,13 +43,30 @@ def seconds_until_more(headers: Mapping[str, str], *, tokens: int, now: datetime
     waits = [0.0]
     for kinds, needed in ((_REQUESTS, 1), (_TOKENS, max(tokens, 1))):
         for remaining, reset in kinds:
-            left = _number(headers.get(remaining))
+            left = number(headers.get(remaining))
             if left is not None and left < needed:
                 waits.append(_seconds(headers.get(reset), now))
     return max(waits)
 
 
-def _number(text: str | None) -> float | None:
+def seconds_to_wait(headers: Mapping[str, str], *, now: datetime) -> float | None:
+    """What `Retry-After` asks for, in seconds, or its kin in milliseconds; None where neither can be read."""
+    if (milliseconds := number(headers.get("retry-after-ms"))) is not None:
+        return min(milliseconds / 1000, SECONDS_OF_A_YEAR)
+    named = headers.get("retry-after")
+    seconds = number(named)
+    if seconds is None and named:
+        try:
+            moment = parsedate_to_datetime(named)
+        except (ValueError, OverflowError):
+            return None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        seconds = max((moment - now).total_seconds(), 0.0)
+    return None if seconds is None else min(seconds, SECONDS_OF_A_YEAR)
+
+
+def number(text: str | None) -> float | None:
+    """A finite, non-negative decimal number; None for anything else."""
     text = (text or "").strip()
     return float(text) if _PLAIN.fullmatch(text) else None
 
@@ -58,16 +76,16 @@ def _seconds(text: str | None, now: datetime) -> float:
     text = (text or "").strip()
     if _DURATION.fullmatch(text):
         seconds = sum(float(amount) * _UNITS[unit] for amount, unit in _PART.findall(text))
-    elif (number := _number(text)) is not None:
-        if number > _MILLISECONDS_SINCE:
-            number = number / 1000 - now.timestamp()
-        elif number > _SECONDS_OF_A_YEAR:
-            number -= now.timestamp()
-        seconds = number
+    elif (amount := number(text)) is not None:
+        if amount > _MILLISECONDS_SINCE:
+            amount = amount / 1000 - now.timestamp()
+        elif amount > SECONDS_OF_A_YEAR:
+            amount -= now.timestamp()
+        seconds = amount
     else:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
             return 0.0
         seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
-    return min(max(seconds, 0.0), _SECONDS_OF_A_YEAR)
+    return min(max(seconds, 0.0), SECONDS_OF_A_YEAR)

@@ -171,7 +171,7 @@ def _open_alarms(settings: Settings) -> list[str]:
     from digest_pipeline.pipeline.alarm import open_alarms
 
     try:
-        return [alarm_line(alarm) for alarm in open_alarms(settings.data_dir)]
+        return [alarm_line(alarm) for alarm in open_alarms(settings.data_dir, settings.timezone)]
     except StoreError:
         return []  # the line of the history said it
 

@@ -93,7 +93,7 @@ def _stored(settings: Settings, last: date) -> _Stored:
         unfinished = {
             (row["repo"], row["day"]) for row in read("pipeline/asked_days", where) if row["is_unfinished"]
         }
-        waiting = [Waiting(**row) for row in read("pipeline/waiting", where)]
+        waiting = [Waiting.of(row) for row in read("pipeline/waiting", where)]
         digests = read("pipeline/digest_states", where)
         known = read("pipeline/endpoints", {})
     tries = next_tries(waiting, endpoints_in_use(settings, known, now=utc_now()))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date, datetime, timedelta
 
 
@@ -19,6 +19,14 @@ class DigestState:
     inputs: str
     made_from: str | None
     done: frozenset[str]
+
+
+def digest_states(rows: Iterable[Mapping[str, Any]]) -> list[DigestState]:
+    """From the rows of `sql/pipeline/digest_states.sql`."""
+    return [
+        DigestState(row["day"], row["window_end"], row["inputs"], row["made_from"], frozenset(row["done"]))
+        for row in rows
+    ]
 
 
 @dataclass(frozen=True, slots=True)

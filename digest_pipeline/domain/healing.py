@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from digest_pipeline.domain.state import consecutive, counted, spans
 
@@ -25,16 +26,38 @@ TRY_AGAIN = timedelta(hours=6)
 That is how long a run of the daemon may last at most, by `dagster.yaml`.
 """
 
-_WAITS = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
-"""How long an endpoint that is up, and tried in vain once, twice, …, is let alone with a commit."""
+WAITS = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
+"""How long a commit rests after one round in vain, after two, …; the last of them ever after."""
+
+_A_ROUND = 3
+"""So many tries a run makes where the settings say nothing else."""
+
+
+def wait_after(rounds: int) -> timedelta:
+    """How long a commit rests after `rounds` of tries in vain, the first of them being 1."""
+    return WAITS[min(max(rounds, 1), len(WAITS)) - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How often a model at an endpoint was asked about a commit in vain, and when last."""
+
+    endpoint: str
+    model: str
+    tries: int
+    last_at: datetime
+
+    @property
+    def rests_until(self) -> datetime:
+        """From when on it is asked about the commit again by itself."""
+        return self.last_at + wait_after(math.ceil(self.tries / _A_ROUND))
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A commit without an analysis; `retry_at` is None where only a person can help.
 
-    `endpoint` and `model` are whom it was to be asked of; `tried` is where it was asked about in vain: endpoint,
-    model, how many `tries`, and `last_at` when the last one went out.
+    `endpoint` and `model` are whom it was to be asked of; `tried` is where it was asked about in vain.
     """
 
     repo: str
@@ -45,7 +68,12 @@ class Waiting:
     attempts: int
     endpoint: str = ""
     model: str = ""
-    tried: Sequence[Mapping[str, Any]] = ()
+    tried: Sequence[Tried] = ()
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """From a row of `sql/pipeline/waiting.sql`."""
+        return cls(**{**row, "tried": tuple(Tried(**one) for one in row["tried"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +103,7 @@ def due_at(one: Waiting, endpoints: Mapping[tuple[str, str], EndpointState]) -> 
     """
     if one.error_class != "outage" or not endpoints:
         return one.retry_at
-    rests = {
-        (tried["endpoint"], tried["model"]): tried["last_at"] + _wait_after(tried["tries"])
-        for tried in one.tried
-    }
+    rests = {(tried.endpoint, tried.model): tried.rests_until for tried in one.tried}
     return min(
         max(state.since, rests.get(key, state.since)) if state.is_up else state.next_probe_at or state.since
         for key, state in endpoints.items()
@@ -186,10 +211,6 @@ def missing_days(
             f"{counted(len(later), 'day')} could not be made, and waits for another try: from {first_again} on"
         )
     return Decision((), "; ".join(reasons) or "no day is missing")
-
-
-def _wait_after(tries: int) -> timedelta:
-    return _WAITS[min(tries, len(_WAITS)) - 1]
 
 
 def _why_none(

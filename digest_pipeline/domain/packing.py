@@ -74,15 +74,13 @@ class Packed:
     """What a prompt shows of a commit's files; both texts consist of whole lines.
 
     `manifest` names the files with status and counts, `unlisted` counts those it had no room for.
-    `left_out` holds the paths whose patch is there but not shown, or not all of it. `ledger` has one entry
-    for every file, in the manifest's order.
+    `ledger` has one entry for every file, in the manifest's order.
     """
 
     manifest: str
     patches: str
     shown_lines: int
     changed_lines: int
-    left_out: tuple[str, ...] = ()
     unlisted: int = 0
     ledger: tuple[Shown, ...] = ()
 
@@ -185,7 +183,6 @@ def pack(files: Sequence[FileChange], budget: int, *, factor: float = FACTOR) ->
         patches="".join(entry.text for entry in entries),
         shown_lines=sum(entry.shown_lines for entry in entries),
         changed_lines=changed_lines(files),
-        left_out=tuple(entry.file.path for entry in entries if entry.patch and entry.shown != "whole"),
         unlisted=len(entries) - listed,
         ledger=tuple(entry.record(listed=place < listed) for place, entry in enumerate(entries)),
     )
@@ -209,7 +206,6 @@ def list_files(
         patches="",
         shown_lines=sum(entry.shown_lines for entry in entries),
         changed_lines=changed_lines(files),
-        left_out=tuple(entry.file.path for entry in entries if entry.patch and entry.shown != "whole"),
         unlisted=len(entries) - listed,
         ledger=tuple(entry.record(listed=place < listed) for place, entry in enumerate(entries)),
     )

@@ -10,7 +10,7 @@ from typing import Any, Self
 import dagster as dg
 
 from digest_pipeline.domain.day import days_between
-from digest_pipeline.domain.due import DigestState, due_digests
+from digest_pipeline.domain.due import digest_states, due_digests
 from digest_pipeline.domain.healing import missing_days
 from digest_pipeline.domain.state import consecutive, counted, spans
 from digest_pipeline.orchestration.build import build_defs
@@ -137,12 +137,7 @@ def heal(pipeline: Pipeline, first: date, last: date) -> RunOutcome:
         left = [(repo, day) for repo, day in in_flight if first <= day <= last]
         if left:
             session.outcome.notes.append(f"{counted(len(left), 'day')} left to runs that are under way")
-        states = [
-            DigestState(
-                row["day"], row["window_end"], row["inputs"], row["made_from"], frozenset(row["done"])
-            )
-            for row in history.read("pipeline/digest_states", where)
-        ]
+        states = digest_states(history.read("pipeline/digest_states", where))
         due = due_digests(states, names, now=now, deadline=timedelta(0)).due
         touched = {day for days in by_repo(made).values() for day in days}
         session.finish(names, sorted({*touched, *(state.day for state in due)}), made)

@@ -13,7 +13,7 @@ import dagster as dg
 from digest_pipeline.compose import beat, open_pipeline
 from digest_pipeline.domain.alarm import Runs
 from digest_pipeline.domain.day import days_between, yesterday
-from digest_pipeline.domain.due import DigestState, contiguous, due_digests
+from digest_pipeline.domain.due import DigestState, contiguous, digest_states, due_digests
 from digest_pipeline.domain.healing import Decision, Waiting, due_analyses, missing_days
 from digest_pipeline.errors import DigestError, StoreError
 from digest_pipeline.orchestration.failures import runs_since
@@ -58,12 +58,7 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
         rows = _stored(settings, "pipeline/digest_states", where)
         if rows is None:
             return dg.SkipReason("there is no history yet; materialize a day first")
-        states = [
-            DigestState(
-                row["day"], row["window_end"], row["inputs"], row["made_from"], frozenset(row["done"])
-            )
-            for row in rows
-        ]
+        states = digest_states(rows)
         at = settings.daily_at
         deadline = timedelta(hours=at.hour + settings.digest_deadline_hours, minutes=at.minute)
         decision = due_digests(states, [repo.name for repo in settings.repos], now=now(), deadline=deadline)
@@ -153,7 +148,7 @@ def _failed_analyses(settings: Settings, now: Callable[[], datetime]) -> dg.Sens
         known = _stored(settings, "pipeline/endpoints", {}) or ()
         names = [repo.name for repo in settings.repos]
         decision = due_analyses(
-            [Waiting(**row) for row in rows if row["repo"] in names],
+            [Waiting.of(row) for row in rows if row["repo"] in names],
             endpoints_in_use(settings, known, now=now()),
             in_flight=repo_days_in_flight(context.instance, names),
             now=now(),

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from digest_pipeline.analysts import Cue, Subject, Tried
+from digest_pipeline.analysts import Cue, Subject
 from digest_pipeline.domain.commit import FileChange
-from digest_pipeline.domain.healing import Waiting, is_due
+from digest_pipeline.domain.healing import Tried, Waiting, is_due
 from digest_pipeline.domain.importance import TIERS, Score, score
 from digest_pipeline.errors import StoreError
 from digest_pipeline.pipeline.workbench import BATCH_BYTES, StepResult, Workbench, batches
@@ -113,27 +113,29 @@ def _analyse_days(
             paths = [file["path"] for file in files.get(row["sha"], ())]
             scored = score(row["message"], paths, row["additions"] + row["deletions"], profile)
             before = known.get((day, row["sha"]))
+            of_it = tuple(tried.get((day, row["sha"]), ()))
             # What was paid for is kept; facts cost nothing and follow the code that makes them.
-            if before is not None and (_is_paid(before) or _waits(bench, before, analyst)):
+            if before is not None and (_is_paid(before) or _waits(bench, before, analyst, of_it)):
                 after = {**before, **writer.score_columns(scored)}
                 rescored += [after] if after != before else []
             else:
-                to_ask.append(_ToAsk(day, row, scored, before))
+                to_ask.append(_ToAsk(day, row, scored, before, of_it))
     writer.begin(days, rescored)
     if to_ask:
-        subjects = _subjects(bench, repo, to_ask, files, cues.result(), tried)
+        subjects = _subjects(bench, repo, to_ask, files, cues.result())
         scores = {(one.day, one.commit["sha"]): one.scored for one in to_ask}
         asyncio.run(_ask(bench, analyst, subjects, scores, writer))
 
 
 @dataclass(frozen=True, slots=True)
 class _ToAsk:
-    """A commit to ask about; `before` is what the store says of it so far."""
+    """A commit to ask about; `before` is what the store says of it so far, `tried` where it was asked in vain."""
 
     day: date
     commit: Row
     scored: Score
     before: Row | None
+    tried: tuple[Tried, ...]
 
     @property
     def changed_lines(self) -> int:
@@ -193,13 +195,14 @@ def _subjects(
     to_ask: Sequence[_ToAsk],
     facts: Mapping[str, Sequence[Row]],
     cues: Mapping[str, Sequence[Cue]],
-    tried: Mapping[tuple[date, str], Sequence[Tried]],
 ) -> Iterator[tuple[date, Subject]]:
     """What the analyst is shown, read as it comes to it."""
     analyst = bench.analyst
     for group in _read_together(to_ask):
         # An endpoint that went down since leaves what waited for it as it is.
-        still = [one for one in group if one.before is None or not _waits(bench, one.before, analyst)]
+        still = [
+            one for one in group if one.before is None or not _waits(bench, one.before, analyst, one.tried)
+        ]
         if not still:
             continue
         files: Mapping[str, Sequence[Row]] = facts
@@ -219,7 +222,7 @@ def _subjects(
                     files=tuple(FileChange(**{"patch": None, **file}) for file in files.get(sha, ())),
                     cues=tuple(cues.get(sha, ())),
                     previous_attempts=one.attempts(analyst),
-                    tried=tuple(tried.get((one.day, sha), ())),
+                    tried=one.tried,
                     waited=one.waited(analyst),
                 ),
             )
@@ -373,7 +376,7 @@ class _Writer:
             "tokens_in": call.usage.tokens_in,
             "tokens_out": call.usage.tokens_out,
             "tokens_cached": call.usage.tokens_cached,
-            "cost": self._bench.spending.cost(call.model, call.usage),
+            "cost": self._bench.purse.cost(call.model, call.usage),
         }
 
     def score_columns(self, scored: Score) -> Row:
@@ -411,14 +414,15 @@ def _tried(bench: Workbench, repo: str, days: Sequence[date]) -> dict[tuple[date
     return tried
 
 
-def _waits(bench: Workbench, row: Row, analyst: Analyst) -> bool:
+def _waits(bench: Workbench, row: Row, analyst: Analyst, tried: Sequence[Tried]) -> bool:
     """Whether a run that nobody started by hand leaves this one for later: its time has not come."""
     if bench.by_hand or row["status"] == "ok" or row["analyst"] != analyst.name:
         return False
     fields = {
         name: row[name] for name in ("repo", "day", "sha", "error_class", "retry_at", "attempts", "model")
     }
-    return not is_due(Waiting(**fields, endpoint=row["endpoint"] or ""), bench.books.states, now=bench.now())
+    waiting = Waiting(**fields, endpoint=row["endpoint"] or "", tried=tried)
+    return not is_due(waiting, bench.books.states, now=bench.now())
 
 
 def _answer(row: Row) -> Row:

@@ -1,19 +1,19 @@
-"""What is remembered of endpoints and answers, in the history: the analysts' `Memory`, and today's spending."""
+"""What runs have in common, in the history: the analysts' `Memory` of endpoints and answers, and their `Spending`."""
 
 from __future__ import annotations
 
 import json
-import math
 import threading
-import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from digest_pipeline.analysts import Recalled
 from digest_pipeline.domain.analysis import Analysis
-from digest_pipeline.domain.costs import Price, Spending, Spent
+from digest_pipeline.domain.costs import Price
 from digest_pipeline.domain.day import day_of, day_window
 from digest_pipeline.domain.endpoint import EndpointState
+from digest_pipeline.pipeline.endpoints import endpoints_in_use
 from digest_pipeline.store.history import Replacement
 
 if TYPE_CHECKING:
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from digest_pipeline.analysts import AskedOf
+    from digest_pipeline.domain.analysis import Usage
     from digest_pipeline.settings import Settings
     from digest_pipeline.store.history import History
 
-_LOOK_AGAIN_SECONDS = 5.0
+_ANSWERS_EVERY = timedelta(seconds=5)
+_SPENT_EVERY = timedelta(minutes=1)
 
 
 class Books:
-    """Answers and endpoints of one history."""
+    """Answers of one history, and the endpoints that the settings name; `states` is what is known of those."""
 
-    def __init__(self, history: History, now: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Settings, history: History, now: Callable[[], datetime]) -> None:
         self._history = history
         self._now = now
         self._looking = threading.Lock()
-        self._looked_at = -math.inf
+        self._looked_at: datetime | None = None
         self._answered: set[str] = set()
-        self.states: dict[tuple[str, str], EndpointState] = {}
-        for row in history.read("pipeline/endpoints"):
-            state = EndpointState(**row)
-            self.states[state.endpoint, state.model] = state
+        # What another endpoint of earlier settings waits for is no matter of this run.
+        self.states = endpoints_in_use(settings, history.read("pipeline/endpoints"), now=now())
 
     def recall(self, input_hash: str) -> Recalled | None:
         """See `Memory`."""
@@ -101,8 +101,8 @@ class Books:
     def _answer(self, input_hash: str) -> Mapping[str, Any] | None:
         """The newest answer to a question; runs that go on beside this one answer too."""
         with self._looking:
-            now = time.monotonic()
-            if now - self._looked_at >= _LOOK_AGAIN_SECONDS:
+            now = self._now()
+            if self._looked_at is None or now - self._looked_at >= _ANSWERS_EVERY:
                 self._answered = {row["input_hash"] for row in self._history.read("pipeline/answered")}
                 self._looked_at = now
         if input_hash not in self._answered:
@@ -111,18 +111,64 @@ class Books:
         return rows[0] if rows else None
 
 
-def spending(settings: Settings, history: History, now: Callable[[], datetime]) -> Spending:
+class Spent(NamedTuple):
+    """What all runs have spent today, and when the day ends."""
+
+    total: float
+    until: datetime
+
+
+class Purse:
+    """See `Spending`. `look` finds what all runs have spent: each minute, and once the day is over."""
+
+    def __init__(
+        self,
+        prices: Mapping[str, Price],
+        *,
+        daily: float | None,
+        look: Callable[[], Spent],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._prices = prices
+        self._look = look
+        self._now = now
+        self._looked_at: datetime | None = None
+        self._spent = 0.0
+        self.daily = daily
+        self.until: datetime | None = None
+
+    def affords(self, model: str) -> bool:
+        """See `Spending`."""
+        price = self._prices.get(model)
+        if self.daily is None or (price is not None and price.is_free):
+            return True
+        now = self._now()
+        is_old = self._looked_at is None or now - self._looked_at >= _SPENT_EVERY
+        if is_old or (self.until is not None and now >= self.until):
+            self._spent, self.until = self._look()
+            self._looked_at = now
+        return self._spent < self.daily
+
+    def add(self, model: str, usage: Usage) -> None:
+        """See `Spending`."""
+        self._spent += self.cost(model, usage) or 0.0
+
+    def cost(self, model: str, usage: Usage) -> float | None:
+        """What `usage` costs at `model`; None where its price is not known."""
+        price = self._prices.get(model)
+        return None if price is None else price.of(usage)
+
+
+def open_purse(settings: Settings, history: History, now: Callable[[], datetime]) -> Purse:
     """What today's budget has left, with what every run spent since local midnight."""
     llm = settings.llm
-    if llm is None:
-        return Spending()
-    prices = {model: Price(price.input, price.output, price.cached) for model, price in llm.prices.items()}
-    if llm.budget is None:
-        return Spending(prices)
+    prices = {} if llm is None else llm.prices
+    priced = {model: Price(price.input, price.output, price.cached) for model, price in prices.items()}
 
     def look() -> Spent:
         today = day_window(day_of(now(), settings.timezone), settings.timezone)
         spent = history.read("pipeline/spent", {"since": today.start})[0]["cost"]
         return Spent(spent, today.end.astimezone(settings.timezone))
 
-    return Spending(prices, daily=llm.budget.daily, look=look, now=now)
+    budget = llm.budget if llm is not None else None
+    return Purse(priced, daily=None if budget is None else budget.daily, look=look, now=now)

@@ -167,12 +167,9 @@ def _counts(page: RepoPage) -> dict[str, Any]:
     }
 
 
-def _left_out(ledger: str | None) -> tuple[str, ...]:
-    """The files of which the model did not see all."""
-    return tuple(shown.path for shown in read_ledger(ledger or "") if shown.shown_lines < shown.changed_lines)
-
-
 def _entry(repo: RepoSettings, row: Row, said: Row, unread: Mapping[str, Sequence[str]]) -> CommitEntry:
+    # Of these files the model did not see all; an entry without a path stands for many.
+    cut = [one for one in read_ledger(said["ledger"] or "") if one.shown_lines < one.changed_lines]
     return CommitEntry(
         sha=row["sha"],
         author_name=row["author_name"],
@@ -192,7 +189,8 @@ def _entry(repo: RepoSettings, row: Row, said: Row, unread: Mapping[str, Sequenc
         shown_lines=said["shown_lines"],
         changed_lines=said["changed_lines"],
         error_class=said["error_class"],
-        left_out=_left_out(said["ledger"]),
+        left_out=tuple(one.path for one in cut if one.path),
+        left_out_files=sum(one.files for one in cut),
         unread=tuple(unread.get(row["sha"], ())),
         complete=row["complete"] is not False,
     )

@@ -8,19 +8,17 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from digest_pipeline.domain.endpoint import in_use
 from digest_pipeline.errors import ConfigurationError, SourceError, SourceRejected
-from digest_pipeline.pipeline.books import Books, spending
-from digest_pipeline.pipeline.endpoints import named_endpoints
+from digest_pipeline.pipeline.books import Books, open_purse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from digest_pipeline.alarms import Messenger
-    from digest_pipeline.analysts import Analyst, Memory
-    from digest_pipeline.domain.costs import Spending
+    from digest_pipeline.analysts import Analyst, Memory, Spending
     from digest_pipeline.errors import DigestError
+    from digest_pipeline.pipeline.books import Purse
     from digest_pipeline.settings import RepoSettings, Settings
     from digest_pipeline.sources import Head, Source
     from digest_pipeline.store.history import History
@@ -112,21 +110,18 @@ class Workbench:
         Raises ConfigurationError where its key is not there.
         """
         return self._open_analyst(
-            self.settings, memory=self.books, spending=self.spending, by_hand=self.by_hand, now=self.now
+            self.settings, memory=self.books, spending=self.purse, by_hand=self.by_hand, now=self.now
         )
 
     @cached_property
     def books(self) -> Books:
         """What is remembered of answers, and of the endpoints that the settings name."""
-        books = Books(self.history, self.now)
-        # What another endpoint of earlier settings waits for is no matter of this run.
-        books.states = in_use(named_endpoints(self.settings), books.states.values(), now=self.now())
-        return books
+        return Books(self.settings, self.history, self.now)
 
     @cached_property
-    def spending(self) -> Spending:
+    def purse(self) -> Purse:
         """What today's budget has left; one for all steps of a run."""
-        return spending(self.settings, self.history, self.now)
+        return open_purse(self.settings, self.history, self.now)
 
     def rows(self, query: str, repo: str, days: Sequence[date], **more: object) -> list[dict[str, Any]]:
         """A query's rows for exactly these days; the query takes a range, which may hold others."""

@@ -52,6 +52,7 @@ class CommitEntry:
     shown_lines: int = 0
     changed_lines: int = 0
     left_out: tuple[str, ...] = ()
+    left_out_files: int = 0
     error_class: ErrorClass | None = None
 
     @property
@@ -110,7 +111,6 @@ class MarkdownRenderer:
     def __init__(self, language: Language, timezone: ZoneInfo, *, show_reasons: bool = True) -> None:
         self._label = _labels(language)
         self._timezone = timezone
-        self._show_reasons = show_reasons
         self._environment = environment = jinja2.Environment(
             loader=jinja2.PackageLoader("digest_pipeline.render", "templates"),
             undefined=jinja2.StrictUndefined,

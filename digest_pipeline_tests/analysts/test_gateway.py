@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from digest_pipeline.analysts import AskedOf, NoMemory, Tried
+from digest_pipeline.analysts import AskedOf, NoMemory
 from digest_pipeline.analysts.gateway import EndpointConfig
 from digest_pipeline.analysts.openai_compatible import OpenAICompatibleAnalyst
 from digest_pipeline.domain.analysis import Usage
 from digest_pipeline.domain.commit import FileChange
-from digest_pipeline.domain.costs import Price, Spending, Spent
+from digest_pipeline.domain.costs import Price
 from digest_pipeline.domain.endpoint import EndpointState
+from digest_pipeline.domain.healing import Tried
 from digest_pipeline.domain.packing import estimate_tokens
+from digest_pipeline.pipeline.books import Purse, Spent
 from digest_pipeline_tests.analysts.asking import NOW, Waits, analyst, explain, run, subject
 from digest_pipeline_tests.fakes.openai_server import (
     OpenAIServer,
@@ -498,9 +500,9 @@ def test_parts_that_were_paid_for_are_never_asked_about_again(server: OpenAIServ
 # --- budget ------------------------------------------------------------------------------------------------
 
 
-def priced(look: Callable[[], Spent], moment: list[datetime], **prices: Price) -> Spending:
+def priced(look: Callable[[], Spent], moment: list[datetime], **prices: Price) -> Purse:
     named = {name.replace("_", "-"): price for name, price in prices.items()}
-    return Spending(named, daily=1.0, look=look, now=lambda: moment[0])
+    return Purse(named, daily=1.0, look=look, now=lambda: moment[0])
 
 
 def test_a_new_day_has_a_new_budget_for_a_run_that_goes_on(server: OpenAIServer) -> None:

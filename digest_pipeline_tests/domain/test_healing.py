@@ -11,6 +11,7 @@ import pytest
 from digest_pipeline.domain.endpoint import EndpointState, came_back, in_use, may_ask, went_down
 from digest_pipeline.domain.healing import (
     MOST_DAYS,
+    Tried,
     Waiting,
     due_analyses,
     due_at,
@@ -248,11 +249,11 @@ def test_what_the_settings_no_longer_name_holds_nothing_up() -> None:
 
 @pytest.mark.parametrize(
     ("tries", "wait"),
-    [(1, HOUR / 4), (2, HOUR), (3, 4 * HOUR), (4, 24 * HOUR), (50, 24 * HOUR)],
+    [(1, HOUR / 4), (3, HOUR / 4), (4, HOUR), (9, 4 * HOUR), (10, 24 * HOUR), (50, 24 * HOUR)],
 )
 def test_an_endpoint_that_is_up_and_of_no_use_is_asked_less_and_less(tries: int, wait: timedelta) -> None:
-    vain = {"endpoint": "other", "model": "n", "tries": tries, "last_at": NOW}
-    row = replace(waiting("outage"), tried=[vain])
+    vain = Tried("other", "n", tries, NOW)
+    row = replace(waiting("outage"), tried=(vain,))
 
     assert due_at(row, states(OTHER)) == NOW + wait
     # The probe of the one that is down is waited for all the same, and one that was not asked yet is due.

@@ -92,8 +92,9 @@ def test_counts_are_honest(changes: list[FileChange], budget: int) -> None:
     packed = pack(changes, budget)
 
     assert 0 <= packed.shown_lines <= packed.changed_lines == changed_lines(changes)
-    assert set(packed.left_out) <= {one.path for one in changes if one.patch}
-    assert packed.left_out or all(f"{one.patch}\n" in packed.patches for one in changes if one.patch)
+    patched = [one for one in changes if one.patch]
+    cut = {one.path for one in packed.ledger if one.how != "whole"} & {one.path for one in patched}
+    assert cut or all(f"{one.patch}\n" in packed.patches for one in patched)
 
 
 @given(st.lists(files(), max_size=8), st.integers(-10, 600))
@@ -218,7 +219,7 @@ def test_what_does_not_fit_is_left_out_from_the_end_and_said_to_be() -> None:
     assert "src/a.py\n" in packed.manifest
     assert "Cargo.lock [cut short]\n" in packed.manifest
     assert packed.patches.endswith("[cut here]\n")
-    assert packed.left_out == ("Cargo.lock",)
+    assert [one.path for one in packed.ledger if one.how != "whole"] == ["Cargo.lock"]
     assert 20 < packed.shown_lines < 320
     assert packed.changed_lines == 320
 
@@ -240,7 +241,7 @@ def test_of_a_patch_that_is_too_large_whole_hunks_are_shown() -> None:
 def test_a_small_file_after_a_large_one_is_still_shown() -> None:
     packed = pack([change("src/a.py", lines=3000), change("src/b.py", lines=3)], 500)
 
-    assert packed.left_out == ("src/a.py",)
+    assert [one.path for one in packed.ledger if one.how != "whole"] == ["src/a.py"]
     assert "--- src/b.py\n+++ src/b.py\n@@ -0,0 +1,3 @@\n+line 0\n+line 1\n+line 2\n" in packed.patches
 
 
@@ -256,7 +257,7 @@ def test_a_manifest_that_is_too_long_says_how_many_it_does_not_name() -> None:
 def test_nothing_fits_into_nothing() -> None:
     unlisted = Shown("src/a.py", "unlisted", 0, 1)
 
-    assert pack([change("src/a.py")], 0) == Packed("", "", 0, 1, ("src/a.py",), 1, (unlisted,))
+    assert pack([change("src/a.py")], 0) == Packed("", "", 0, 1, 1, (unlisted,))
 
 
 LOCK = '@@ -1 +1 @@\n [[package]]\n name = "serde"\n-version = "1.0.1"\n+version = "1.0.2"'

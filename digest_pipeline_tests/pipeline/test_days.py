@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from digest_pipeline.domain.due import digest_states
 from digest_pipeline.errors import SourceRejected, StoreError
 from digest_pipeline_tests.fakes.github import FakeGitHub
 from digest_pipeline_tests.fakes.project import FIRST_DAY, days_from, files_below, local, small_repository
@@ -291,6 +292,20 @@ def test_an_object_that_is_missing_costs_its_file_the_patch_and_the_page_says_so
 
 
 # --- languages and sources -------------------------------------------------------------------------------
+
+
+def test_another_language_asks_for_no_digest_of_the_days_before_it(
+    workshop: Workshop, engine: RepositoryBuilder
+) -> None:
+    workshop.make(DAYS[:2])
+    workshop.configure(local(NAME, engine.path), language="zh")
+    workshop.make(DAYS[1:2], digest=False)
+
+    with workshop.pipeline() as pipeline:
+        where = {"first": DAYS[0], "last": DAYS[2], "language": "zh"}
+        states = digest_states(pipeline.history.read("pipeline/digest_states", where))
+
+    assert [state.day for state in states] == [DAYS[1]]
 
 
 def test_both_languages_stand_side_by_side(workshop: Workshop, engine: RepositoryBuilder) -> None:

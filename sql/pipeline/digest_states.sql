@@ -1,5 +1,5 @@
 -- For each day with anything read: what its digest should be made from, what it was made from, which repos are done.
--- $first, $last, $language
+-- A day that has pages and a digest in another language alone was made: it is left as it stands.  $first, $last, $language
 WITH pages AS (
     SELECT reads.day, reads.repo, reads.error, reads.window_end, reports.revision
     FROM reads
@@ -14,4 +14,6 @@ days AS (
 )
 SELECT days.day, days.window_end, days.inputs, coalesce(days.done, []) AS done, digests.inputs AS made_from
 FROM days LEFT JOIN (SELECT day, inputs FROM digests WHERE language = $language) AS digests USING (day)
+WHERE days.done IS NOT NULL OR digests.inputs IS NOT NULL
+    OR days.day NOT IN (SELECT day FROM digests WHERE language <> $language)
 ORDER BY days.day;

@@ -1,17 +1,11 @@
 -- The commits that have no analysis by a model yet, though one was asked for, and where each was asked about in vain, how
 -- often, and when last.  $language, $first, $last
-WITH tries AS (
-    SELECT repo, day, sha, endpoint, model, count(*) AS tries, max(started_at) AS last_at
-    FROM attempts
-    WHERE language = $language AND day BETWEEN $first AND $last
-        AND outcome = 'failed' AND purpose <> 'part'
-        AND error_class NOT IN ('outage', 'rate_limited', 'budget')
-    GROUP BY repo, day, sha, endpoint, model
-),
-tried AS (
+WITH tried AS (
     SELECT repo, day, sha,
         list({'endpoint': endpoint, 'model': model, 'tries': tries, 'last_at': last_at} ORDER BY endpoint, model) AS tried
-    FROM tries GROUP BY repo, day, sha
+    FROM vain_tries
+    WHERE language = $language AND day BETWEEN $first AND $last
+    GROUP BY repo, day, sha
 )
 SELECT analyses.repo, analyses.day, analyses.sha, error_class, retry_at, attempts,
     coalesce(endpoint, '') AS endpoint, model, coalesce(tried.tried, []) AS tried
