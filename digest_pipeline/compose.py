@@ -8,8 +8,6 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, timedelta
-from importlib import import_module
-from threading import Thread
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -51,9 +49,6 @@ def open_pipeline(
     # httpx logs every address that it asks at INFO; addresses are nobody's business.
     for name in ("httpx", "httpcore", "httpx2", "httpcore2", "openai"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    if settings.llm is not None:
-        # It loads while the history is opened and git reads.
-        Thread(target=import_module, args=("digest_pipeline.analysts.endpoint",), daemon=True).start()
     workbench = Workbench(
         settings,
         History(settings.data_dir, settings.timezone),
