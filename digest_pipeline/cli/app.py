@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import errno
 import io
 import logging
+import os
 import sys
-from typing import Annotated
+import threading
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -53,11 +58,32 @@ app.command("heal")(heal.heal)
 
 def main() -> None:
     """Run the command line and leave with its exit code: 0 done, 1 something failed, 2 wrong use."""
+    # A stream that the caller closed is None to Python: what is written there goes nowhere.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open to the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115 - open to the end
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows its code; a report's words are no reason to fail.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(invoke(sys.argv[1:]))
+    _leave(invoke(sys.argv[1:]))
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process as `sys.exit` does, but for the interpreter's last act: freeing all that it ever loaded.
+
+    After Dagster and DuckDB that takes 0.8 s, in which nobody is served: by then every thread has ended, every
+    exit function has run, every stream is flushed, and what is left belongs to the system.
+    """
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()  # noqa: SLF001 - it has no public name
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            sys.exit(code)  # who reads has gone: Python's own way out says what it always says
+    os._exit(code)
 
 
 def invoke(arguments: list[str]) -> int:
@@ -76,6 +102,9 @@ def invoke(arguments: list[str]) -> int:
             error_line(line)
         return error.exit_code
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            error_line(f"{error}: free some space, then run the same command again")
+            return 1
         if set_verbosity() is Verbosity.VERBOSE:
             logging.getLogger(__name__).exception("unexpected")
         else:

@@ -139,6 +139,37 @@ def test_what_nobody_expected_is_a_line_with_exit_code_1(
     assert "breaks" in made.digest("status", "--json", "--verbose").err
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no /dev/full")
+@pytest.mark.parametrize(
+    ("stdout", "code", "word"),
+    [(">/dev/full", 1, "No space left on device: free some space"), (">&-", 0, "")],
+    ids=["full", "closed"],
+)
+def test_a_stdout_that_takes_nothing_is_told_or_left_alone(
+    made: Project, stdout: str, code: int, word: str
+) -> None:
+    command = f"{sys.executable} -m digest_pipeline sql 'SELECT 1' --config {made.file} {stdout}"
+    ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert ran.returncode == code
+    assert word in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_the_process_leaves_only_when_its_threads_and_exit_functions_are_done(tmp_path: Path) -> None:
+    """It leaves without freeing what it loaded; nothing that was still to be done may be lost by that."""
+    script = (
+        "import atexit, threading, time, sys\n"
+        "from digest_pipeline.cli import main\n"
+        f"def late():\n time.sleep(0.2)\n open({str(tmp_path / 'thread')!r}, 'w').write('done')\n"
+        f"atexit.register(lambda: open({str(tmp_path / 'exit')!r}, 'w').write('done'))\n"
+        "threading.Thread(target=late).start()\n"
+        "sys.argv = ['digest', '--version']\nmain()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, f"digest_pipeline {__version__}\n")
+    assert (tmp_path / "thread").read_text() == (tmp_path / "exit").read_text() == "done"
+
+
 def test_ctrl_c_is_no_bug(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     def stops(*_: object) -> None:
         raise KeyboardInterrupt
