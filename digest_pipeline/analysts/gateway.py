@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from digest_pipeline.analysts.answers import Answer
 from digest_pipeline.analysts.dialect import Dialect, Learned
 from digest_pipeline.analysts.failures import LONGEST_PAUSE_SECONDS, Failure, describe
-from digest_pipeline.analysts.limiter import Limiter
+from digest_pipeline.analysts.limiter import DEFAULT_PAUSE_SECONDS, Limiter
 from digest_pipeline.domain.analysis import Call, Purpose
 from digest_pipeline.domain.endpoint import EndpointState, came_back, may_ask, went_down
 from digest_pipeline.domain.packing import FACTOR, estimate_tokens
@@ -290,7 +290,7 @@ class Gateway:
             reason = f"not asked after {self.describe(failure)}"
             self._impatient = replace(failure, reason=reason, is_asked=False)
             return failure
-        if wanted is None and waited > 0:
+        if wanted is None and waited > DEFAULT_PAUSE_SECONDS:  # one burst is one refusal
             wanted = min(max(1.0, waited), LONGEST_PAUSE_SECONDS)  # twice as long each time
         self.limiter.refused(sent_at, wanted)
         return None

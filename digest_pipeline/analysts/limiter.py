@@ -22,9 +22,18 @@ FIRST_RATE = 10.0
 BURST = 8
 """So many may begin at once, before the rate counts."""
 
-BETA = 0.93
+BETA = 0.97
+MARGIN = 0.95
+"""Of what was reached, so much counts as what the endpoint takes: on the wire questions bunch together."""
+
 GROWTH = 0.005
 """CUBIC's C: how steeply the rate comes back, in questions a second, by the third power of seconds."""
+
+FLATTER = 8
+"""A second refusal at the same rate: it is a limit, and the way past it is so many times less steep."""
+
+_MOST_CONFIRMED = 2
+_AGREES = 0.9
 
 DEFAULT_PAUSE_SECONDS = 0.5
 LOWEST_CEILING = 1.0
@@ -59,6 +68,7 @@ class Limiter:
         self._tokens = float(BURST)
         self._filled_at = self._started
         self._ceiling: float | None = None
+        self._confirmed = 0
         self._refused_at = 0.0
         self._sent: deque[float] = deque(maxlen=512)
         self._under_way = 0
@@ -105,7 +115,9 @@ class Limiter:
         self.pause(DEFAULT_PAUSE_SECONDS if retry_after is None else retry_after)
         if self._ceiling is not None and sent_at <= self._refused_at:
             return  # sent before we knew: one burst is one refusal
-        self._ceiling = max(reached, LOWEST_CEILING)
+        agrees = self._ceiling is not None and reached >= _AGREES * self._ceiling
+        self._confirmed = min(self._confirmed + 1, _MOST_CONFIRMED) if agrees else 0
+        self._ceiling = max(MARGIN * reached, LOWEST_CEILING)
         self._refused_at = now
         self._tokens = 1.0  # one goes as soon as the gate opens, the others behind it
         self._places = max(1.0, self._places * BETA)
@@ -121,8 +133,9 @@ class Limiter:
         if self._ceiling is None:
             return float(FIRST_RATE * 2 ** min((now - self._started) // 1, 20))
         # K of RFC 9438: after so many seconds the rate is back at the ceiling.
-        back = (self._ceiling * (1 - BETA) / GROWTH) ** (1 / 3)
-        grown = GROWTH * (max(now - max(self._refused_at, self._opens_at), 0.0) - back) ** 3 + self._ceiling
+        growth = GROWTH / FLATTER**self._confirmed
+        back = (self._ceiling * (1 - BETA) / growth) ** (1 / 3)
+        grown = growth * (max(now - max(self._refused_at, self._opens_at), 0.0) - back) ** 3 + self._ceiling
         return float(max(grown, BETA * LOWEST_CEILING))
 
     async def _place(self) -> None:
