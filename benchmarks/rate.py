@@ -1,8 +1,8 @@
 """400 analyses at a real server that allows 20 questions a second and fails one in a hundred.
 
 `python -m benchmarks.rate`, or `make bench-rate`. The ideal is the same server, its failures among it, asked by
-one who knows the rate beforehand: never refused, never late. Exits 1 where an analysis is lost, where the time exceeds 1.3 times
-the ideal, or where 3 % or more of the questions were answered 429.
+one who knows the rate beforehand: never refused, never late. Exits 1 where an analysis is lost, where the time
+exceeds 1.3 times the ideal, or where 3 % or more of the questions were answered 429.
 """
 
 from __future__ import annotations
