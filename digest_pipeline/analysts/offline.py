@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.analysis import Analysis, Outcome
 from digest_pipeline.domain.commit import UNREAD_STATES, title_of
+from digest_pipeline.domain.cues import is_trailer, lines_about
 from digest_pipeline.domain.files import FileRole, role_of
 from digest_pipeline.domain.markdown import code_span as code
 
@@ -21,23 +22,10 @@ if TYPE_CHECKING:
     from digest_pipeline.domain.analysis import Language
     from digest_pipeline.domain.commit import FileChange
 
-OFFLINE_VERSION = "offline-2"
+OFFLINE_VERSION = "offline-3"
 
 _TITLE = re.compile(r"^(?P<type>[a-zA-Z]+)(\((?P<area>[^)]*)\))?!?:\s*(?P<rest>.+)$")
 _NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
-_TRAILER = re.compile(
-    r"(?i)^(signed-off-by|co-authored-by|reviewed-by|acked-by|tested-by|cc|change-id)\b.*:"
-    r"|^\(cherry picked from commit "
-)
-_BREAKING = re.compile(
-    r"^[a-z]+(?:\([^)]*\))?!:|\bBREAKING\b"
-    r"|(?i:\bbreaking[ -]changes?\b|\bdeprecat|\bno longer (?:supported|available)|\bincompatib)"
-)
-_SECURITY = re.compile(r"(?i)\bCVE-\d|\bGHSA-|\bvulnerab|\bsecurity\b|\binsecure\b|\binjection\b")
-_PERFORMANCE = re.compile(
-    r"(?i)\bperf(ormance)?\b|\blatency\b|\bthroughput\b|\boverhead\b|\bfaster\b|\bspeed(s|up|-up)?\b"
-    r"|\bmemory (use|usage|footprint)\b"
-)
 _HEADING = re.compile(r"\*{0,2}\w+(?: \w+){0,2}[?:]\*{0,2}")  # "Why?", "Test plan:" say nothing by themselves
 _REFERENCE = re.compile(r"(?<![\w(])#\d{2,}\b")
 
@@ -96,7 +84,7 @@ class OfflineAnalyst:
             summary=summary,
             scope=scope,
             architecture=list(self._architecture(subject.files)),
-            performance=_matching_lines(_body(subject.message), _PERFORMANCE)[:2],
+            performance=lines_about(_body(subject.message), "performance")[:2],
             security=list(self._security(subject)),
             risks=list(self._risks(subject)),
             advice=advice,
@@ -180,7 +168,7 @@ class OfflineAnalyst:
 
     def _risks(self, subject: Subject) -> Iterator[str]:
         texts = self._texts["risks"]
-        for line in _matching_lines(subject.message, _BREAKING)[:2]:
+        for line in lines_about(subject.message, "breaking")[:2]:
             yield texts["message"].format(line=line)
         for path, names in list(_by_path(subject, "removed").items())[:3]:
             shown = ", ".join(code(name) for name in names[:_MAX_NAMES])
@@ -194,7 +182,7 @@ class OfflineAnalyst:
             yield texts["unread"].format(count=len(unread), paths=_listed(unread))
 
     def _security(self, subject: Subject) -> Iterator[str]:
-        yield from _matching_lines(subject.message, _SECURITY)[:2]
+        yield from lines_about(subject.message, "security")[:2]
         for cue in [cue for cue in subject.cues if cue.category == "security"][:3]:
             yield self._texts["security"]["line"].format(path=code(cue.path), line=code(cue.line))
 
@@ -226,7 +214,7 @@ def _body_points(message: str) -> list[str]:
     open_point = False
     for raw in message.strip().split("\n")[1:]:
         line = raw.strip()
-        if not line or line.startswith("#") or set(line) <= set("-=*_~` ") or _TRAILER.match(line):
+        if not line or line.startswith("#") or set(line) <= set("-=*_~` ") or is_trailer(line):
             open_point = False
         elif match := re.match(r"(?:[-*+•]|\d+[.)])\s+(.*)", line):
             points.append(match[1])
@@ -243,11 +231,6 @@ def _body_points(message: str) -> list[str]:
 def _body(message: str) -> str:
     """The message without its title, which the summary repeats already."""
     return message.strip().partition("\n")[2]
-
-
-def _matching_lines(message: str, pattern: re.Pattern[str]) -> list[str]:
-    lines = (line.strip().lstrip("-*+ ") for line in message.split("\n") if not _TRAILER.match(line.strip()))
-    return [line if len(line) <= 240 else line[:237] + "…" for line in lines if pattern.search(line)]  # noqa: PLR2004 - as above
 
 
 def _by_path(subject: Subject, category: str) -> dict[str, list[str]]:

@@ -300,6 +300,9 @@ class _Asking:
                 prompt = asked = self._compose()
                 self._is_in_parts = False
             elif result.error_class in {"bad_output", "cut_off"}:
+                if result.error_class == "cut_off" and not self._is_in_parts:
+                    # The usage that came with it may say that the prompt left too little room: it is measured anew.
+                    prompt = self._compose()
                 asked = prompt.again(result.reason, cut_off=result.error_class == "cut_off")
             if pause > 0:
                 await self._terms.sleep(pause)

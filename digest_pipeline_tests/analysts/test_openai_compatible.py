@@ -538,6 +538,23 @@ def test_an_answer_that_was_cut_off_is_asked_for_again_in_short(server: OpenAISe
     assert "shorter" in server.requests[1].user
 
 
+def test_a_prompt_that_left_the_answer_no_room_is_smaller_when_it_is_asked_again(server: OpenAIServer) -> None:
+    """A tokenizer that makes more of a text than ours fills the context, and the answer ends where it is full."""
+
+    def crowded(request: Recorded) -> Reply:
+        counted = round(1.2 * estimate_tokens(request.system + request.user))
+        return completion("{", finish_reason="length", tokens=(counted, 9, 0))
+
+    server.then(crowded)
+
+    outcome = explain(analyst(server, context_tokens=64_000), big())
+
+    first, second = (estimate_tokens(request.system + request.user) for request in server.requests)
+    assert outcome.status == "ok"
+    assert 1.2 * second < 64_000 < 1.2 * first
+    assert outcome.shown_lines < outcome.changed_lines
+
+
 def test_an_answer_that_is_complete_at_its_limit_is_taken(server: OpenAIServer) -> None:
     server.then(completion(json.dumps(LOW) + " And then", finish_reason="length"))
 
