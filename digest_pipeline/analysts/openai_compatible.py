@@ -295,17 +295,23 @@ class _Asking:
             before.append(result.error_class)
             if pause is None:
                 return self._failed(result, prompt)
-            if result.error_class == "too_large":
-                self._context = self._gateway.smaller_context(result, self._context)
-                prompt = asked = self._compose()
-                self._is_in_parts = False
-            elif result.error_class in {"bad_output", "cut_off"}:
-                if result.error_class == "cut_off" and not self._is_in_parts:
-                    # The usage that came with it may say that the prompt left too little room: it is measured anew.
-                    prompt = self._compose()
-                asked = prompt.again(result.reason, cut_off=result.error_class == "cut_off")
+            prompt, asked = self._next(result, prompt, asked)
             if pause > 0:
                 await self._terms.sleep(pause)
+
+    def _next(self, result: Failure, prompt: Prompt, asked: Prompt) -> tuple[Prompt, Prompt]:
+        """The prompt for the next try, without and with what is to be said of the last one."""
+        match result.error_class:
+            case "too_large":
+                self._context = self._gateway.smaller_context(result, self._context)
+                self._is_in_parts = False
+                asked = prompt = self._compose()
+            case "cut_off" | "bad_output" as error_class:
+                if error_class == "cut_off" and not self._is_in_parts:
+                    # The usage that came with it may say that the prompt left too little room: it is measured anew.
+                    prompt = self._compose()
+                asked = prompt.again(result.reason, cut_off=error_class == "cut_off")
+        return prompt, asked
 
     async def _ask(self, prompt: Prompt, purpose: Purpose) -> Analysis | Failure:
         tier = self._subject.tier

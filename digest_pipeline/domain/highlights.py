@@ -6,9 +6,9 @@ Deterministic: from messages, analyses and paths. A commit belongs to one theme 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from digest_pipeline.domain.commit import pull_request_number, title_of
 from digest_pipeline.domain.cues import TOPICS, Topic, lines_about
@@ -32,13 +32,12 @@ _FOLLOWS = re.compile(
 )
 _NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
 _GENERIC_AREAS = frozenset({"deps", "deps-dev", "ci", "docs", "test", "tests", "build", "release", "main"})
-MODULE_DEPTH = 2
 LEAST_SHARE_OF_MODULE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A commit as the parts of a page look at it; `lines` are changed lines by path."""
+    """A commit as the parts of a page look at it; `lines` are changed lines by folder, two deep at most."""
 
     sha: str
     message: str
@@ -65,6 +64,14 @@ class Earlier:
     sha: str
     day: date
     message: str
+
+
+class References(NamedTuple):
+    """Of other commits the numbers of pull requests, titles, and beginnings of shas."""
+
+    numbers: set[int]
+    titles: set[str]
+    shas: set[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,14 +201,13 @@ def _references(
             yield False, other
 
 
-def references_of(message: str) -> tuple[set[int], set[str], set[str]]:
-    """The pull requests, titles and shas of other commits that a message says it follows or reverts."""
+def references_of(message: str) -> References:
+    """The other commits that a message says it follows or reverts."""
     revert = _REVERT.match(title_of(message))
-    titles = {revert["title"]} if revert is not None else set()
+    title = {revert["title"]} if revert is not None else set()
     numbers = {int(match["number"]) for match in _FOLLOWS.finditer(message)}
-    for title in titles:
-        numbers |= {int(found[2:-1].strip("#")) for found in re.findall(r"\(#\d{1,9}\)", title)}
-    return numbers, titles, {match["sha"] for match in _REVERTED_SHA.finditer(message)}
+    numbers |= {number for one in title if (number := pull_request_number(one)) is not None}
+    return References(numbers, title, {match["sha"] for match in _REVERTED_SHA.finditer(message)})
 
 
 def _areas(commits: Sequence[Shown]) -> Iterator[Theme]:
@@ -227,17 +233,9 @@ def area_of(commit: Shown) -> str | None:
     total = sum(commit.lines.values())
     if not total:
         return None
-    modules: Counter[str] = Counter()
-    for path, lines in commit.lines.items():
-        modules[module_of(path)] += lines
-    module, lines = max(modules.items(), key=lambda item: (item[1], item[0]))
+    module, lines = max(commit.lines.items(), key=lambda item: (item[1], item[0]))
     is_module = bool(module) and lines >= LEAST_SHARE_OF_MODULE * total
     return module if is_module else None
-
-
-def module_of(path: str, depth: int = MODULE_DEPTH) -> str:
-    """The folder of a path, at most `depth` deep; empty for a file at the top."""
-    return "/".join(path.split("/")[:-1][:depth])
 
 
 def _bare(message: str) -> str:
