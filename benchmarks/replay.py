@@ -215,7 +215,7 @@ class _Daemon:
         if written & {"analyses", "commit_log"}:
             until = self._weather.time.now().date()
             where = {"language": self._settings.language, "first": self._settings.first_day, "last": until}
-            self._waiting = [Waiting(**row) for row in self._history.read("pipeline/waiting", where)]
+            self._waiting = [Waiting.of(row) for row in self._history.read("pipeline/waiting", where)]
         written.clear()
 
     def _asked(self, now: datetime) -> list[Request]:

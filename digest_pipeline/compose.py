@@ -49,6 +49,8 @@ def open_pipeline(
     # httpx logs every address that it asks at INFO; addresses are nobody's business.
     for name in ("httpx", "httpcore", "httpx2", "httpcore2", "openai"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # A run that is stopped leaves generators of connections to be closed by the loop; their last words help nobody.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     workbench = Workbench(
         settings,
         History(settings.data_dir, settings.timezone),

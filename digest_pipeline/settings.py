@@ -51,6 +51,7 @@ DEFAULT_FILE = "digest.toml"
 _RESERVED_OWNERS = frozenset({"daily", "weekly", "monthly", "readers"})
 _OWNER = re.compile(r"\w[\w.+@-]*")
 _NAME = re.compile(r"\.?\w[\w.+@-]*")  # owner/.github is a repository like any other
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LIKE_A_SECRET = re.compile(r"(?=.*[a-z])(?=.*\d).{20,}")  # GitHub's tokens are made of a name's characters
 _BRANCH = re.compile(r"(?![-/])[^\s~^:?*\[\\\x00-\x1f\x7f]+(?<![/.])")
@@ -270,7 +271,7 @@ class EndpointSettings(_Table):
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     context_tokens: Annotated[int, Field(ge=2048)] = 131072
     max_output_tokens: Annotated[int, Field(ge=256)] = 8192
-    timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
+    timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     probe_minutes: Annotated[float, Field(gt=0, le=24 * 60)] = 30
 
@@ -278,15 +279,15 @@ class EndpointSettings(_Table):
 class PriceSettings(_Table):
     """`[llm.prices."model"]`: money for a million tokens."""
 
-    input: Annotated[float, Field(ge=0)]
-    output: Annotated[float, Field(ge=0)]
-    cached: Annotated[float, Field(ge=0)] | None = None
+    input: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    output: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    cached: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 class BudgetSettings(_Table):
     """`[llm.budget]`: what may be spent, in the currency of the prices."""
 
-    daily: Annotated[float, Field(ge=0)]
+    daily: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class LlmSettings(EndpointSettings):
@@ -397,7 +398,7 @@ class Settings(_Table):
             if repo.name == name:
                 return repo
         known = ", ".join(repo.name for repo in self.repos)
-        raise ConfigurationError(f'no repository is called "{name}"; digest.toml has: {known}')
+        raise ConfigurationError(f'no repository is called "{name}"; the settings have: {known}')
 
     def profile_name(self, repo_name: str) -> str:
         """What the settings call the profile of a repo."""
@@ -525,23 +526,29 @@ def _explain(
         location = item["loc"]
         key = table
         for part in location:
-            key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else str(part)
+            name = str(part) if _BARE_KEY.fullmatch(str(part)) else f'"{part}"'
+            key += f"[{part}]" if isinstance(part, int) else f".{name}" if key else name
         value = _value_at(raw, location)
         if item["type"] == "extra_forbidden":
             message = "is no setting; " + _suggest(location, model or Settings)
             value = None
         else:
-            message = _message(item)
+            message = _message(item, key)
         shown = "" if value is None or isinstance(value, (dict, list)) else f" = {_show(location, value)}"
         lines.append(f"{file}: {key}{shown}: {message}" if key else f"{file}: {message}")
     return lines
 
 
-def _message(item: Mapping[str, Any]) -> str:
+def _message(item: Mapping[str, Any], key: str) -> str:
     if item["type"] == "missing":
         name = item["loc"][-1]
         hint = {"first_day": ", the first day to digest, such as first_day = 2026-01-06"}.get(str(name), "")
         return f"is missing{hint}"
+    if item["type"] in {"tuple_type", "list_type"}:
+        return 'has to be a list in brackets, such as ["…"]'
+    if item["type"] in {"model_type", "model_attributes_type", "dict_type"}:
+        header = 'llm.prices."MODEL"' if key.startswith("llm.prices") else key
+        return f"has to be a table: a line [{header}], its keys below it"
     text = str(item["msg"]).removeprefix("Value error, ")
     return text[:1].lower() + text[1:]
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from datetime import datetime
 
-    from digest_pipeline.domain.analysis import Analysis, Language, Outcome, Usage
+    from digest_pipeline.domain.analysis import Analysis, Call, Language, Outcome, Usage
     from digest_pipeline.domain.commit import FileChange
     from digest_pipeline.domain.endpoint import EndpointState
     from digest_pipeline.domain.healing import Tried
@@ -62,6 +62,17 @@ class Recalled:
     changed_lines: int
 
 
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """Calls about one commit that were paid for and are not in the books yet, in their order."""
+
+    repo: str
+    sha: str
+    committed_at: datetime
+    language: Language
+    calls: tuple[Call, ...]
+
+
 class Memory(Protocol):
     """What outlives a run: answers, and what is known of endpoints. All calls may wait for a store."""
 
@@ -73,8 +84,12 @@ class Memory(Protocol):
         """The notes on a part of a commit, where it was asked about before."""
         ...
 
-    def keep_notes(self, input_hash: str, notes: Sequence[str], about: AskedOf) -> None:
-        """Keep notes, so that nobody asks about this part again."""
+    def keep_notes(self, input_hash: str, notes: Sequence[str], about: AskedOf, booking: Booking) -> None:
+        """Keep notes, so that nobody asks about this part again, and with them what they cost."""
+        ...
+
+    def book(self, booking: Booking) -> None:
+        """Keep what was paid for a commit so far, before more is asked about it."""
         ...
 
     def state(self, endpoint: str, model: str) -> EndpointState | None:
@@ -101,6 +116,10 @@ class Spending(Protocol):
         """Whether a question may still be asked today; one that costs nothing always may. May wait for a store."""
         ...
 
+    def expect(self, model: str, usage: Usage, sign: Literal[1, -1]) -> None:
+        """Count what a question that is under way will probably cost (1), and no longer once it came back (-1)."""
+        ...
+
     def add(self, model: str, usage: Usage) -> None:
         """Count what was just spent."""
         ...
@@ -116,6 +135,9 @@ class NoBudget:
         """See `Spending`."""
         del model
         return True
+
+    def expect(self, model: str, usage: Usage, sign: Literal[1, -1]) -> None:
+        """See `Spending`."""
 
     def add(self, model: str, usage: Usage) -> None:
         """See `Spending`."""
@@ -148,7 +170,10 @@ class NoMemory:
         del input_hash
         return None
 
-    def keep_notes(self, input_hash: str, notes: Sequence[str], about: AskedOf) -> None:
+    def keep_notes(self, input_hash: str, notes: Sequence[str], about: AskedOf, booking: Booking) -> None:
+        """See `Memory`."""
+
+    def book(self, booking: Booking) -> None:
         """See `Memory`."""
 
     def state(self, endpoint: str, model: str) -> EndpointState | None:

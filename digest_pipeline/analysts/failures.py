@@ -143,9 +143,12 @@ def failure_of_response(
 ) -> Failure:
     """What an HTTP answer that is no completion means; `text` is its body."""
     told = _told(text)
+    said: int | None = status
     if status == _OK:
         # Routers put the error of a provider behind them into a success.
-        status = int(told.code) if re.fullmatch(r"[45]\d\d", told.code) else HTTPStatus.BAD_GATEWAY
+        is_told = re.fullmatch(r"[45]\d\d", told.code)
+        status = int(told.code) if is_told else HTTPStatus.BAD_GATEWAY
+        said = status if is_told else None  # nobody sent that one
     shows_code = told.code and not told.code.isdigit() and told.code not in told.message
     reason = redact(f"{told.message} ({told.code})" if shows_code else told.message)
     hint = f"{told.code} {told.kind} {told.parameter} {reason}"
@@ -158,7 +161,7 @@ def failure_of_response(
     return Failure(
         error_class,
         reason[:_LONGEST_REASON],
-        status=status,
+        status=said,
         retry_after=retry_after,
         context_limit=_context_limit(reason) if error_class == "too_large" else None,
         parameter=told.parameter,

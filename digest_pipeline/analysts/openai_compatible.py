@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from digest_pipeline.analysts import AskedOf, NoBudget, NoMemory
+from digest_pipeline.analysts import AskedOf, Booking, NoBudget, NoMemory
 from digest_pipeline.analysts.answers import Answer, read_analysis, read_notes
 from digest_pipeline.analysts.failures import (
     LONGEST_ERROR,
@@ -40,7 +40,7 @@ from digest_pipeline.analysts.prompts import (
 from digest_pipeline.domain.analysis import Analysis, Call, Outcome, Usage, json_schema
 from digest_pipeline.domain.endpoint import may_ask
 from digest_pipeline.domain.ledger import ledger_json
-from digest_pipeline.domain.packing import changed_lines
+from digest_pipeline.domain.packing import changed_lines, estimate_tokens
 from digest_pipeline.domain.vacuity import vacuity, without_nothing
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ TEMPERATURE = 0.2
 
 _MOST_CALLS = 8
 """The most calls for a commit that is read in parts, the last one included."""
+
+_EXPECTED_SHARE = 4
+"""An answer is expected to take one part in so many of what it may take, until its usage says what it took."""
 
 _THEIRS: frozenset[ErrorClass] = frozenset({"outage", "rate_limited", "budget"})
 """What is no fault of a commit: it is deferred, and no attempt is counted."""
@@ -196,7 +199,7 @@ class OpenAICompatibleAnalyst:
 
     async def _ask(self, gateways: Sequence[Gateway], subject: Subject) -> Outcome:
         """Ask one endpoint after the other until there is an analysis."""
-        calls: list[Call] = []
+        calls = _Calls()
         failed: list[Outcome] = []
         rested = [gateway for gateway in gateways if not self._rests(gateway, subject)]
         for gateway in rested or gateways[:1]:
@@ -209,7 +212,11 @@ class OpenAICompatibleAnalyst:
         told = next((outcome for outcome in failed if outcome.error_class in _THEIRS), failed[0])
         tries = sum(outcome.attempts - subject.previous_attempts for outcome in failed)
         return replace(
-            told, attempts=subject.previous_attempts + tries, calls=tuple(calls), usage=_sum(calls)
+            told,
+            attempts=subject.previous_attempts + tries,
+            calls=tuple(calls),
+            booked=calls.booked,
+            usage=_sum(calls),
         )
 
     def _rests(self, gateway: Gateway, subject: Subject) -> bool:
@@ -264,7 +271,7 @@ class _Terms:
 class _Asking:
     """One commit at one endpoint."""
 
-    def __init__(self, terms: _Terms, gateway: Gateway, subject: Subject, calls: list[Call]) -> None:
+    def __init__(self, terms: _Terms, gateway: Gateway, subject: Subject, calls: _Calls) -> None:
         self._terms = terms
         self._gateway = gateway
         self._subject = subject
@@ -388,18 +395,37 @@ class _Asking:
             about = AskedOf(
                 config.host, config.model, self._terms.language, self._subject.tier, PROMPT_VERSION
             )
-            await asyncio.to_thread(memory.keep_notes, key, notes, about)
+            await asyncio.to_thread(memory.keep_notes, key, notes, about, self._booking())
+            self._calls.booked = len(self._calls)
         return notes
 
     async def _paid(self, question: Question, purpose: Purpose) -> Answer | Failure:
         """One answer, where there is money for it; what it cost is counted."""
         if (too_dear := self._too_dear()) is not None:
             return too_dear
-        made = len(self._calls)
-        answer = await self._gateway.ask(question, purpose, self._calls)
-        for call in self._calls[made:]:
-            self._terms.spending.add(call.model, call.usage)
+        if self._calls.is_owing:
+            # Whoever is killed before this commit has its outcome has paid for these all the same.
+            await asyncio.to_thread(self._terms.memory.book, self._booking())
+            self._calls.booked = len(self._calls)
+        model, made = self._gateway.config.model, len(self._calls)
+        expected = Usage(
+            estimate_tokens(question.system, self._gateway.factor)
+            + estimate_tokens(question.user, self._gateway.factor),
+            question.output_tokens // _EXPECTED_SHARE,
+        )
+        self._terms.spending.expect(model, expected, 1)
+        try:
+            answer = await self._gateway.ask(question, purpose, self._calls)
+        finally:
+            self._terms.spending.expect(model, expected, -1)
+            for call in self._calls[made:]:
+                self._terms.spending.add(call.model, call.usage)
         return answer
+
+    def _booking(self) -> Booking:
+        subject, calls = self._subject, self._calls
+        owing = tuple(calls[calls.booked :])
+        return Booking(subject.repo, subject.sha, subject.committed_at, self._terms.language, owing)
 
     def _room(self) -> int:
         return self._context - self._gateway.output_tokens(self._context)
@@ -455,6 +481,7 @@ class _Asking:
             prompt_version=PROMPT_VERSION,
             changed_lines=changed_lines(self._subject.files),
             calls=tuple(self._calls),
+            booked=self._calls.booked,
         )
 
     def _shared(self, prompt: Prompt) -> Outcome:
@@ -476,6 +503,7 @@ class _Asking:
             "attempts": self._subject.previous_attempts + tries,
             "usage": _sum(self._calls),
             "calls": tuple(self._calls),
+            "booked": self._calls.booked,
         }
 
     def _retry_at(self, failure: Failure) -> datetime | None:
@@ -486,6 +514,17 @@ class _Asking:
         tries = self._gateway.config.attempts * self._terms.endpoints
         rounds = math.ceil(self._subject.previous_attempts / tries)
         return retry_at(failure, now=self._terms.now(), rounds=rounds, waited=self._subject.waited)
+
+
+class _Calls(list[Call]):
+    """The calls about one commit in this run, of which the first `booked` are in the books."""
+
+    booked = 0
+
+    @property
+    def is_owing(self) -> bool:
+        """Whether some cost something and are not in the books yet."""
+        return any(call.usage != Usage() for call in self[self.booked :])
 
 
 def _sum(calls: Iterable[Call]) -> Usage:

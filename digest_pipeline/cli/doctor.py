@@ -18,6 +18,8 @@ from digest_pipeline.settings import RepoSettings, Settings, find_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from digest_pipeline.analysts.gateway import EndpointConfig
+
 MINIMUM_FREE_BYTES = 1 << 30
 
 
@@ -100,8 +102,25 @@ def _analyst(settings: Settings) -> str:
         problem = asyncio.run(probe_endpoint(config))
         if problem is not None:
             raise DigestError(f"{endpoint} does not answer: {problem}; check base_url, model and api_key_env")
-        lines.append(f"{endpoint} answers")
+        lines.append(f"{endpoint} answers{_taken_note_of(settings, config)}")
     return "; ".join(lines)
+
+
+def _taken_note_of(settings: Settings, config: EndpointConfig) -> str:
+    """An answer is an answer: an endpoint that runs have down is up again, and its alarm is over."""
+    from digest_pipeline.compose import open_pipeline
+    from digest_pipeline.store.history import has_history
+
+    if not has_history(settings.data_dir):
+        return ""
+    pipeline = open_pipeline(settings)
+    try:
+        if not pipeline.heard(config.host, config.model):
+            return ""
+        pipeline.alarm()
+    finally:
+        pipeline.close()
+    return " again; what waits for it is asked about by the daemon, or at once by digest heal"
 
 
 def _place(url: str) -> str:

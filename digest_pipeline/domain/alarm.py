@@ -41,6 +41,9 @@ QUIET = timedelta(days=1)
 CLAIM = timedelta(minutes=5)
 """Longer than a message takes to be sent: a claim that is older is that of a process that died."""
 
+RECOVERY = timedelta(hours=6)
+"""So long after an endpoint came back its backlog may take."""
+
 STALE = timedelta(days=7)
 """So long after an outage is over it is still worth a message."""
 
@@ -75,6 +78,10 @@ class Alarm:
     over_told_at: datetime | None = None
     ending: Ending | None = None
 
+    def is_felt(self, now: datetime) -> bool:
+        """Whether it is open, or was until a moment ago, so that not all is made up for yet."""
+        return self.resolved_at is None or now - self.resolved_at <= RECOVERY
+
     def is_due(self, now: datetime) -> bool:
         """Whether a message about it is to be sent: nobody was told yet, and nobody is about to.
 
@@ -94,7 +101,8 @@ class Alarm:
 class Coverage:
     """How much of a repo's day is analysed, by its page, or by what is stored where that is unfinished.
 
-    `seen_at` is when the page was rendered, or the day was read.
+    `seen_at` is when the page was rendered, or the day was read. `wait_for_endpoint` commits an outage keeps from
+    being analysed.
     """
 
     repo: str
@@ -104,11 +112,12 @@ class Coverage:
     seen_at: datetime
     is_unfinished: bool = False
     has_page: bool = True
+    wait_for_endpoint: int = 0
 
-    @property
-    def is_short(self) -> bool:
-        """Whether it is less than it has to be."""
-        return self.analysed < ENOUGH * self.commits
+    def is_short(self, *, is_excused: bool = False) -> bool:
+        """Whether it is less than it has to be; where an outage is an excuse, not for what that keeps waiting."""
+        waiting = self.wait_for_endpoint if is_excused else 0
+        return self.analysed + waiting < ENOUGH * self.commits
 
     def is_recent(self, now: datetime, timezone: ZoneInfo) -> bool:
         """Whether the day, or what is known of it, is of the last COVERAGE_DAYS days."""
@@ -175,13 +184,20 @@ def coverage_troubles(
     """The repos of whose recent days too few commits are analysed.
 
     One is raised for days that are settled. One that is open goes on while a run is at them: a try is no end.
+    What waits for an endpoint that is down, or came back a moment ago, is told with that endpoint.
     """
     still_open = {
         alarm.subject: alarm for alarm in alarms if alarm.kind == "coverage" and alarm.resolved_at is None
     }
+    is_excused = any(alarm.kind == "endpoint" and alarm.is_felt(now) for alarm in alarms)
     found = []
     short = sorted(
-        (one for one in days if one.is_short and one.is_recent(now, timezone)),
+        (
+            one
+            for one in days
+            if one.is_short(is_excused=is_excused and one.repo not in still_open)
+            and one.is_recent(now, timezone)
+        ),
         key=lambda one: (one.repo, one.day),
     )
     for repo, group in groupby(short, key=lambda one: one.repo):
@@ -243,7 +259,7 @@ def ending_of(
             return "unused"
         case "coverage":
             its_own = (one for one in days if one.repo == alarm.subject)
-            is_so = any(one.is_short and one.is_recent(alarm.raised_at, timezone) for one in its_own)
+            is_so = any(one.is_short() and one.is_recent(alarm.raised_at, timezone) for one in its_own)
             return "aged" if is_so else None
         case _:
             return None

@@ -227,7 +227,8 @@ class Outcome:
     `attempts` counts answers and failures that were this commit's own; `retry_at` is when a later run may
     try again, None where `status` is `ok` or where only a person can help. `error` is redacted.
     `shown_lines` of `changed_lines` changed lines were in the prompt, and `ledger` says for each file how much.
-    `calls` are those of this run; an answer that was recalled instead has none.
+    `calls` are those of this run, of which the first `booked` are in the books already; an answer that was recalled
+    instead has none.
     """
 
     status: Status
@@ -246,3 +247,4 @@ class Outcome:
     endpoint: str = ""
     ledger: str | None = None
     calls: tuple[Call, ...] = ()
+    booked: int = 0

@@ -37,7 +37,8 @@ class RunOutcome:
     """What became of a run: the pages that stand, a row for each repo's day, a line for each failure.
 
     `changed` are the repos' days that nobody asked for, and that were made again because the branch changed them;
-    `notes` say what was left alone.
+    `notes` say what was left alone. So many commits as `over_budget` wait for the budget that there is from
+    `budget_from` on.
     """
 
     paths: list[str] = field(default_factory=list)
@@ -45,6 +46,8 @@ class RunOutcome:
     failures: list[str] = field(default_factory=list)
     changed: dict[str, list[date]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    over_budget: int = 0
+    budget_from: datetime | None = None
 
     @property
     def unanalysed(self) -> int:
@@ -65,8 +68,16 @@ class RunOutcome:
                 yield f"{repo}: changed later, made again: {listed}"
         failed, deferred = (sum(row[name] for row in self.rows) for name in ("failed", "deferred"))
         if failed or deferred:
-            yield f"without an analysis: {failed} failed, {deferred} deferred; the same run again tries them again"
+            yield f"without an analysis: {failed} failed, {deferred} deferred; {self._when()}"
         yield from self.notes
+
+    def _when(self) -> str:
+        """When those without an analysis are tried again."""
+        if not self.over_budget or self.budget_from is None:
+            return "the same run again tries them again"
+        said = f"today's budget is spent, {self.over_budget} wait until {self.budget_from:%Y-%m-%d %H:%M %Z}"
+        others = self.unanalysed - self.over_budget
+        return f"{said}; the same run again tries the others again" if others else said
 
 
 def _line(repo: str, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -237,7 +248,14 @@ def _collect(
             "pipeline/reports_of_days",
             {"repo": repo, "first": min(days), "last": max(days), "language": settings.language},
         )
-        outcome.rows += [row for row in rows if str(partition_key(row["day"], repo)) in made]
+        mine = [row for row in rows if str(partition_key(row["day"], repo)) in made]
+        outcome.rows += mine
+        if any(row["deferred"] for row in mine):
+            where = {"repo": repo, "first": min(days), "last": max(days), "language": settings.language}
+            (waiting,) = pipeline.history.read("pipeline/over_budget", where)
+            if waiting["commits"]:
+                outcome.over_budget += waiting["commits"]
+                outcome.budget_from = waiting["retry_at"].astimezone(settings.timezone)
     for day in days:
         pages = [report_path(repo, day) for repo in repos if str(partition_key(day, repo)) in made]
         if day.isoformat() in digests:

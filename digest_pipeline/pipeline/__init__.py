@@ -12,6 +12,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from digest_pipeline.domain.endpoint import came_back
 from digest_pipeline.errors import DigestError
 from digest_pipeline.pipeline import alarm, analyse, collect, diff, digest, recheck, report
 from digest_pipeline.pipeline.pages import digest_path, report_path
@@ -53,6 +54,15 @@ class Pipeline:
         See `Analyst.knock`. Raises ConfigurationError.
         """
         return self._workbench.by_hand or asyncio.run(self._workbench.analyst.knock())
+
+    def heard(self, endpoint: str, model: str) -> bool:
+        """Note that a model at an endpoint answered; True where it counted as down until now. Raises StoreError."""
+        books, now = self._workbench.books, self._workbench.now()
+        known = books.state(endpoint, model)
+        if known is None or known.is_up:
+            return False
+        books.revise(endpoint, model, lambda state: came_back(state or known, now=now))
+        return True
 
     def changed_days(self, repo: str, days: Sequence[date]) -> list[date]:
         """Stored days that a run over `days` has to make again, for the branch has changed them since.

@@ -91,11 +91,12 @@ def look(read: Read, settings: Settings, now: datetime, runs: Runs) -> Look:
     asked = {"first": first, "last": now.astimezone(timezone).date(), "language": settings.language}
     days = [_coverage(row) for row in read("pipeline/asked_days", asked) if row["seen_at"] is not None]
     alarms = [_alarm(row) for row in read(_ALARMS, _since(now))]
+    raised = [*alarms, *(Alarm(one.kind, one.subject, one.detail, now) for one in troubles_of(rows))]
     known = {str(row["error"]) for row in rows if row["kind"] == "repo"}
     followed = [one for one in days if one.repo in repos]
     troubles = [
         *troubles_of(rows),
-        *coverage_troubles(followed, alarms, runs, now=now, timezone=timezone),
+        *coverage_troubles(followed, raised, runs, now=now, timezone=timezone),
         *run_troubles(runs, alarms, known, now),
     ]
 

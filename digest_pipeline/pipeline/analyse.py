@@ -15,6 +15,7 @@ from digest_pipeline.domain.commit import FileChange
 from digest_pipeline.domain.healing import Tried, Waiting, is_due
 from digest_pipeline.domain.importance import TIERS, Score, score
 from digest_pipeline.errors import StoreError
+from digest_pipeline.pipeline.books import attempt_columns, prices_of
 from digest_pipeline.pipeline.workbench import BATCH_BYTES, StepResult, Workbench, batches
 from digest_pipeline.store.history import Replacement
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from digest_pipeline.analysts import Analyst
-    from digest_pipeline.domain.analysis import Call, Outcome
+    from digest_pipeline.domain.analysis import Outcome
 
     Row = Mapping[str, Any]
 
@@ -258,6 +259,7 @@ class _Writer:
     def __init__(self, bench: Workbench, repo: str, calls: Mapping[tuple[date, str], int]) -> None:
         settings = bench.settings
         self._calls = calls
+        self._prices = prices_of(settings)
         self._attempts: list[Row] = []
         self._answers: list[Row] = []
         self._bench = bench
@@ -313,9 +315,11 @@ class _Writer:
             "endpoint": outcome.endpoint or None,
             "analysed_at": self._bench.now().isoformat(),
         }
+        key = {"repo": self._repo, "day": day, "sha": subject.sha, "language": self._language}
+        first = self._calls.get((day, subject.sha), 0) + 1
         attempts = [
-            self._attempt(day, subject, number, call)
-            for number, call in enumerate(outcome.calls, start=self._calls.get((day, subject.sha), 0) + 1)
+            key | attempt_columns(number, call, self._prices)
+            for number, call in list(enumerate(outcome.calls, first))[outcome.booked :]
         ]
         with self._taking:
             self._rows.append(row)
@@ -357,27 +361,6 @@ class _Writer:
                 self._attempts = attempts + self._attempts
                 self._answers = answers + self._answers
             raise
-
-    def _attempt(self, day: date, subject: Subject, number: int, call: Call) -> Row:
-        return {
-            "repo": self._repo,
-            "day": day,
-            "sha": subject.sha,
-            "language": self._language,
-            "attempt": number,
-            "started_at": call.started_at.isoformat(),
-            "seconds": call.seconds,
-            "endpoint": call.endpoint,
-            "model": call.model,
-            "purpose": call.purpose,
-            "outcome": "ok" if call.error_class is None else "failed",
-            "error_class": call.error_class,
-            "error": call.error,
-            "tokens_in": call.usage.tokens_in,
-            "tokens_out": call.usage.tokens_out,
-            "tokens_cached": call.usage.tokens_cached,
-            "cost": self._bench.purse.cost(call.model, call.usage),
-        }
 
     def score_columns(self, scored: Score) -> Row:
         """The columns that the scorer fills."""

@@ -6,7 +6,7 @@ import json
 import threading
 from dataclasses import asdict
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from digest_pipeline.analysts import Recalled
 from digest_pipeline.domain.analysis import Analysis
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from digest_pipeline.analysts import AskedOf
-    from digest_pipeline.domain.analysis import Usage
+    from digest_pipeline.analysts import AskedOf, Booking
+    from digest_pipeline.domain.analysis import Call, Usage
     from digest_pipeline.settings import Settings
     from digest_pipeline.store.history import History
 
@@ -33,6 +33,8 @@ class Books:
     """Answers of one history, and the endpoints that the settings name; `states` is what is known of those."""
 
     def __init__(self, settings: Settings, history: History, now: Callable[[], datetime]) -> None:
+        self._settings = settings
+        self._prices = prices_of(settings)
         self._history = history
         self._now = now
         self._looking = threading.Lock()
@@ -59,7 +61,7 @@ class Books:
         row = self._answer(input_hash)
         return None if row is None else list(json.loads(row["analysis"])["notes"])
 
-    def keep_notes(self, input_hash: str, notes: Sequence[str], about: AskedOf) -> None:
+    def keep_notes(self, input_hash: str, notes: Sequence[str], about: AskedOf, booking: Booking) -> None:
         """See `Memory`."""
         row = {
             "input_hash": input_hash,
@@ -70,7 +72,25 @@ class Books:
             "changed_lines": 0,
             "answered_at": self._now().isoformat(),
         }
-        self._history.replace(Replacement("answers", {}, [row]))
+        self._history.replace(Replacement("answers", {}, [row]), *self._booked(booking))
+
+    def book(self, booking: Booking) -> None:
+        """See `Memory`."""
+        self._history.replace(*self._booked(booking))
+
+    def _booked(self, booking: Booking) -> list[Replacement]:
+        if not booking.calls:
+            return []
+        day = day_of(booking.committed_at, self._settings.timezone)
+        where = {"repo": booking.repo, "first": day, "last": day, "language": booking.language}
+        known = {row["sha"]: row["calls"] for row in self._history.read("pipeline/calls_of_days", where)}
+        key = {"repo": booking.repo, "day": day, "sha": booking.sha, "language": booking.language}
+        first = known.get(booking.sha, 0) + 1
+        rows = [
+            key | attempt_columns(number, call, self._prices)
+            for number, call in enumerate(booking.calls, first)
+        ]
+        return [Replacement("attempts", {}, rows)]
 
     def state(self, endpoint: str, model: str) -> EndpointState | None:
         """See `Memory`."""
@@ -134,6 +154,7 @@ class Purse:
         self._now = now
         self._looked_at: datetime | None = None
         self._spent = 0.0
+        self._expected = 0.0
         self.daily = daily
         self.until: datetime | None = None
 
@@ -147,7 +168,11 @@ class Purse:
         if is_old or (self.until is not None and now >= self.until):
             self._spent, self.until = self._look()
             self._looked_at = now
-        return self._spent < self.daily
+        return self._spent + self._expected < self.daily
+
+    def expect(self, model: str, usage: Usage, sign: Literal[1, -1]) -> None:
+        """See `Spending`."""
+        self._expected += sign * (self.cost(model, usage) or 0.0)
 
     def add(self, model: str, usage: Usage) -> None:
         """See `Spending`."""
@@ -159,11 +184,35 @@ class Purse:
         return None if price is None else price.of(usage)
 
 
+def prices_of(settings: Settings) -> dict[str, Price]:
+    """What tokens cost, by model, as far as the settings say."""
+    prices = {} if settings.llm is None else settings.llm.prices
+    return {model: Price(price.input, price.output, price.cached) for model, price in prices.items()}
+
+
+def attempt_columns(number: int, call: Call, prices: Mapping[str, Price]) -> dict[str, Any]:
+    """A row of `attempts` for a call, without what it was about; `number` counts a commit's calls from 1."""
+    price = prices.get(call.model)
+    return {
+        "attempt": number,
+        "started_at": call.started_at.isoformat(),
+        "seconds": call.seconds,
+        "endpoint": call.endpoint,
+        "model": call.model,
+        "purpose": call.purpose,
+        "outcome": "ok" if call.error_class is None else "failed",
+        "error_class": call.error_class,
+        "error": call.error,
+        "tokens_in": call.usage.tokens_in,
+        "tokens_out": call.usage.tokens_out,
+        "tokens_cached": call.usage.tokens_cached,
+        "cost": None if price is None else price.of(call.usage),
+    }
+
+
 def open_purse(settings: Settings, history: History, now: Callable[[], datetime]) -> Purse:
     """What today's budget has left, with what every run spent since local midnight."""
     llm = settings.llm
-    prices = {} if llm is None else llm.prices
-    priced = {model: Price(price.input, price.output, price.cached) for model, price in prices.items()}
 
     def look() -> Spent:
         today = day_window(day_of(now(), settings.timezone), settings.timezone)
@@ -171,4 +220,4 @@ def open_purse(settings: Settings, history: History, now: Callable[[], datetime]
         return Spent(spent, today.end.astimezone(settings.timezone))
 
     budget = llm.budget if llm is not None else None
-    return Purse(priced, daily=None if budget is None else budget.daily, look=look, now=now)
+    return Purse(prices_of(settings), daily=None if budget is None else budget.daily, look=look, now=now)

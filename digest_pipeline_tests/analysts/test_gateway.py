@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from digest_pipeline.analysts import AskedOf, NoMemory
+from digest_pipeline.analysts import AskedOf, Booking, NoMemory
 from digest_pipeline.analysts.gateway import EndpointConfig
 from digest_pipeline.analysts.openai_compatible import OpenAICompatibleAnalyst
 from digest_pipeline.domain.analysis import Usage
@@ -45,13 +46,18 @@ class Kept(NoMemory):
         super().__init__()
         self.kept: dict[str, list[str]] = {}
         self.told: list[AskedOf] = []
+        self.booked: list[Booking] = []
 
     def notes(self, input_hash: str) -> list[str] | None:
         return self.kept.get(input_hash)
 
-    def keep_notes(self, input_hash: str, notes: Sequence[str], about: AskedOf) -> None:
+    def keep_notes(self, input_hash: str, notes: Sequence[str], about: AskedOf, booking: Booking) -> None:
         self.kept[input_hash] = list(notes)
         self.told.append(about)
+        self.booked.append(booking)
+
+    def book(self, booking: Booking) -> None:
+        self.booked.append(booking)
 
 
 @pytest.fixture
@@ -527,6 +533,33 @@ def test_what_others_spend_meanwhile_counts(server: OpenAIServer) -> None:
     assert explain(asked, subject(1)).status == "ok"
     spent[0], moment[0] = 1.0, NOW + timedelta(minutes=1)
     assert explain(asked, subject(2)).error_class == "budget"
+
+
+def test_of_many_at_once_one_may_overspend(server: OpenAIServer) -> None:
+    """What is under way counts before its usage is known: a round of eight is not all over the budget."""
+    spending = priced(lambda: Spent(0.9, NOW + timedelta(hours=1)), [NOW], m_1=Price(1e4, 1e4))
+
+    outcomes = run(analyst(server, spending=spending), [subject(number) for number in range(8)])
+
+    assert Counter(outcome.error_class for outcome in outcomes) == {None: 1, "budget": 7}
+    assert len(server.requests) == 1
+
+
+def test_what_was_paid_is_in_the_books_before_more_is_asked_about_a_commit(server: OpenAIServer) -> None:
+    memory, seen = Kept(), []
+
+    def vacuous(request: Recorded) -> Reply:
+        seen.append(len(memory.booked))
+        return completion("{}") if len(seen) < 3 else well_formed(request)
+
+    server.default = vacuous
+
+    outcome = explain(analyst(server, memory=memory))
+
+    assert (outcome.status, len(outcome.calls), outcome.booked) == ("ok", 3, 2)
+    assert seen == [0, 1, 2]
+    assert [len(booking.calls) for booking in memory.booked] == [1, 1]
+    assert memory.booked[0].calls[0].error_class == "bad_output"
 
 
 def test_an_endpoint_that_costs_nothing_is_asked_after_the_budget_is_spent(

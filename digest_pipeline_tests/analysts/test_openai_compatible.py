@@ -538,7 +538,9 @@ def test_an_answer_that_was_cut_off_is_asked_for_again_in_short(server: OpenAISe
     assert "shorter" in server.requests[1].user
 
 
-def test_a_prompt_that_left_the_answer_no_room_is_smaller_when_it_is_asked_again(server: OpenAIServer) -> None:
+def test_a_prompt_that_left_the_answer_no_room_is_smaller_when_it_is_asked_again(
+    server: OpenAIServer,
+) -> None:
     """A tokenizer that makes more of a text than ours fills the context, and the answer ends where it is full."""
 
     def crowded(request: Recorded) -> Reply:

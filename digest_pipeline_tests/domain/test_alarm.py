@@ -109,10 +109,25 @@ def test_the_days_of_a_repo_are_one_trouble() -> None:
 
 
 def covered(
-    day: int, analysed: int, commits: int, *, repo: str = "ada/engine", hours: float = 9, **more: bool
+    day: int,
+    analysed: int,
+    commits: int,
+    *,
+    repo: str = "ada/engine",
+    hours: float = 9,
+    waiting: int = 0,
+    **more: bool,
 ) -> Coverage:
     """A day of January, whose page is so many hours old."""
-    return Coverage(repo, date(2026, 1, day), commits, analysed, NOW - timedelta(hours=hours), **more)
+    return Coverage(
+        repo,
+        date(2026, 1, day),
+        commits,
+        analysed,
+        NOW - timedelta(hours=hours),
+        **more,
+        wait_for_endpoint=waiting,
+    )
 
 
 def coverage(
@@ -133,6 +148,32 @@ def test_the_days_of_a_repo_that_are_short_are_one_trouble() -> None:
         Trouble("coverage", "ada/engine", "2026-01-05 17/20, 2026-01-06 0/3"),
         Trouble("coverage", "b/b", "2026-01-07 0/1"),
     ]
+
+
+def endpoint_alarm(over: timedelta | None = None) -> Alarm:
+    """A key that died two days ago, and is back since so long."""
+    resolved = None if over is None else NOW - over
+    return Alarm("endpoint", "m (h)", "401 Unauthorized", NOW - timedelta(days=2), resolved)
+
+
+@pytest.mark.parametrize(
+    ("alarms", "is_told"),
+    [
+        ([], True),
+        ([endpoint_alarm()], False),
+        ([endpoint_alarm(timedelta(hours=5))], False),
+        ([endpoint_alarm(timedelta(hours=7))], True),
+        ([endpoint_alarm(), Alarm("coverage", "ada/engine", "…", NOW - timedelta(days=3))], True),
+    ],
+    ids=["no outage", "an outage", "just over", "long over", "told before"],
+)
+def test_what_waits_for_an_endpoint_is_told_with_the_endpoint(alarms: list[Alarm], is_told: bool) -> None:
+    """One outage is one message."""
+    assert bool(coverage([covered(18, 0, 4, waiting=4)], *alarms)) is is_told
+
+
+def test_an_outage_is_no_excuse_for_what_it_did_not_do() -> None:
+    assert coverage([covered(18, 0, 4, waiting=3)], endpoint_alarm())
 
 
 def test_a_past_day_counts_while_its_page_is_new() -> None:

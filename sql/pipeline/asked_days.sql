@@ -1,11 +1,12 @@
 -- Every repo's day that was asked for. tried_at is the time of its last try where that came to nothing: the day could
 -- not be read, or was read and is unfinished, with no page of what was read or commits that nobody was asked about.
 -- Of a finished day commits and analysed are what its page counts, else what is stored; seen_at is the time of
--- either.  $first, $last, $language
+-- either. wait_for_endpoint counts commits that an outage keeps from being analysed.  $first, $last, $language
 -- A day that has a page in another language alone was made: another language is no reason to pay for all days anew.
 WITH stored AS (
     SELECT log.repo, log.day, count(*) AS commits, count(said.sha) AS asked,
-        count(*) FILTER (said.status = 'ok') AS ok
+        count(*) FILTER (said.status = 'ok') AS ok,
+        count(*) FILTER (said.status = 'deferred' AND said.error_class = 'outage') AS out
     FROM commit_log AS log
     LEFT JOIN (FROM analyses WHERE language = $language AND day BETWEEN $first AND $last) AS said USING (repo, day, sha)
     WHERE log.day BETWEEN $first AND $last AND log.on_branch IS DISTINCT FROM false
@@ -26,6 +27,7 @@ days AS (
             ELSE coalesce(reads.changed_at > pages.rendered_at, false) OR coalesce(stored.asked < stored.commits, false)
         END AS is_unfinished,
         coalesce(stored.commits, 0) AS commits, coalesce(stored.ok, 0) AS ok,
+        coalesce(stored.out, 0) AS wait_for_endpoint,
         pages.commits AS page_commits, pages.analysed AS page_analysed, pages.rendered_at
     FROM reads
     LEFT JOIN pages USING (repo, day)
@@ -33,7 +35,7 @@ days AS (
     LEFT JOIN stored USING (repo, day)
     WHERE reads.day BETWEEN $first AND $last
 )
-SELECT repo, day, has_page, is_unfinished,
+SELECT repo, day, has_page, is_unfinished, wait_for_endpoint,
     CASE WHEN error IS NOT NULL THEN failed_at WHEN is_unfinished THEN read_at END AS tried_at,
     CASE WHEN is_unfinished THEN commits ELSE coalesce(page_commits, 0) END AS commits,
     CASE WHEN is_unfinished THEN ok ELSE coalesce(page_analysed, 0) END AS analysed,
