@@ -138,6 +138,7 @@ def instrument(watch: Stopwatch) -> Callable[[list[str]], int]:
     # Only now: the assets take the methods as they find them.
     app = import_module("digest_pipeline.cli.app")
     assets = import_module("digest_pipeline.orchestration.assets")
+    compose = import_module("digest_pipeline.compose")
     runs = import_module("digest_pipeline.orchestration.runs")
     watch.note("loading modules")
     watch.time_calls(GitSource, "refresh", kind="git")
@@ -148,7 +149,7 @@ def instrument(watch: Stopwatch) -> Callable[[list[str]], int]:
     watch.time_items(assets, "evaluate", step="checks")
     watch.time_calls(DagsterLogManager, "log_dagster_event", step="events")
     watch.time_calls(EventMethods, "handle_new_event", step="events")
-    watch.time_calls(runs, "open_pipeline", step="start-up", detail="opening the history")
+    watch.time_calls(compose, "open_pipeline", step="start-up", detail="opening the history")
     watch.time_context(runs, "open_instance", step="start-up", detail="opening Dagster's instance")
     watch.time_calls(runs, "report_orphans", step="start-up", detail="opening Dagster's instance")
     watch.time_calls(runs, "build_defs", step="start-up", detail="building the definitions")
