@@ -33,7 +33,7 @@ _DENIED = re.compile(
     r"|(?:无|没有|未|不(?:会|涉及|含|引入|影响|改变|构成|存在))[^，。；,;]{0,8}"
     r"(?:破坏性|不兼容|弃用|废弃|漏洞|安全|性能)"
 )
-# "a breaking change": the trailers that people add, and lines that tick a box of a form.
+# A line that ticks a box of a form says what the form asks, not what the commit does.
 _FORM = re.compile(r"^\s*(?:[-*+]\s*)?\[[ xX]?\]\s")
 _TRAILER = re.compile(
     r"(?i)^(signed-off-by|co-authored-by|reviewed-by|acked-by|tested-by|cc|change-id)\b.*:"
