@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -148,8 +149,10 @@ def test_what_nobody_expected_is_a_line_with_exit_code_1(
 def test_a_stdout_that_takes_nothing_is_told_or_left_alone(
     made: Project, stdout: str, code: int, word: str
 ) -> None:
-    command = f"{sys.executable} -m digest_pipeline sql 'SELECT 1' --config {made.file} {stdout}"
-    ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    command = shlex.join(
+        [sys.executable, "-m", "digest_pipeline", "sql", "SELECT 1", "--config", str(made.file)]
+    )
+    ran = subprocess.run(["sh", "-c", f"{command} {stdout}"], capture_output=True, text=True, check=False)
     assert ran.returncode == code
     assert word in ran.stderr
     assert "Traceback" not in ran.stderr
