@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from digest_pipeline.domain.page import DigestEntry
 from digest_pipeline.pipeline.pages import digest_path, preview, revision, write_page
 from digest_pipeline.pipeline.report import renderer
 from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches, by_bytes, span
-from digest_pipeline.render.markdown import DigestEntry, MarkdownRenderer, body_of
+from digest_pipeline.render.markdown import MarkdownRenderer, body_of
 from digest_pipeline.store.history import Replacement
 
 if TYPE_CHECKING:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from digest_pipeline.domain.analysis import Analysis
-from digest_pipeline.domain.commit import title_of
-from digest_pipeline.domain.day import day_window
-from digest_pipeline.domain.importance import TIERS, Reason
-from digest_pipeline.domain.ledger import read_ledger
+from digest_pipeline.domain.importance import TIERS
+from digest_pipeline.domain.page import without_failures
 from digest_pipeline.errors import StoreError
+from digest_pipeline.pipeline.contents import repo_pages
 from digest_pipeline.pipeline.pages import preview, report_path, revision, write_page
 from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches, by_bytes
-from digest_pipeline.render.markdown import (
-    CommitEntry,
-    MarkdownRenderer,
-    RepoPage,
-    without_failures,
-)
+from digest_pipeline.render.markdown import MarkdownRenderer
 from digest_pipeline.store.history import Replacement
 
 if TYPE_CHECKING:
@@ -30,7 +22,8 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from digest_pipeline.domain.analysis import Language
-    from digest_pipeline.settings import RepoSettings, Settings
+    from digest_pipeline.domain.page import RepoPage
+    from digest_pipeline.settings import Settings
 
     Row = Mapping[str, Any]
 
@@ -66,24 +59,17 @@ def _report_chunk(
     settings = bench.settings
     language = settings.language
     reads = {row["day"]: row for row in bench.rows("reads", repo, days) if row["head_sha"] is not None}
-    commits = bench.by_day("commits_of_days", repo, days)
-    analyses = bench.by_day("analyses_of_days", repo, days, language=language)
     before = {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)}
-    unread: dict[str, list[str]] = defaultdict(list)
-    for row in bench.rows("unread_files_of_days", repo, days):
-        unread[row["sha"]].append(row["path"])
-    costs = {row["day"]: row["cost"] for row in bench.rows("costs_of_days", repo, days, language=language)}
+    contents = repo_pages(bench, repo, days)
     changed: list[Row] = []
     for day in days:
-        said = {row["sha"]: row for row in analyses[day]}
-        if day not in reads or any(row["sha"] not in said for row in commits[day]):
+        if day not in contents:
             reason = f"{repo} {day}: its commits were not analysed; materialize commit_analyses first"
             result.failed[day] = StoreError(reason)
             continue
-        entries = (_entry(settings.repo(repo), row, said[row["sha"]], unread) for row in commits[day])
-        page = RepoPage(repo, day, day_window(day, settings.timezone), tuple(entries), cost=costs.get(day))
+        page = contents.pop(day)
         stood = before.get(day)
-        bare = without_failures(page)
+        bare = replace(without_failures(page), updated_at=None, rendered_at=None, came=0, went=0)
         markdown = pages.page(bare)
         content = revision(markdown)
         updated_at = _updated_at(stood, content=content, page=page, now=bench.now())
@@ -165,32 +151,3 @@ def _counts(page: RepoPage) -> dict[str, Any]:
         "failed": page.count("failed"),
         "deferred": page.count("deferred"),
     }
-
-
-def _entry(repo: RepoSettings, row: Row, said: Row, unread: Mapping[str, Sequence[str]]) -> CommitEntry:
-    # Of these files the model did not see all; an entry without a path stands for many.
-    cut = [one for one in read_ledger(said["ledger"] or "") if one.shown_lines < one.changed_lines]
-    return CommitEntry(
-        sha=row["sha"],
-        author_name=row["author_name"],
-        authored_at=row["authored_at"],
-        message=row["message"],
-        title=title_of(row["message"]),
-        url=repo.commit_url(row["sha"]),
-        tier=said["tier"],
-        score=said["score"],
-        reasons=tuple(Reason(**reason) for reason in said["reasons"]),
-        status=said["status"],
-        analysis=Analysis.model_validate_json(said["analysis"]) if said["status"] == "ok" else None,
-        model=said["model"],
-        is_offline=said["analyst"] == "offline",
-        attempts=said["attempts"],
-        error=said["error"],
-        shown_lines=said["shown_lines"],
-        changed_lines=said["changed_lines"],
-        error_class=said["error_class"],
-        left_out=tuple(one.path for one in cut if one.path),
-        left_out_files=sum(one.files for one in cut),
-        unread=tuple(unread.get(row["sha"], ())),
-        complete=row["complete"] is not False,
-    )

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from digest_pipeline.domain.importance import TIERS, Reason, Tier
+from digest_pipeline.domain.importance import TIERS
 from digest_pipeline.render import escape
 
 if TYPE_CHECKING:
@@ -20,89 +19,12 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from zoneinfo import ZoneInfo
 
-    from digest_pipeline.domain.analysis import Analysis, ErrorClass, Language, Status
-    from digest_pipeline.domain.day import Window
+    from digest_pipeline.domain.analysis import Analysis, Language
+    from digest_pipeline.domain.page import CommitEntry, DigestEntry, RepoPage
 
 # How analysts end a failure's line: the host, and the endpoint's number for the request; a long one may be cut off.
 _REQUEST = re.compile(r", request [^()]*\)?$")
 _REPO_HEADING = re.compile(r"^## .*\n\n", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class CommitEntry:
-    """One commit as a page shows it; `analysis` is None where there is none, `unread` are paths without a patch."""
-
-    sha: str
-    author_name: str
-    authored_at: datetime
-    message: str
-    title: str
-    url: str | None
-    tier: Tier
-    score: int
-    reasons: tuple[Reason, ...]
-    status: Status
-    analysis: Analysis | None
-    model: str
-    is_offline: bool
-    attempts: int
-    error: str | None
-    unread: tuple[str, ...]
-    complete: bool
-    shown_lines: int = 0
-    changed_lines: int = 0
-    left_out: tuple[str, ...] = ()
-    left_out_files: int = 0
-    error_class: ErrorClass | None = None
-
-    @property
-    def share(self) -> int | None:
-        """How many percent of the change the model read; None where it read all, or no model was asked."""
-        if self.analysis is None or self.is_offline or self.shown_lines >= self.changed_lines:
-            return None
-        return min(99, round(100 * self.shown_lines / self.changed_lines))
-
-
-@dataclass(frozen=True, slots=True)
-class RepoPage:
-    """A repo's day; `commits` in the order of the history, newest first.
-
-    `updated_at` is None for a page that says what it said at first; `came` and `went` count commits since then.
-    """
-
-    repo: str
-    day: date
-    window: Window
-    commits: tuple[CommitEntry, ...]
-    updated_at: datetime | None = None
-    cost: float | None = None
-    came: int = 0
-    went: int = 0
-
-    def count(self, status: Status) -> int:
-        """How many commits have this status."""
-        return sum(commit.status == status for commit in self.commits)
-
-    def tier(self, tier: Tier) -> list[CommitEntry]:
-        """The commits of one tier, in the order of the page."""
-        return [commit for commit in self.commits if commit.tier == tier]
-
-
-@dataclass(frozen=True, slots=True)
-class DigestEntry:
-    """A repo's place in the digest of a day.
-
-    `body` is its page without the title, None where there is no page; `error` says why it could not be read.
-    """
-
-    repo: str
-    body: str | None
-    error: str | None
-    commits: int = 0
-    high: int = 0
-    medium: int = 0
-    low: int = 0
-    unanalysed: int = 0
 
 
 class MarkdownRenderer:
@@ -242,15 +164,6 @@ def _blocks(items: Sequence[str]) -> list[str]:
 def without_request(error: str) -> str:
     """A failure as a page shows it: the number that the endpoint gave to the request helps nobody who reads."""
     return _REQUEST.sub(")", error)
-
-
-def without_failures(page: RepoPage) -> RepoPage:
-    """A page as its commits, analyses and statuses make it: no words of failures, no tries, no costs."""
-    commits = tuple(
-        commit if commit.status == "ok" else replace(commit, error=None, attempts=0)
-        for commit in page.commits
-    )
-    return replace(page, commits=commits, cost=None)
 
 
 def body_of(page: str) -> str:

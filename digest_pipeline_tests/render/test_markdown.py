@@ -16,16 +16,8 @@ from hypothesis import strategies as st
 from digest_pipeline.domain.analysis import Analysis, Status
 from digest_pipeline.domain.day import day_window
 from digest_pipeline.domain.importance import TIERS, Reason
-from digest_pipeline.render.markdown import (
-    CommitEntry,
-    DigestEntry,
-    MarkdownRenderer,
-    RepoPage,
-    body_of,
-    slug,
-    without_failures,
-    without_request,
-)
+from digest_pipeline.domain.page import CommitEntry, DigestEntry, RepoPage, without_failures
+from digest_pipeline.render.markdown import MarkdownRenderer, body_of, slug, without_request
 from digest_pipeline_tests.render.reading import anchors, every, headings, local_links, parse, rows, shown
 from digest_pipeline_tests.render.test_escape import nasty
 

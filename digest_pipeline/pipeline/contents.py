@@ -1,0 +1,104 @@
+"""What the pages of a repo's days say, from stored rows only: for every form that a day takes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from digest_pipeline.domain.analysis import Analysis
+from digest_pipeline.domain.commit import title_of
+from digest_pipeline.domain.day import day_window
+from digest_pipeline.domain.importance import Reason
+from digest_pipeline.domain.ledger import read_ledger
+from digest_pipeline.domain.page import CommitEntry, RepoPage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from digest_pipeline.domain.analysis import Language
+    from digest_pipeline.pipeline.workbench import Workbench
+    from digest_pipeline.settings import RepoSettings
+
+    Row = Mapping[str, Any]
+
+
+def repo_pages(
+    bench: Workbench, repo: str, days: Sequence[date], *, language: Language | None = None
+) -> dict[date, RepoPage]:
+    """The pages of those of `days` whose commits were read, and were all analysed or have a reason why not.
+
+    In the settings' language where none is given. When a page was rendered and updated last stands in it where it
+    was. As many days as `BATCH_DAYS` may be asked for at once.
+    """
+    language = language or bench.settings.language
+    timezone = bench.settings.timezone
+    reads = {row["day"]: row for row in bench.rows("reads", repo, days) if row["head_sha"] is not None}
+    commits = bench.by_day("commits_of_days", repo, days)
+    analyses = bench.by_day("analyses_of_days", repo, days, language=language)
+    made = {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)}
+    costs = {row["day"]: row["cost"] for row in bench.rows("costs_of_days", repo, days, language=language)}
+    files: dict[str, list[Row]] = {row["sha"]: row["files"] for row in bench.rows("file_facts", repo, days)}
+    unread: dict[str, list[str]] = defaultdict(list)
+    for row in bench.rows("unread_files_of_days", repo, days):
+        unread[row["sha"]].append(row["path"])
+    pages: dict[date, RepoPage] = {}
+    for day in days:
+        said = {row["sha"]: row for row in analyses[day]}
+        if day not in reads or any(row["sha"] not in said for row in commits[day]):
+            continue
+        read, stood = reads[day], made.get(day, {})
+        pages[day] = RepoPage(
+            repo,
+            day,
+            day_window(day, timezone),
+            tuple(
+                _entry(bench.settings.repo(repo), row, said[row["sha"]], unread, files)
+                for row in commits[day]
+            ),
+            cost=costs.get(day),
+            came=read["came"] or 0,
+            went=read["went"] or 0,
+            updated_at=stood.get("updated_at"),
+            rendered_at=stood.get("rendered_at"),
+        )
+    return pages
+
+
+def _entry(
+    repo: RepoSettings,
+    row: Row,
+    said: Row,
+    unread: Mapping[str, Sequence[str]],
+    files: Mapping[str, Sequence[Row]],
+) -> CommitEntry:
+    # Of these files the model did not see all; an entry without a path stands for many.
+    cut = [one for one in read_ledger(said["ledger"] or "") if one.shown_lines < one.changed_lines]
+    return CommitEntry(
+        sha=row["sha"],
+        author_name=row["author_name"],
+        authored_at=row["authored_at"],
+        message=row["message"],
+        title=title_of(row["message"]),
+        url=repo.commit_url(row["sha"]),
+        tier=said["tier"],
+        score=said["score"],
+        reasons=tuple(Reason(**reason) for reason in said["reasons"]),
+        status=said["status"],
+        analysis=Analysis.model_validate_json(said["analysis"]) if said["status"] == "ok" else None,
+        model=said["model"],
+        is_offline=said["analyst"] == "offline",
+        attempts=said["attempts"],
+        error=said["error"],
+        shown_lines=said["shown_lines"],
+        changed_lines=said["changed_lines"],
+        error_class=said["error_class"],
+        left_out=tuple(one.path for one in cut if one.path),
+        left_out_files=sum(one.files for one in cut),
+        unread=tuple(unread.get(row["sha"], ())),
+        complete=row["complete"] is not False,
+        pull_request=row["pull_request"],
+        paths=tuple(file["path"] for file in files.get(row["sha"], ())),
+        additions=row["additions"] or 0,
+        deletions=row["deletions"] or 0,
+    )
