@@ -198,6 +198,7 @@ VariableName = Annotated[str, AfterValidator(_variable_name)]
 ModelUrl = Annotated[str, AfterValidator(partial(_http_url, way_out=_NAME_IT.format(key="api_key_env")))]
 ApiUrl = Annotated[str, AfterValidator(partial(_http_url, way_out=_NAME_IT.format(key="token_env")))]
 WebUrl = Annotated[str, AfterValidator(partial(_http_url, way_out="take it out; links are made without it"))]
+SiteUrl = Annotated[str, AfterValidator(partial(_http_url, way_out="take it out; everybody who reads a feed sees it"))]
 
 
 class _Table(BaseModel):
@@ -333,6 +334,12 @@ class ReportSettings(_Table):
     show_reasons: bool = True
 
 
+class SiteSettings(_Table):
+    """`[site]`: where the site will be seen."""
+
+    url: SiteUrl | None = None
+
+
 class Settings(_Table):
     """The whole file. Relative paths count from it; `load` is the way in."""
 
@@ -345,6 +352,7 @@ class Settings(_Table):
     llm: LlmSettings | None = None
     alarm: AlarmSettings | None = None
     report: ReportSettings = ReportSettings()
+    site: SiteSettings = SiteSettings()
     daily_at: time = time(2, 0)
     digest_deadline_hours: Annotated[float, Field(gt=0, le=24 * 7)] = 6
     recheck_days: Annotated[int, Field(ge=0, le=366)] = 14
@@ -583,6 +591,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "budget": BudgetSettings,
     "alarm": AlarmSettings,
     "report": ReportSettings,
+    "site": SiteSettings,
     "thresholds": Thresholds,
     "title": TitleRule,
     "message": MessageRule,

@@ -21,7 +21,10 @@ from digest_pipeline.pipeline.workbench import Progress, StepResult, Workbench, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
+    from pathlib import Path
 
+    from digest_pipeline.domain.analysis import Language
+    from digest_pipeline.pipeline.site import SiteResult
     from digest_pipeline.settings import Settings
     from digest_pipeline.store.history import History
 
@@ -90,6 +93,12 @@ class Pipeline:
     def digest(self, days: Sequence[date]) -> StepResult:
         """Render the digest of each day over all repos; asset `daily_digest`."""
         return digest.digest(self._workbench, days)
+
+    def site(self, folder: Path | None = None, language: Language | None = None) -> SiteResult:
+        """Build the site; asset `site`. Raises UsageError where the folder is somebody else's, DigestError."""
+        from digest_pipeline.pipeline.site import site  # noqa: PLC0415 - parsers and templates that no other step needs
+
+        return site(self._workbench, folder, language)
 
     def watch(self, see_runs: alarm.SeeRuns | None = None) -> alarm.Look:
         """Raise, close and send alarms, by what is stored and what is seen of runs. Raises StoreError."""

@@ -1,0 +1,340 @@
+"""The site, from stored rows: each page that can have become another one is rendered, the others stay as they are."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cache, partial
+from importlib import resources
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+from digest_pipeline.domain.analysis import Language
+from digest_pipeline.pipeline.contents import repo_pages
+from digest_pipeline.pipeline.site_folder import SiteFolder
+from digest_pipeline.pipeline.workbench import batches
+from digest_pipeline.settings import RepoSettings
+from digest_pipeline.site import feed, places, search
+from digest_pipeline.site.html import FILES, Around, DayEntry, SiteRenderer, asset
+from digest_pipeline.site.outline import Outline, outline, outline_type
+from digest_pipeline.site.words import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
+
+    from digest_pipeline.domain.page import RepoPage
+    from digest_pipeline.pipeline.workbench import Workbench
+    from digest_pipeline.settings import Settings
+
+    Row = Mapping[str, Any]
+
+_T = TypeVar("_T")
+
+LOOK_BACK = 31
+"""So many days before it a page tells of: its medians and trends; it is rendered anew where one of them changed."""
+
+_NO_JEKYLL = ".nojekyll"
+"""GitHub Pages leaves the files of a branch as they are where this one lies beside them."""
+
+_NO_URL = '[site] url is not set, so no feeds were written; set it to the address that the site will have: url = "https://…"'
+
+
+@dataclass
+class SiteResult:
+    """What a build did: where the start page lies, how many pages there are, what was written and removed."""
+
+    index: Path
+    pages: int = 0
+    written: int = 0
+    removed: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def site_folder(settings: Settings) -> Path:
+    """Where the site lies unless somebody says otherwise."""
+    return settings.data_dir / "site"
+
+
+def site(bench: Workbench, folder: Path | None = None, language: Language | None = None) -> SiteResult:
+    """Build the site in `folder`, its words in `language`; what says the same as before is not written again.
+
+    Raises UsageError where the folder holds something else, StoreError, DigestError.
+    """
+    folder = folder or site_folder(bench.settings)
+    with SiteFolder.open(folder) as opened:
+        return _Build(bench, opened, language or bench.settings.language).run()
+
+
+def site_stamp(settings: Settings, state: str) -> str:
+    """What a site that is up to date was made from: settings, code, and `state`, the hash of all digests."""
+    return _hash(_settings_hash(settings, settings.language), state)
+
+
+class _Build:
+    """One build of one folder."""
+
+    def __init__(self, bench: Workbench, folder: SiteFolder, language: Language) -> None:
+        # In this order: what changes in between is older in the stamp than on the pages, and is built once more.
+        state = bench.history.read("pipeline/site_state")[0]["state"]
+        self._rows = bench.history.read("pipeline/site_days")
+        self._hash = _settings_hash(bench.settings, language)
+        self._stamp = _hash(self._hash, state)
+        self._bench = _with_repos_that_left(bench, [row["repo"] for row in self._rows])
+        self._folder = folder
+        self._language = language
+        self._url = bench.settings.site.url
+        self._repos = [repo.name for repo in self._bench.settings.repos]
+        self._renderer = SiteRenderer(
+            language,
+            bench.settings.timezone,
+            repos=self._repos,
+            show_reasons=bench.settings.report.show_reasons,
+            has_feeds=self._url is not None,
+        )
+        self._outlines: dict[str, dict[date, Outline]] = {repo: {} for repo in self._repos}
+        self._paths: set[str] = set()
+        self._documents: set[str] = set()
+        self._search_is_stale = False
+
+    def run(self) -> SiteResult:
+        self._folder.plan(self._planned())
+        for repo in self._repos:
+            self._repo_days(repo)
+        self._around()
+        notes = self._feeds()
+        self._assets()
+        self._search_is_stale |= self._folder.keep_only(self._paths, self._documents, places.SEARCH)
+        self._search()
+        days = {f"{repo}/{day}" for repo, outlines in self._outlines.items() for day in outlines}
+        self._folder.days = {key: kept for key, kept in self._folder.days.items() if key in days}
+        self._folder.done(self._stamp)
+        return SiteResult(
+            self._folder.path / places.START,
+            sum(path.endswith(".html") for path in self._paths),
+            self._folder.written,
+            self._folder.removed,
+            notes,
+        )
+
+    def _planned(self) -> set[str]:
+        """Every path that this build may write."""
+        paths = {places.START, _NO_JEKYLL, *FILES}
+        for row in self._rows:
+            repo, day = row["repo"], row["day"]
+            paths.add(places.day_page(day))
+            if row["is_read"]:
+                paths |= {places.repo_day(repo, day), places.repo_page(repo), places.week_page(day)}
+                if self._url is not None:
+                    paths |= {places.feed_file(repo, language) for language in row["languages"]}
+        return paths
+
+    # --- the pages of repos' days -----------------------------------------------------------------------------
+
+    def _repo_days(self, repo: str) -> None:
+        rows = {row["day"]: row for row in self._rows if row["repo"] == repo and row["is_read"]}
+        keys = self._keys(repo, rows)
+        found = self._outlines[repo]
+        total = len(rows)
+        for done, (earlier, (day, page), later) in enumerate(
+            _windows(self._found(repo, rows, keys)), start=1
+        ):
+            before, after = (other and other[0] for other in (earlier, later))
+            around = [f"{other or ''}" for other in (before, after)]
+            path = places.repo_day(repo, day)
+            kept = self._folder.days.get(f"{repo}/{day}", {})
+            self._paths.add(path)
+            self._documents.add(path)
+            if page is None and (kept["around"] != around or not self._folder.stands(path)):
+                page = self._load(repo, [day])[day]
+            if page is None:
+                found[day] = outline_type().validate_python(kept["outline"])
+            else:
+                read, spoken = page
+                found[day] = outline(read, spoken)
+                html = self._renderer.repo_day(
+                    read, Around(before, after), spoken=spoken, known=partial(_knows, found)
+                )
+                self._folder.write(path, html)
+                document = search.document(read, self._renderer.words)
+                self._search_is_stale |= self._folder.write_document(path, document)
+                self._folder.days[f"{repo}/{day}"] = {
+                    "key": keys[day],
+                    "around": around,
+                    "outline": outline_type().dump_python(found[day], mode="json"),
+                }
+            self._bench.progress("site", repo, done, total)
+        self._bench.progress("site", repo, total, total)
+
+    def _keys(self, repo: str, rows: Mapping[date, Row]) -> dict[date, str]:
+        """For each day a hash that is another one where its page can be: of its own rows and those before it."""
+        keys = {}
+        link = self._bench.settings.repo(repo).link_base or ""
+        days = sorted(rows)
+        for index, day in enumerate(days):
+            near = [
+                rows[other]["facts"]
+                for other in days[max(0, index - LOOK_BACK) : index + 1]
+                if (day - other).days <= LOOK_BACK
+            ]
+            keys[day] = _hash(self._hash, link, *near)
+        return keys
+
+    def _found(
+        self, repo: str, rows: Mapping[date, Row], keys: Mapping[date, str]
+    ) -> Iterator[tuple[date, tuple[RepoPage, Language] | None]]:
+        """The days that have a page, oldest first; what may say something else now comes with its content."""
+        for chunk in batches(sorted(rows)):
+            changed = [
+                day for day in chunk if self._folder.days.get(f"{repo}/{day}", {}).get("key") != keys[day]
+            ]
+            loaded = self._load(repo, changed)
+            for day in chunk:
+                if day in loaded:
+                    yield day, loaded.pop(day)
+                elif day not in changed:
+                    yield day, None
+
+    def _load(self, repo: str, days: Sequence[date]) -> dict[date, tuple[RepoPage, Language]]:
+        """The contents of days, in the site's language or in whichever there is, with that language."""
+        found: dict[date, tuple[RepoPage, Language]] = {}
+        for language in dict.fromkeys((self._language, self._bench.settings.language, *get_args(Language))):
+            missing = [day for day in days if day not in found]
+            if not missing:
+                break
+            pages = repo_pages(self._bench, repo, missing, language=language)
+            found |= {day: (page, language) for day, page in pages.items()}
+        return found
+
+    # --- the pages around them --------------------------------------------------------------------------------
+
+    def _around(self) -> None:
+        by_day: dict[date, list[Outline]] = defaultdict(list)
+        for repo in self._repos:
+            for day, one in self._outlines[repo].items():
+                by_day[day].append(one)
+        errors = {(row["repo"], row["day"]): row["error"] for row in self._rows}
+        days = sorted({*by_day, *(day for (_, day), error in errors.items() if error)})
+        for before, day, after in _windows(days):
+            entries = [
+                DayEntry(repo, self._outlines[repo].get(day), errors.get((repo, day)))
+                for repo in self._repos
+                if day in self._outlines[repo] or (repo, day) in errors
+            ]
+            self._write(places.day_page(day), self._renderer.day(day, entries, Around(before, after)))
+        weeks: dict[date, list[Outline]] = defaultdict(list)
+        for day in sorted(by_day):
+            weeks[places.monday(day)] += by_day[day]
+        for before, monday, after in _windows(sorted(weeks)):
+            page = self._renderer.week(monday, weeks[monday], Around(before, after))
+            self._write(places.week_page(monday), page)
+        for repo, outlines in self._outlines.items():
+            if outlines:
+                newest_first = [outlines[day] for day in sorted(outlines, reverse=True)]
+                self._write(places.repo_page(repo), self._renderer.repo(repo, newest_first))
+        self._write(
+            places.START, self._renderer.start({day: by_day[day] for day in sorted(by_day, reverse=True)})
+        )
+
+    def _feeds(self) -> list[str]:
+        if self._url is None:
+            return [_NO_URL]
+        for repo in self._repos:
+            rows = {row["day"]: row for row in self._rows if row["repo"] == repo and row["is_read"]}
+            spoken = {language for row in rows.values() for language in row["languages"]}
+            newest = sorted(rows, reverse=True)[: feed.MOST_ENTRIES]
+            for language in sorted(spoken):
+                if language == self._language:
+                    own = self._outlines[repo]
+                    outlines = [own[day] for day in sorted(own, reverse=True) if own[day].spoken == language]
+                else:
+                    pages = repo_pages(self._bench, repo, newest, language=language) if newest else {}
+                    outlines = [outline(pages[day], language) for day in newest if day in pages]
+                if any(one.commits for one in outlines):
+                    words = Words(language, self._bench.settings.timezone)
+                    text = feed.feed(repo, outlines, words, url=self._url)
+                    self._write(places.feed_file(repo, language), text)
+        return []
+
+    def _assets(self) -> None:
+        for name in FILES:
+            self._write(name, asset(name).decode())
+        self._write(_NO_JEKYLL, "")
+
+    def _search(self) -> None:
+        """Make the index where one of its documents is another one, or it is not there."""
+        entry = f"{places.SEARCH}/pagefind-entry.json"
+        if not self._search_is_stale and self._folder.stands(entry):
+            return
+        with self._folder.scratch() as scratch:
+            if self._documents:
+                search.make_index(self._folder.documents, scratch)
+            for file in [file for file in scratch.rglob("*") if file.is_file()]:
+                if not search.is_needed(file.relative_to(scratch).as_posix()):
+                    file.unlink()
+            self._folder.take_over(scratch, places.SEARCH)
+
+    def _write(self, path: str, content: str) -> None:
+        self._paths.add(path)
+        self._folder.write(path, content)
+
+
+def _windows(items: Iterable[_T]) -> Iterator[tuple[_T | None, _T, _T | None]]:
+    """Each of `items` with the ones before and after it."""
+    before: _T | None = None
+    current: _T | None = None
+    for after in items:
+        if current is not None:
+            yield before, current, after
+        before, current = current, after
+    if current is not None:
+        yield before, current, None
+
+
+def _knows(outlines: Mapping[date, Outline], day: date, sha: str) -> bool:
+    return day in outlines and sha[:12] in outlines[day].shas
+
+
+def _with_repos_that_left(bench: Workbench, names: Iterable[str]) -> Workbench:
+    """The same, with the repos that the settings no longer name: their days stay on the site, without links out."""
+    known = {repo.name for repo in bench.settings.repos}
+    left = [RepoSettings.model_construct(name=name, url="") for name in sorted({*names} - known)]
+    if not left:
+        return bench
+    other = copy.copy(bench)
+    other.settings = bench.settings.model_copy(update={"repos": (*bench.settings.repos, *left)})
+    return other
+
+
+def _settings_hash(settings: Settings, language: Language) -> str:
+    return _hash(
+        _code_hash(),
+        language,
+        settings.timezone.key,
+        f"{settings.report.show_reasons}",
+        settings.site.url or "",
+    )
+
+
+@cache
+def _code_hash() -> str:
+    """Another one where the pages would be: code, templates and words of the site, and what fills pages in."""
+    package = resources.files("digest_pipeline")
+    texts = [*_texts(package / "site"), *_texts(package / "pipeline" / "contents.py")]
+    return _hash(*texts)
+
+
+def _texts(place: Traversable) -> Iterator[str]:
+    if place.is_file():
+        if not place.name.endswith(".pyc"):
+            yield f"{place.name}\n{place.read_text(encoding='utf-8')}"
+        return
+    for entry in sorted(place.iterdir(), key=lambda one: one.name):
+        yield from _texts(entry)
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
