@@ -87,9 +87,14 @@ def sparkline(values: Sequence[int]) -> Sparkline:
     return Sparkline(max(1, _STEP * len(values) - 1), _SPARK_HEIGHT, tuple(bars))
 
 
-def shares(counts: Mapping[Tier, int], width: int = 1000, height: int = 8) -> tuple[Bar, ...]:
-    """One bar in three parts, as long as their counts; none where all are 0."""
-    total = sum(counts.values())
+def shares(
+    counts: Mapping[Tier, int], most: int | None = None, width: int = 1000, height: int = 8
+) -> tuple[Bar, ...]:
+    """One bar in three parts, as long as their counts; none where all are 0.
+
+    Of several below each other, where `most` is the count of the longest, each is as long as its own.
+    """
+    total = most or sum(counts.values())
     bars, x = [], 0.0
     for tier in TIERS:
         if total and counts[tier]:

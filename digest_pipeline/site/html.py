@@ -35,7 +35,7 @@ FILES = (places.STYLE, places.SCRIPT, places.ICON)
 """What is copied as it is, beside the pages."""
 
 NEWEST_DAYS = 14
-NEWEST_MONTHS = 6
+NEWEST_MONTHS = 8
 TREND_WEEKS = 53
 SPARK_DAYS = 30
 _MOST_PATHS = 60
@@ -187,6 +187,7 @@ class SiteRenderer:
             weeks=columns,
             trend=charts.trend([(self.words.short_date(first), counts) for first, counts in columns]),
             months=_by_month(outlines),
+            most=max([one.commits for one in outlines] + [1]),
         )
 
     def start(self, days: Mapping[date, Sequence[Outline]]) -> str:
@@ -203,6 +204,7 @@ class SiteRenderer:
             places.START,
             days=days,
             newest=newest,
+            most=max([sum(tally(days[day]).values()) for day in newest] + [1]),
             months=months[:NEWEST_MONTHS],
             older_months=months[NEWEST_MONTHS:],
             cards=cards,
