@@ -198,7 +198,9 @@ VariableName = Annotated[str, AfterValidator(_variable_name)]
 ModelUrl = Annotated[str, AfterValidator(partial(_http_url, way_out=_NAME_IT.format(key="api_key_env")))]
 ApiUrl = Annotated[str, AfterValidator(partial(_http_url, way_out=_NAME_IT.format(key="token_env")))]
 WebUrl = Annotated[str, AfterValidator(partial(_http_url, way_out="take it out; links are made without it"))]
-SiteUrl = Annotated[str, AfterValidator(partial(_http_url, way_out="take it out; everybody who reads a feed sees it"))]
+SiteUrl = Annotated[
+    str, AfterValidator(partial(_http_url, way_out="take it out; everybody who reads a feed sees it"))
+]
 
 
 class _Table(BaseModel):

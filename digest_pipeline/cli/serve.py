@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import signal
+import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any
 
 import typer
 
@@ -31,13 +32,12 @@ def serve(
     """Serve the site, built first where there is none. Stop with Ctrl-C. Prints its address."""
     del quiet, verbose
     from digest_pipeline.cli.site import build
-    from digest_pipeline.pipeline.site import site_folder
-    from digest_pipeline.pipeline.site_folder import made_from
+    from digest_pipeline.pipeline.site_state import built, site_folder
 
     settings = Settings.load(config)
     folder = site_folder(settings)
     with listen(folder, host, port) as server:
-        if made_from(folder) is None:
+        if built(folder) is None:
             build(settings)
         # What a shell started in the background ignores Ctrl-C, and nothing could stop it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -53,7 +53,9 @@ def listen(folder: Path, host: str, port: int) -> ThreadingHTTPServer:
     try:
         return _Server((host, port), partial(SiteHandler, directory=str(folder)))
     except OSError as error:
-        reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be listened on ({error.strerror})"
+        reason = (
+            "is in use" if error.errno == errno.EADDRINUSE else f"cannot be listened on ({error.strerror})"
+        )
         raise UsageError(f"{host}:{port} {reason}; choose another with --port or --host") from None
     except OverflowError:
         raise UsageError(f"{port} is no port; choose another with --port") from None
@@ -69,6 +71,13 @@ class _Server(ThreadingHTTPServer):
             self.address_family = socket.AF_INET6
         super().__init__(address, handler)
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A reader that went away is no error; what else there may be is told on one line."""
+        del request
+        error = sys.exc_info()[1]
+        if not isinstance(error, ConnectionError):
+            say(f"{client_address}: {type(error).__name__}: {error}")
+
 
 class SiteHandler(SimpleHTTPRequestHandler):
     """Gives the files of a folder, and nothing that lies outside of it, whatever leads there."""
@@ -76,7 +85,7 @@ class SiteHandler(SimpleHTTPRequestHandler):
     server_version = "digest_pipeline"
     sys_version = ""
     protocol_version = "HTTP/1.1"
-    extensions_map: ClassVar[dict[str, str]] = {
+    extensions_map = {  # noqa: RUF012 - the base class's
         "": "application/octet-stream",
         ".html": "text/html; charset=utf-8",
         ".css": "text/css; charset=utf-8",
@@ -84,27 +93,28 @@ class SiteHandler(SimpleHTTPRequestHandler):
         ".json": "application/json",
         ".svg": "image/svg+xml",
         ".xml": "application/atom+xml; charset=utf-8",
-        ".pagefind": "application/wasm",
     }
 
     def translate_path(self, path: str) -> str:
         """The file for an address; one that nobody has where it would lie outside, or is not for readers."""
         found = Path(super().translate_path(path))
         top = Path(self.directory).resolve()
+        if "\0" in f"{found}":
+            return f"{top}/\0"
         hidden = any(part.startswith(".") for part in found.relative_to(self.directory).parts[:1])
         is_inside = found.resolve().is_relative_to(top)
         # With the slash at its end, by which the base class tells a folder from a file.
         slash = "/" if path.partition("?")[0].endswith("/") and found != Path(self.directory) else ""
-        return f"{found}{slash}" if is_inside and not hidden else str(top / "\0")
+        return f"{found}{slash}" if is_inside and not hidden else f"{top}/\0"
 
-    def send_head(self) -> object:  # type: ignore[override] # what it gives is the base class's own affair
+    def send_head(self) -> Any:  # noqa: ANN401 - the base class's own affair
         """As the base class does; an address that no file can have is not found."""
         if "\0" in self.translate_path(self.path):
             self.send_error(404, "Not found")
             return None
         return super().send_head()
 
-    def list_directory(self, path: object) -> None:  # type: ignore[override]
+    def list_directory(self, path: object) -> None:
         """No folder is listed."""
         del path
         self.send_error(404, "Not found")
@@ -121,4 +131,3 @@ class SiteHandler(SimpleHTTPRequestHandler):
         """A line for each request, with --verbose."""
         if set_verbosity() is Verbosity.VERBOSE:
             say(f"{self.address_string()} {format % args}")
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads it
 from typing import Annotated, get_args
 
 import typer

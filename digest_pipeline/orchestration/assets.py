@@ -47,7 +47,7 @@ def build_assets(
     settings: Settings, partitions: Partitions, *, pooled: bool = True
 ) -> list[dg.AssetsDefinition]:
     """All assets for these settings. `pooled` bounds how many runs analyse at once, where a daemon counts them."""
-    return [_repo_day(settings, partitions.repo_days, pooled=pooled), _daily_digest(partitions.days)]
+    return [_repo_day(settings, partitions.repo_days, pooled=pooled), _daily_digest(partitions.days), _site()]
 
 
 def _repo_day(
@@ -137,6 +137,32 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         yield from _checked(context, pipeline, "daily_digest", {None: days}, whole=True)
 
     return daily_digest
+
+
+def _site() -> dg.AssetsDefinition:
+    @dg.asset(
+        name="site",
+        description="The history as a website with its search, and a feed for each repo; what changed is written.",
+        group_name=GROUP,
+        kinds={"html", "duckdb"},
+        code_version=code_version(
+            "site", "pipeline/site.py", "pipeline/site_folder.py", "pipeline/contents.py"
+        ),
+        deps=["daily_digest"],
+        required_resource_keys={"pipeline"},
+    )
+    def site(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        pipeline: Pipeline = context.resources.pipeline
+        try:
+            built = pipeline.site()
+        except DigestError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        for note in built.notes:
+            context.log.info(note)
+        counts = {"pages": built.pages, "written": built.written, "removed": built.removed}
+        return dg.MaterializeResult(metadata={**counts, "site": dg.MetadataValue.path(str(built.index))})
+
+    return site
 
 
 def _nobody_is_there(context: dg.AssetExecutionContext, pipeline: Pipeline) -> bool:

@@ -12,6 +12,7 @@ REANALYSE = "reanalyse"
 DIGESTS = "digests"
 UPKEEP = "upkeep"
 RERENDER = "rerender"
+SITE = "site"
 
 DOES_MORE: Mapping[str, Collection[str]] = {REANALYSE: (REPO_DAYS,), RERENDER: (REANALYSE, REPO_DAYS)}
 """Which jobs do all that a job does, and more: what only asks for the rest has nothing to do after them."""
@@ -61,5 +62,6 @@ def build_jobs() -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
         ),
         job(RERENDER, "Render the pages anew from what is stored.", "repo_report"),
         job(DIGESTS, "Render the digests of days over all repos.", "daily_digest"),
+        job(SITE, "Write the history as a website: what changed, and the search.", "site"),
         upkeep_job,
     ]

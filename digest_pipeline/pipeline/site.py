@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cache, partial
-from importlib import resources
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from digest_pipeline.domain.analysis import Language
 from digest_pipeline.pipeline.contents import repo_pages
 from digest_pipeline.pipeline.site_folder import SiteFolder
+from digest_pipeline.pipeline.site_state import hashed, settings_hash, site_folder
 from digest_pipeline.pipeline.workbench import batches
 from digest_pipeline.settings import RepoSettings
 from digest_pipeline.site import feed, places, search
@@ -23,12 +22,10 @@ from digest_pipeline.site.words import Words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
-    from importlib.resources.abc import Traversable
     from pathlib import Path
 
     from digest_pipeline.domain.page import RepoPage
     from digest_pipeline.pipeline.workbench import Workbench
-    from digest_pipeline.settings import Settings
 
     Row = Mapping[str, Any]
 
@@ -54,11 +51,6 @@ class SiteResult:
     notes: list[str] = field(default_factory=list)
 
 
-def site_folder(settings: Settings) -> Path:
-    """Where the site lies unless somebody says otherwise."""
-    return settings.data_dir / "site"
-
-
 def site(bench: Workbench, folder: Path | None = None, language: Language | None = None) -> SiteResult:
     """Build the site in `folder`, its words in `language`; what says the same as before is not written again.
 
@@ -69,11 +61,6 @@ def site(bench: Workbench, folder: Path | None = None, language: Language | None
         return _Build(bench, opened, language or bench.settings.language).run()
 
 
-def site_stamp(settings: Settings, state: str) -> str:
-    """What a site that is up to date was made from: settings, code, and `state`, the hash of all digests."""
-    return _hash(_settings_hash(settings, settings.language), state)
-
-
 class _Build:
     """One build of one folder."""
 
@@ -81,8 +68,8 @@ class _Build:
         # In this order: what changes in between is older in the stamp than on the pages, and is built once more.
         state = bench.history.read("pipeline/site_state")[0]["state"]
         self._rows = bench.history.read("pipeline/site_days")
-        self._hash = _settings_hash(bench.settings, language)
-        self._stamp = _hash(self._hash, state)
+        self._hash = settings_hash(bench.settings, language)
+        self._stamp = hashed(self._hash, state)
         self._bench = _with_repos_that_left(bench, [row["repo"] for row in self._rows])
         self._folder = folder
         self._language = language
@@ -148,12 +135,10 @@ class _Build:
             kept = self._folder.days.get(f"{repo}/{day}", {})
             self._paths.add(path)
             self._documents.add(path)
-            if page is None and (kept["around"] != around or not self._folder.stands(path)):
-                page = self._load(repo, [day])[day]
-            if page is None:
+            if page is None and kept["around"] == around and self._folder.stands(path):
                 found[day] = outline_type().validate_python(kept["outline"])
             else:
-                read, spoken = page
+                read, spoken = page or self._load(repo, [day])[day]
                 found[day] = outline(read, spoken)
                 html = self._renderer.repo_day(
                     read, Around(before, after), spoken=spoken, known=partial(_knows, found)
@@ -180,7 +165,7 @@ class _Build:
                 for other in days[max(0, index - LOOK_BACK) : index + 1]
                 if (day - other).days <= LOOK_BACK
             ]
-            keys[day] = _hash(self._hash, link, *near)
+            keys[day] = hashed(self._hash, link, *near)
         return keys
 
     def _found(
@@ -307,34 +292,3 @@ def _with_repos_that_left(bench: Workbench, names: Iterable[str]) -> Workbench:
     other = copy.copy(bench)
     other.settings = bench.settings.model_copy(update={"repos": (*bench.settings.repos, *left)})
     return other
-
-
-def _settings_hash(settings: Settings, language: Language) -> str:
-    return _hash(
-        _code_hash(),
-        language,
-        settings.timezone.key,
-        f"{settings.report.show_reasons}",
-        settings.site.url or "",
-    )
-
-
-@cache
-def _code_hash() -> str:
-    """Another one where the pages would be: code, templates and words of the site, and what fills pages in."""
-    package = resources.files("digest_pipeline")
-    texts = [*_texts(package / "site"), *_texts(package / "pipeline" / "contents.py")]
-    return _hash(*texts)
-
-
-def _texts(place: Traversable) -> Iterator[str]:
-    if place.is_file():
-        if not place.name.endswith(".pyc"):
-            yield f"{place.name}\n{place.read_text(encoding='utf-8')}"
-        return
-    for entry in sorted(place.iterdir(), key=lambda one: one.name):
-        yield from _texts(entry)
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]

@@ -16,17 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from digest_pipeline.errors import DigestError, UsageError
+from digest_pipeline.errors import UsageError
 from digest_pipeline.pipeline.pages import revision, write_page
+from digest_pipeline.pipeline.site_state import OURS, STAMP
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-OURS = ".digest-site"
-"""What only a build needs: the manifest, and the documents that the search is made from. No server shows it."""
-
 _MANIFEST = f"{OURS}/manifest.json"
-_STAMP = f"{OURS}/stamp"
 _DOCUMENTS = f"{OURS}/documents"
 _NOT_COUNTED = {".git"}
 
@@ -56,7 +53,9 @@ class SiteFolder:
             path.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDONLY)
         except OSError as error:
-            raise UsageError(f"{path} cannot be written: {error.strerror or error}; name another --out") from None
+            raise UsageError(
+                f"{path} cannot be written: {error.strerror or error}; name another --out"
+            ) from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield cls._read(path)
@@ -117,7 +116,7 @@ class SiteFolder:
         return write_page(self.documents / path, content)
 
     def keep_only(self, paths: Collection[str], documents: Collection[str], search: str) -> bool:
-        """Remove what was ours and is no more; True where the search, in the folder `search`, is out of date for that."""
+        """Remove what was ours and is no more; True where the search, in its folder, is out of date for that."""
         kept = set(paths)
         for path in [path for path in self.files if path not in kept and not path.startswith(f"{search}/")]:
             if (self.path / path).is_file():
@@ -170,11 +169,11 @@ class SiteFolder:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def done(self, stamp: str) -> None:
-        """Note what the site was made from, and when: `made_from` reads it."""
+        """Note what the site was made from, and when: `built` reads it."""
         self._save()
-        write_page(self.path / _STAMP, stamp + "\n")
+        write_page(self.path / STAMP, stamp + "\n")
         with suppress(OSError):
-            os.utime(self.path / _STAMP)
+            os.utime(self.path / STAMP)
 
     def _save(self) -> None:
         kept = {"files": dict(sorted(self.files.items())), "days": dict(sorted(self.days.items()))}
@@ -188,14 +187,3 @@ class SiteFolder:
             except OSError:
                 return
             folder = folder.parent
-
-
-def made_from(path: Path) -> tuple[str, float] | None:
-    """What the site in a folder was made from, and when, in seconds; None where there is none."""
-    try:
-        file = path / _STAMP
-        return file.read_text(encoding="utf-8").strip(), file.stat().st_mtime
-    except OSError:
-        return None
-    except ValueError as error:
-        raise DigestError(f"{path / _STAMP} cannot be read ({error}); remove it") from None

@@ -50,7 +50,7 @@ def _entry(root: ET.Element, one: Outline, words: Words, url: str) -> None:
     page = places.repo_day(one.repo, one.day)
     _add(entry, "id", _tag(url, one.day, f"{one.repo}/{one.day}.{words.language}"))
     counted = {"commits": words.count(one.commits, "commits"), "high": words.count(one.high, "high")}
-    _add(entry, "title", words.label["feed"]["entry"].format(day=words.date(one.day), **counted))
+    _add(entry, "title", words.label["feed"]["entry"].format(day=words.full_date(one.day), **counted))
     _add(entry, "updated", _moment(one.updated_at))
     _link(entry, "alternate", "text/html", places.absolute(url, page))
     content = _add(entry, "content", _content(one, words, url))
@@ -76,7 +76,7 @@ def _content(one: Outline, words: Words, url: str) -> str:
 def _list(name: str, lines: Sequence[Line], page: str, url: str) -> Markup:
     items = Markup("").join(
         Markup('<li><a href="{}">{}</a></li>').format(
-            places.absolute(url, page, places.anchor(line.sha)), line.text or line.sha[:7]
+            places.absolute(url, page, places.anchor(line.sha)), text.heading(line.text) or line.sha[:7]
         )
         for line in lines
     )

@@ -93,7 +93,12 @@ class SiteRenderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.filters |= {"inline": text.inline, "block": text.block, "line": text.one_line}
+        environment.filters |= {
+            "inline": text.inline,
+            "block": text.block,
+            "line": text.one_line,
+            "heading": text.heading,
+        }
         environment.globals |= {
             "words": self.words,
             "label": self.words.label,
@@ -138,7 +143,9 @@ class SiteRenderer:
             day_place=partial(places.repo_day, page.repo),
             counts={tier: len(page.tier(tier)) for tier in TIERS},
             sections=[
-                (tier, found) for tier in TIERS if (found := [commit for commit in told if commit.tier == tier])
+                (tier, found)
+                for tier in TIERS
+                if (found := [commit for commit in told if commit.tier == tier])
             ],
             folded=[commit for commit in page.commits if commit.folded is not None],
             commit_of={commit.sha: commit for commit in page.commits},

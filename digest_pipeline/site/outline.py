@@ -6,7 +6,7 @@ Small enough to be kept for every day that there ever was, so that one day that 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime  # noqa: TC003 - pydantic reads them
 from functools import cache
 from typing import TYPE_CHECKING
 

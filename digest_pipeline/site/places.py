@@ -1,4 +1,4 @@
-"""Where each page of the site lies, counted from its folder, and how one leads to another from wherever it is served."""
+"""Where each page of the site lies, counted from its folder, and how one leads to another, wherever it is served."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def anchor(sha: str) -> str:
 
 def relative(here: str, there: str, fragment: str = "") -> str:
     """The address of the page `there` on the page `here`, as it stands in a link."""
-    path = "" if here == there else quote(posixpath.relpath(there, posixpath.dirname(here) or "."), safe="/@+")
+    path = (
+        "" if here == there else quote(posixpath.relpath(there, posixpath.dirname(here) or "."), safe="/@+")
+    )
     return f"{path}#{fragment}" if fragment or not path else path
 
 

@@ -35,7 +35,7 @@ _LANGUAGE = "en"
 
 def document(page: RepoPage, words: Words) -> str:
     """What can be found on a page: each commit's title, summary and paths, below the id of its section."""
-    title = one_line(f"{page.repo} · {words.date(page.day)}")
+    title = one_line(f"{page.repo} · {words.full_date(page.day)}")
     opening = [page.headline.text] if page.headline else []
     opening += [mention.line for part in page.parts for mention in part.mentions]
     opening += [theme.name for theme in page.themes]

@@ -49,6 +49,11 @@ def inline(text: str) -> Markup:
     return _clean(_words().renderInline(line), _INLINE_TAGS)
 
 
+def heading(text: str) -> Markup:
+    """The title of a commit: `inline`, as long as a title may be."""
+    return inline(one_line(text))
+
+
 def block(text: str) -> Markup:
     """A message: paragraphs, lists, code, links to the web; headings are bold lines."""
     cut = text[:LONGEST_MESSAGE] + (" …" if len(text) > LONGEST_MESSAGE else "")

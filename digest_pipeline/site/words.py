@@ -30,7 +30,7 @@ class Words:
         counted = self.label["count"]
         return str(counted.get(f"{name}_one" if number == 1 else name, counted[name]).format(count=number))
 
-    def date(self, day: date) -> str:
+    def full_date(self, day: date) -> str:
         """`21 February 2026`."""
         return self._date("date", day)
 
