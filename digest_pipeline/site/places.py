@@ -61,10 +61,10 @@ def anchor(sha: str) -> str:
 
 def relative(here: str, there: str, fragment: str = "") -> str:
     """The address of the page `there` on the page `here`, as it stands in a link."""
-    path = (
-        "" if here == there else quote(posixpath.relpath(there, posixpath.dirname(here) or "."), safe="/@+")
-    )
-    return f"{path}#{fragment}" if fragment or not path else path
+    if here == there and fragment:
+        return f"#{fragment}"
+    path = quote(posixpath.relpath(there, posixpath.dirname(here) or "."), safe="/@+")
+    return f"{path}#{fragment}" if fragment else path
 
 
 def absolute(base: str, there: str, fragment: str = "") -> str:

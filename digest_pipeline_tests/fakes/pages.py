@@ -81,7 +81,8 @@ def entry(message: str, tier: Tier = "high", **more: Any) -> CommitEntry:  # noq
 def full_page(day: date = DAY, repo: str = "ada/engine") -> RepoPage:
     """A page with everything: headline, parts, themes, context, all tiers, folded and failed commits."""
     kv = entry(
-        "feat(router)!: 修复内存泄漏 in the `KvRouter` (#12)\n\nBREAKING CHANGE: `route()` takes a budget.\n\n- one\n- two",
+        "feat(router)!: 修复内存泄漏 in the `KvRouter` (#12)\n\n"
+        "BREAKING CHANGE: `route()` takes a budget.\n\n- one\n- two",
         analysis=Analysis(
             change_type="Fix",
             summary=["路由器的内存泄漏已修复", "`route()` takes a **budget** now"],
@@ -116,25 +117,52 @@ def full_page(day: date = DAY, repo: str = "ada/engine") -> RepoPage:
         rendered_at=datetime(2026, 2, 22, 1, tzinfo=UTC),
         cost=0.0123,
         came=1,
-        headline=Headline("The router takes a budget (#12), and `speculative decoding` is out again.", (kv.sha, back.sha), "some-model"),
+        headline=Headline(
+            "The router takes a budget (#12), and `speculative decoding` is out again.",
+            (kv.sha, back.sha),
+            "some-model",
+        ),
         parts=(
             Part("breaking", (Mention(kv.sha, "BREAKING CHANGE: `route()` takes a budget."),)),
             Part("security", (Mention(kv.sha, "No secret is logged any more."),)),
             Part("performance", ()),
         ),
         themes=(
-            Theme("revert", "Speculative decoding is taken back", (back.sha,),
-                  (Earlier(day - timedelta(days=3), "f" * 40, "feat: speculative decoding (#9)", 9, "https://git.example/9"),)),
+            Theme(
+                "revert",
+                "Speculative decoding is taken back",
+                (back.sha,),
+                (
+                    Earlier(
+                        day - timedelta(days=3),
+                        "f" * 40,
+                        "feat: speculative decoding (#9)",
+                        9,
+                        "https://git.example/9",
+                    ),
+                ),
+            ),
             Theme("area", "lib/router", (kv.sha, docs.sha)),
-            Theme("series", "Routing", (docs.sha,), (Earlier(day - timedelta(days=1), "e" * 40, "docs: before", None),)),
+            Theme(
+                "series",
+                "Routing",
+                (docs.sha,),
+                (Earlier(day - timedelta(days=1), "e" * 40, "docs: before", None),),
+            ),
         ),
         context=Context(
-            7, Delta(7, 5.5), Delta(2, 1), Delta(700, 350),
-            (BusyDirectory("lib/router", 3, tuple([0, 1, 4] * 10)), BusyDirectory("docs", 1, (0,) * 29 + (1,))),
+            7,
+            Delta(7, 5.5),
+            Delta(2, 1),
+            Delta(700, 350),
+            (
+                BusyDirectory("lib/router", 3, tuple([0, 1, 4] * 10)),
+                BusyDirectory("docs", 1, (0,) * 29 + (1,)),
+            ),
             ("Grace Hopper",),
         ),
         filtered=(FilteredOut("merges", 3), FilteredOut("authors", 1)),
-    )  # fmt: skip
+    )
 
 
 def hostile_page(day: date = DAY, repo: str = "ada/hostile") -> RepoPage:

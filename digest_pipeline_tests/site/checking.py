@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _VOID = {"meta", "link", "input", "br", "hr"}
@@ -88,32 +89,35 @@ class Page(HTMLParser):
         return [unquote(link[1:]) for link in self.links if link.startswith("#")]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        named = dict(attrs)
+        named = {name: value or "" for name, value in attrs}
+        self.faults += self._wrong_with(tag, named)
         if len(named) < len(attrs):
             self.faults.append(f"<{tag}> has an attribute twice")
-        if tag not in _ALLOWED:
-            self.faults.append(f"<{tag}> is not one of ours")
-        if self._open and tag in _CLOSED_BY.get(self._open[-1], ()):
-            self.faults.append(f"<{tag}> inside <{self._open[-1]}>")
-        if tag in {"a", "form"} and tag in self._open:
-            self.faults.append(f"<{tag}> inside another")
-        for name, value in named.items():
-            if name.startswith("on") or name == "style":
-                self.faults.append(f"<{tag} {name}>")
-            if name == "id":
-                self.ids.append(value or "")
-            if name in {"href", "src"}:
-                (self.links if tag == "a" else self.loaded).append(value or "")
-                if urlsplit(value or "").scheme not in {"", "http", "https"}:
-                    self.faults.append(f"{name}={value}")
+        if "id" in named:
+            self.ids.append(named["id"])
+        for name in {"href", "src"} & named.keys():
+            (self.links if tag == "a" else self.loaded).append(named[name])
         if tag == "html":
             self.language = named.get("lang")
-        if tag in {"h1", "h2", "h3"}:
+        if re.fullmatch("h[1-6]", tag):
             self.headings.append(int(tag[1]))
-        if tag == "script" and "src" not in named:
-            self.faults.append("a script in the page")
         if tag not in _VOID:
             self._open.append(tag)
+
+    def _wrong_with(self, tag: str, named: Mapping[str, str]) -> Iterator[str]:
+        if tag not in _ALLOWED:
+            yield f"<{tag}> is not one of ours"
+        if self._open and tag in _CLOSED_BY.get(self._open[-1], ()):
+            yield f"<{tag}> inside <{self._open[-1]}>"
+        if tag in {"a", "form"} and tag in self._open:
+            yield f"<{tag}> inside another"
+        if tag == "script" and "src" not in named:
+            yield "a script in the page"
+        for name, value in named.items():
+            if name.startswith("on") or name == "style":
+                yield f"<{tag} {name}>"
+            if name in {"href", "src"} and urlsplit(value).scheme not in {"", "http", "https"}:
+                yield f"{name}={value}"
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in _EMPTY_SVG:

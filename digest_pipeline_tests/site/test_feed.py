@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,7 +32,7 @@ def made(*pages: RepoPage, language: Language = "en") -> str:
 @pytest.mark.parametrize("page", [full_page(), hostile_page()], ids=["full", "hostile"])
 def test_the_feed_has_what_the_rfc_requires_and_a_reader_opens_it(page: RepoPage) -> None:
     text = made(page)
-    root = ET.fromstring(text.encode())
+    root = ET.fromstring(text.encode())  # noqa: S314 - our own
     for place in (root, root.find(f"{ATOM}entry")):
         assert place is not None
         for name in ("id", "title", "updated"):
@@ -61,9 +62,10 @@ def test_an_entry_holds_headline_parts_and_titles_that_lead_to_the_sections() ->
 
 
 def test_hostile_words_are_words_in_a_feed() -> None:
-    content = ET.fromstring(made(hostile_page()).encode()).findtext(f"{ATOM}entry/{ATOM}content") or ""
-    for acting in ("<script", "<img", "<svg", "<style", "<iframe", 'href="javascript', 'href="data'):
-        assert acting not in content, acting
+    root = ET.fromstring(made(hostile_page()).encode())  # noqa: S314 - our own
+    content = root.findtext(f"{ATOM}entry/{ATOM}content") or ""
+    assert set(re.findall(r"<(\w+)", content)) <= {"p", "h3", "ul", "li", "a", "code", "em", "strong"}
+    assert all(link.startswith(URL) for link in re.findall(r'<a href="([^"]*)"', content))
     # A reader's library cleans what it shows: there is nothing left for it to take away.
     cleaned = feedparser.parse(made(hostile_page()).encode()).entries[0].content[0].value
     assert cleaned.count("<li>") == content.count("<li>") >= len(HOSTILE)

@@ -87,10 +87,13 @@ def test_what_a_model_writes_leads_nowhere(text: str, html: str) -> None:
     [
         ("# Why\n\nSo.", "<p><strong>Why</strong></p>\n<p>So.</p>\n"),
         ("see [docs](docs/a.md)", '<p>see <a rel="nofollow noopener noreferrer">docs</a></p>\n'),
-        ("![x](https://evil.example/p.png)", '<p>!<a href="https://evil.example/p.png" rel="nofollow noopener noreferrer">x</a></p>\n'),
+        (
+            "![x](https://evil.example/p)",
+            '<p>!<a href="https://evil.example/p" rel="nofollow noopener noreferrer">x</a></p>\n',
+        ),
         ("- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n"),
     ],
-)  # fmt: skip
+)
 def test_a_message_keeps_its_shape_without_images_headings_or_links_into_the_site(
     text: str, html: str
 ) -> None:
