@@ -80,19 +80,19 @@ class _Build:
             bench.settings.timezone,
             repos=self._repos,
             show_reasons=bench.settings.report.show_reasons,
-            has_feeds=self._url is not None,
         )
         self._outlines: dict[str, dict[date, Outline]] = {repo: {} for repo in self._repos}
         self._paths: set[str] = set()
         self._documents: set[str] = set()
+        self._with_feed: set[str] = set()
         self._search_is_stale = False
 
     def run(self) -> SiteResult:
         self._folder.plan(self._planned())
         for repo in self._repos:
             self._repo_days(repo)
-        self._around()
         notes = self._feeds()
+        self._around()
         self._assets()
         self._search_is_stale |= self._folder.keep_only(self._paths, self._documents, places.SEARCH)
         self._search()
@@ -219,10 +219,10 @@ class _Build:
         for repo, outlines in self._outlines.items():
             if outlines:
                 newest_first = [outlines[day] for day in sorted(outlines, reverse=True)]
-                self._write(places.repo_page(repo), self._renderer.repo(repo, newest_first))
-        self._write(
-            places.START, self._renderer.start({day: by_day[day] for day in sorted(by_day, reverse=True)})
-        )
+                page = self._renderer.repo(repo, newest_first, has_feed=repo in self._with_feed)
+                self._write(places.repo_page(repo), page)
+        newest_days = {day: by_day[day] for day in sorted(by_day, reverse=True)}
+        self._write(places.START, self._renderer.start(newest_days, feeds=self._with_feed))
 
     def _feeds(self) -> list[str]:
         if self._url is None:
@@ -242,6 +242,8 @@ class _Build:
                     words = Words(language, self._bench.settings.timezone)
                     text = feed.feed(repo, outlines, words, url=self._url)
                     self._write(places.feed_file(repo, language), text)
+                    if language == self._language:
+                        self._with_feed.add(repo)
         return []
 
     def _assets(self) -> None:

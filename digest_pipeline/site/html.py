@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from digest_pipeline.site.outline import Outline, tally
 from digest_pipeline.site.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import date
     from zoneinfo import ZoneInfo
 
@@ -81,42 +81,19 @@ class SiteRenderer:
         *,
         repos: Sequence[str],
         show_reasons: bool = True,
-        has_feeds: bool = False,
     ) -> None:
         self.words = Words(language, timezone)
         self._repos = tuple(repos)
-        self._environment = environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("digest_pipeline.site", "templates"),
-            undefined=jinja2.StrictUndefined,
-            autoescape=True,
-            finalize=_shown,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        environment.filters |= {
-            "inline": text.inline,
-            "block": text.block,
-            "line": text.one_line,
-            "heading": text.heading,
-        }
-        environment.globals |= {
+        self._timezone = timezone.key
+        self._values: dict[str, Any] = {
             "words": self.words,
             "label": self.words.label,
-            "places": places,
-            "policy": POLICY,
             "language": language,
             "timezone": timezone.key,
             "repos": self._repos,
             "show_reasons": show_reasons,
-            "has_feeds": has_feeds,
-            "tiers": TIERS,
-            "shares": charts.shares,
-            "sparkline": charts.sparkline,
-            "reason": lambda error: _REQUEST.sub(")", error or ""),
             "points": self._points,
             "facts": self._facts,
-            "tally": tally,
-            "most_paths": _MOST_PATHS,
         }
 
     def repo_day(
@@ -180,7 +157,7 @@ class SiteRenderer:
             here_repos=sorted({one.repo for one in outlines}, key=self._order),
         )
 
-    def repo(self, repo: str, outlines: Sequence[Outline]) -> str:
+    def repo(self, repo: str, outlines: Sequence[Outline], *, has_feed: bool = False) -> str:
         """A repo's own page; `outlines` are those of its days, the newest first."""
         weeks: dict[date, list[Outline]] = {}
         for one in reversed(outlines):
@@ -190,6 +167,7 @@ class SiteRenderer:
             "repo.html.j2",
             places.repo_page(repo),
             repo=repo,
+            has_feed=has_feed,
             outlines=outlines,
             weeks=columns,
             trend=charts.trend([(self.words.short_date(first), counts) for first, counts in columns]),
@@ -197,8 +175,8 @@ class SiteRenderer:
             most=max([one.commits for one in outlines] + [1]),
         )
 
-    def start(self, days: Mapping[date, Sequence[Outline]]) -> str:
-        """The start page; `days` are all that there are, the newest first."""
+    def start(self, days: Mapping[date, Sequence[Outline]], *, feeds: Collection[str] = ()) -> str:
+        """The start page; `days` are all that there are, the newest first, `feeds` the repos that have one."""
         newest = list(days)[:NEWEST_DAYS]
         months = charts.months({day: tally(found)["high"] for day, found in days.items()})
         cards = []
@@ -210,6 +188,7 @@ class SiteRenderer:
             "start.html.j2",
             places.START,
             days=days,
+            feeds=[repo for repo in self._repos if repo in feeds],
             newest=newest,
             most=max([sum(tally(days[day]).values()) for day in newest] + [1]),
             months=months[:NEWEST_MONTHS],
@@ -222,7 +201,8 @@ class SiteRenderer:
         def to(there: str, fragment: str = "") -> str:
             return places.relative(here, there, fragment)
 
-        return self._environment.get_template(template).render(here=here, to=to, **values).rstrip() + "\n"
+        page = _environment().get_template(template).render(here=here, to=to, **self._values, **values)
+        return page.rstrip() + "\n"
 
     def _order(self, repo: str) -> tuple[int, str]:
         return (self._repos.index(repo) if repo in self._repos else len(self._repos), repo)
@@ -255,7 +235,7 @@ class SiteRenderer:
             failed=page.count("failed"),
             deferred=page.count("deferred"),
         )
-        facts = [("window", f"{window} ({self._environment.globals['timezone']})"), ("coverage", coverage)]
+        facts = [("window", f"{window} ({self._timezone})"), ("coverage", coverage)]
         if page.filtered:
             rules = self.words.label["filter"]
             named = (f"{rules.get(one.rule, one.rule)} {one.commits}" for one in page.filtered)
@@ -282,6 +262,36 @@ class SiteRenderer:
 def asset(name: str) -> bytes:
     """One of the files that are copied as they are."""
     return (resources.files("digest_pipeline") / "site" / name).read_bytes()
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    # One for a process: its templates are compiled when they are first used, a third of a second for all.
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("digest_pipeline.site", "templates"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "inline": text.inline,
+        "block": text.block,
+        "line": text.one_line,
+        "heading": text.heading,
+    }
+    environment.globals |= {
+        "places": places,
+        "policy": POLICY,
+        "tiers": TIERS,
+        "shares": charts.shares,
+        "sparkline": charts.sparkline,
+        "reason": lambda error: _REQUEST.sub(")", error or ""),
+        "tally": tally,
+        "most_paths": _MOST_PATHS,
+    }
+    return environment
 
 
 def _shown(value: Any) -> Any:  # noqa: ANN401 - whatever a template prints

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
-def renderer(language: Language = "en", **more: bool) -> SiteRenderer:
-    return SiteRenderer(language, ZONE, repos=["ada/engine", "ada/hostile"], **more)
+def renderer(language: Language = "en") -> SiteRenderer:
+    return SiteRenderer(language, ZONE, repos=["ada/engine", "ada/hostile"])
 
 
 def every_page(pages: list[RepoPage], language: Language) -> dict[str, str]:
     """One of each kind, over the same days."""
-    site = renderer(language, has_feeds=True)
+    site = renderer(language)
     outlines = [outline(page, language) for page in pages]
     entries = [*(DayEntry(one.repo, one) for one in outlines), DayEntry("ada/dead", None, HOSTILE[0])]
     rollups = [
@@ -42,10 +42,10 @@ def every_page(pages: list[RepoPage], language: Language) -> dict[str, str]:
     ]
     return {
         **{places.repo_day(page.repo, page.day): site.repo_day(page) for page in pages},
-        **{places.repo_page(one.repo): site.repo(one.repo, [one]) for one in outlines},
+        **{places.repo_page(one.repo): site.repo(one.repo, [one], has_feed=True) for one in outlines},
         places.day_page(DAY): site.day(DAY, entries),
         places.week_page(DAY): site.week(places.monday(DAY), outlines, rollups=rollups),
-        places.START: site.start({DAY: outlines}),
+        places.START: site.start({DAY: outlines}, feeds=[one.repo for one in outlines]),
     }
 
 
