@@ -12,7 +12,7 @@ REANALYSE = "reanalyse"
 DIGESTS = "digests"
 UPKEEP = "upkeep"
 RERENDER = "rerender"
-SITE = "site"
+SITE = "build_site"
 
 DOES_MORE: Mapping[str, Collection[str]] = {REANALYSE: (REPO_DAYS,), RERENDER: (REANALYSE, REPO_DAYS)}
 """Which jobs do all that a job does, and more: what only asks for the rest has nothing to do after them."""

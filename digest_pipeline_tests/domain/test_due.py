@@ -1,4 +1,4 @@
-"""Which digests are due."""
+"""Which digests are due, and whether the site is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest_pipeline.domain.due import DigestDecision, DigestState, contiguous, due_digests
+from digest_pipeline.domain.due import (
+    Built,
+    DigestDecision,
+    DigestState,
+    contiguous,
+    due_digests,
+    site_is_due,
+)
 
 DAY = date(2026, 2, 21)
 END = datetime(2026, 2, 21, 16, tzinfo=UTC)
@@ -106,3 +113,17 @@ def test_runs_of_consecutive_days_are_put_together(days: list[DigestState]) -> N
     assert [one for group in groups for one in group] == ordered
     assert all(group[-1].day - group[0].day == timedelta(days=len(group) - 1) for group in groups)
     assert all(after[0].day - before[-1].day > timedelta(days=1) for before, after in pairwise(groups))
+
+
+@pytest.mark.parametrize(
+    ("stamp", "minutes", "why"),
+    [("a", 0, "up to date"), ("a", 60, "up to date"), ("b", 9, "waiting"), ("b", 10, None), ("b", 60, None)],
+)
+def test_the_site_is_due_once_it_would_be_another_one_and_not_too_often(
+    stamp: str, minutes: int, why: str | None
+) -> None:
+    at = datetime(2026, 1, 6, 2, tzinfo=UTC)
+    pause = timedelta(minutes=10)
+    found = site_is_due(stamp, Built("a", at), now=at + timedelta(minutes=minutes), pause=pause)
+    assert found is None if why is None else why in (found or "")
+    assert site_is_due(stamp, None, now=at, pause=pause) is None
