@@ -23,6 +23,7 @@ from digest_pipeline.settings import (
     ReportSettings,
     RepoSettings,
     Settings,
+    SiteSettings,
     profile_names,
 )
 from digest_pipeline.store.files import names
@@ -47,6 +48,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "llm.budget": BudgetSettings,
     "alarm": AlarmSettings,
     "report": ReportSettings,
+    "site": SiteSettings,
 }
 KEYS = [(table, key) for table, model in MODELS.items() for key in model.model_fields]
 

@@ -60,13 +60,16 @@ def test_serve_builds_the_site_where_there_is_none_and_ctrl_c_stops_it(
     assert project.digest("run", "--day", "2026-01-05", "--quiet").code == 0
     process = project.start("serve", "--port", "0")
     assert process.stdout is not None
-    address = process.stdout.readline().strip()
-    with closing(HTTPConnection(address.removeprefix("http://").rstrip("/"), timeout=10)) as asked:
-        asked.request("GET", "/ada/engine/2026-01-05.html")
-        answer = asked.getresponse()
-        assert (answer.status, b"ada/engine" in answer.read()) == (200, True)
-    process.send_signal(signal.SIGINT)
-    ran = finished(process)
+    try:
+        address = process.stdout.readline().strip()
+        with closing(HTTPConnection(address.removeprefix("http://").rstrip("/"), timeout=10)) as asked:
+            asked.request("GET", "/ada/engine/2026-01-05.html")
+            answer = asked.getresponse()
+            assert (answer.status, b"ada/engine" in answer.read()) == (200, True)
+        process.send_signal(signal.SIGINT)
+        ran = finished(process)
+    finally:
+        process.kill()
     assert ran.code == 130
     assert_no_traceback(ran)
 
