@@ -75,10 +75,12 @@ def _clean(html: str, tags: set[str]) -> Markup:
 
 
 def _kept(element: str, attribute: str, value: str) -> str | None:
-    """A link that leads to the web; one that leads into the site would be a stranger's."""
-    if element == "a" and attribute == "href":
-        return value if re.match(r"https?://[^/\s]", value) else None
-    return value
+    return value if (element, attribute) != ("a", "href") or _leads_out(value) else None
+
+
+def _leads_out(url: str) -> bool:
+    """Whether a link leads to the web; one that leads into the site would be a stranger's, and stays text."""
+    return re.match(r"https?://[^/\s]", url) is not None
 
 
 @lru_cache(maxsize=1)
@@ -92,6 +94,7 @@ def _messages() -> MarkdownIt:
     # A message's line breaks are meant: people wrap them by hand.
     parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
     parser.disable(["html_block", "html_inline", "image", "reference"])
+    parser.validateLink = _leads_out  # type: ignore[method-assign] # the way that its documentation shows
     for name, html in (("heading_open", "<p><strong>"), ("heading_close", "</strong></p>\n")):
         parser.add_render_rule(name, _constant(html))
     return parser

@@ -111,6 +111,8 @@ class Page(HTMLParser):
             yield f"<{tag}> inside <{self._open[-1]}>"
         if tag in {"a", "form"} and tag in self._open:
             yield f"<{tag}> inside another"
+        if tag == "a" and not named.get("href"):
+            yield "<a> leads nowhere"
         if tag == "script" and "src" not in named:
             yield "a script in the page"
         for name, value in named.items():

@@ -86,7 +86,8 @@ def test_what_a_model_writes_leads_nowhere(text: str, html: str) -> None:
     ("text", "html"),
     [
         ("# Why\n\nSo.", "<p><strong>Why</strong></p>\n<p>So.</p>\n"),
-        ("see [docs](docs/a.md)", '<p>see <a rel="nofollow noopener noreferrer">docs</a></p>\n'),
+        ("see [docs](docs/a.md)", "<p>see [docs](docs/a.md)</p>\n"),
+        ("by <ada@example.org>", "<p>by &lt;ada@example.org&gt;</p>\n"),
         (
             "![x](https://evil.example/p)",
             '<p>!<a href="https://evil.example/p" rel="nofollow noopener noreferrer">x</a></p>\n',
