@@ -38,10 +38,25 @@ _SAID = (
     "the planner reads the metric once a second",
     "测试覆盖了超时与重连",
 )
-_KINDS = "feat fix fix docs test chore refactor perf ci build feat(router) fix(operator)".split()
-_NAMES = "Hopper Liskov Knuth Allen Moore Chen Okafor Silva Novak Haddad".split()
+_KINDS = [
+    "feat",
+    "fix",
+    "fix",
+    "docs",
+    "test",
+    "chore",
+    "refactor",
+    "perf",
+    "ci",
+    "build",
+    "feat(router)",
+    "fix(operator)",
+]
+_NAMES = ["Hopper", "Liskov", "Knuth", "Allen", "Moore", "Chen", "Okafor", "Silva", "Novak", "Haddad"]
 _PEOPLE = [
-    f"{first} {last}" for first in "Ada Grace Edsger Barbara Donald Lin 小明".split() for last in _NAMES
+    f"{first} {last}"
+    for first in ["Ada", "Grace", "Edsger", "Barbara", "Donald", "Lin", "小明"]
+    for last in _NAMES
 ]
 _LANGUAGE = "zh"
 _POINTS = {
@@ -207,8 +222,6 @@ def _analysis(
     def points(count: int) -> list[str]:
         return [" ".join(chance.choices(_SAID, k=4)) for _ in range(count)]
 
-        " ".join(chance.choices(_SAID, k=4)) for _ in range(count)
-    ]
     at = (made_at + timedelta(days=1)).isoformat()
     score = chance.randint(0, 16)
     is_ok = chance.random() < 0.98
