@@ -38,7 +38,7 @@ _SAID = (
     "the planner reads the metric once a second",
     "测试覆盖了超时与重连",
 )
-_KINDS = [
+_KINDS = ["feat", "fix", "docs", "test", "chore", "refactor", "perf", "ci", "build", "feat(router)", "fix(operator)"]
     "feat",
     "fix",
     "fix",

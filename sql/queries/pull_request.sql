@@ -5,6 +5,12 @@
 WITH ours AS (
     SELECT * FROM current_commits WHERE pull_request = $number::INTEGER AND repo LIKE $repo
 ),
+mentions AS (
+    SELECT repo, list(left(sha, 7) || ' ' || title ORDER BY day, position DESC) AS commits
+    FROM branch_log
+    WHERE regexp_matches(message, '#' || $number || '\b') AND pull_request IS DISTINCT FROM $number::INTEGER
+    GROUP BY repo
+),
 said AS (
     SELECT analyses.* FROM analyses SEMI JOIN ours USING (repo, day, sha)
     QUALIFY row_number() OVER (PARTITION BY repo, day, sha ORDER BY status = 'ok' DESC, analysed_at DESC, language) = 1
@@ -21,15 +27,10 @@ SELECT commits.day, commits.repo, left(commits.sha, 7) AS sha, commits.author_na
         SELECT list(path ORDER BY position) FROM commit_files AS files
         WHERE files.repo = commits.repo AND files.day = commits.day AND files.sha = commits.sha
     ), []) AS paths,
-    coalesce((
-        SELECT list(left(other.sha, 7) || ' ' || other.title ORDER BY other.day, other.position DESC)
-        FROM branch_log AS other
-        WHERE other.repo = commits.repo AND other.pull_request IS DISTINCT FROM $number::INTEGER
-            AND regexp_matches(other.message, '#' || $number || '\b')
-    ), []) AS mentioned_in,
+    coalesce(mentions.commits, []) AS mentioned_in,
     coalesce((
         SELECT list(left(reverts.sha, 7) || ' ' || reverts.title ORDER BY reverts.day, reverts.position DESC)
         FROM reverts WHERE reverts.repo = commits.repo AND reverts.reverted_sha = commits.sha
     ), []) AS reverted_by
-FROM ours AS commits LEFT JOIN said AS analyses USING (repo, day, sha)
+FROM ours AS commits LEFT JOIN said AS analyses USING (repo, day, sha) LEFT JOIN mentions USING (repo)
 ORDER BY commits.repo, commits.day, commits.position;
