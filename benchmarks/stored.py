@@ -39,19 +39,6 @@ _SAID = (
     "测试覆盖了超时与重连",
 )
 _KINDS = ["feat", "fix", "docs", "test", "chore", "refactor", "perf", "ci", "build", "feat(router)", "fix(operator)"]
-    "feat",
-    "fix",
-    "fix",
-    "docs",
-    "test",
-    "chore",
-    "refactor",
-    "perf",
-    "ci",
-    "build",
-    "feat(router)",
-    "fix(operator)",
-]
 _NAMES = ["Hopper", "Liskov", "Knuth", "Allen", "Moore", "Chen", "Okafor", "Silva", "Novak", "Haddad"]
 _PEOPLE = [
     f"{first} {last}"
