@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from digest_pipeline.domain.cues import TOPICS
-from digest_pipeline.domain.followups import DayCommit, Fate, Trace, fixes, reverts
+from digest_pipeline.domain.followups import DayCommit, Fate, Trace, fixes, plain_title, reverts
 from digest_pipeline.domain.importance import TIERS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _LEAST_OF_AREA = 2
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """A day of a repo: its commits by tier, and how many of them have no analysis; `error` is why it is unreadable."""
+    """A day of a repo: its commits by tier, how many have no analysis, and why the last try to read it failed."""
 
     day: date
     state: DayState
@@ -222,7 +222,7 @@ class RepoFold:
         taken_back = reverts(self._traces)
         return RepoRollup(
             self._repo,
-            tuple(self._counts.get(day) or _without_page(day, unread) for day in self._days),
+            tuple(self._day(day, unread.get(day)) for day in self._days),
             parts=tuple(
                 RolledPart(topic, tuple(found.values())) for topic, found in self._mentions.items() if found
             ),
@@ -244,6 +244,11 @@ class RepoFold:
             coverage=self._coverage,
             before=before,
         )
+
+    def _day(self, day: date, error: str | None) -> DayCount:
+        if day in self._counts:
+            return replace(self._counts[day], error=error)
+        return DayCount(day, "missing" if error is None else "unreadable", error=error)
 
     def _own(self) -> Iterable[DayCommit]:
         """The period's commits that are told in full, oldest first."""
@@ -296,7 +301,7 @@ class RepoFold:
         for fate in taken_back:
             pair = (fate.commit, fate.by, *([fate.back] if fate.back else []))
             if pair[-1].day >= first:
-                self._group(_Group("revert", fate.commit.title, {one.sha: one for one in pair}))
+                self._group(_Group("revert", plain_title(fate.commit.title), {one.sha: one for one in pair}))
         themes = [
             group.theme(first)
             for kind in _KINDS
@@ -356,9 +361,3 @@ def _day_commit(day: date, entry: CommitEntry) -> DayCommit:
 
 def _earlier(one: Earlier) -> DayCommit:
     return DayCommit(one.day, one.sha, one.title, one.pull_request, one.url, has_page=False)
-
-
-def _without_page(day: date, unread: Mapping[date, str]) -> DayCount:
-    if day in unread:
-        return DayCount(day, "unreadable", error=unread[day])
-    return DayCount(day, "missing")
