@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from digest_pipeline.domain.period import Period
 
+_MOST_PERIODS = 13
+
 
 @dataclass(frozen=True, slots=True)
 class DigestState:
@@ -164,3 +166,14 @@ def days_missing(
     days = days_to_cover(period, first_day=first_day, now=now, timezone=timezone)
     found = {repo: [day for day in days if (repo, day) not in done] for repo in repos}
     return {repo: missing for repo, missing in found.items() if missing}
+
+
+def in_ranges(states: Iterable[RollupState]) -> list[list[RollupState]]:
+    """Runs of periods that follow each other, thirteen at most: each is taken by one run."""
+    groups: list[list[RollupState]] = []
+    for state in states:
+        if groups and groups[-1][-1].period == state.period.previous() and len(groups[-1]) < _MOST_PERIODS:
+            groups[-1].append(state)
+        else:
+            groups.append([state])
+    return groups

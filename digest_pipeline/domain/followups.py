@@ -62,7 +62,10 @@ _COMMON = {
 
 @dataclass(frozen=True, slots=True)
 class DayCommit:
-    """A commit as a page over several days names it; `has_page` where its day has one that can be linked to."""
+    """A commit as a page over several days names it; `has_page` where its day has one that can be linked to.
+
+    `lines` is the size of its change, `gist` the first thing that its analysis says.
+    """
 
     day: date
     sha: str
@@ -71,8 +74,9 @@ class DayCommit:
     url: str | None
     tier: Tier | None = None
     score: int = 0
-    author_name: str = ""
     has_page: bool = True
+    lines: int = 0
+    gist: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class BusyPlace:
-    """A directory, empty for the top, with its commits of the period and of each of its days."""
+    """A directory with its commits of the period and of each of its days."""
 
     path: str
     commits: int
@@ -132,7 +132,7 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class RepoRollup:
-    """A repo's period; `high` by score, the first of equals first."""
+    """A repo's period; `high` by score, of equals the largest change first."""
 
     repo: str
     days: tuple[DayCount, ...]
@@ -176,7 +176,7 @@ class Rollup:
 
 
 def directory_of(path: str) -> str:
-    """The first two folders of a path; empty for a file at the top."""
+    """The first two folders of a path; empty for a file at the top, which is in none."""
     return "/".join(path.split("/")[:-1][:2])
 
 
@@ -211,7 +211,7 @@ class RepoFold:
                 self._folded.add(entry.sha)
             if counts:
                 self._authors[entry.author_name] += 1
-                for path in {directory_of(path) for path in entry.paths}:
+                for path in {directory_of(path) for path in entry.paths} - {""}:
                     self._places.setdefault(path, Counter())[page.day] += 1
         if counts:
             self._count(page)
@@ -230,7 +230,7 @@ class RepoFold:
             high=tuple(
                 sorted(
                     (commit for commit in self._own() if commit.tier == "high"),
-                    key=lambda commit: -commit.score,
+                    key=lambda commit: (-commit.score, -commit.lines),
                 )
             ),
             regrets=tuple(self._regrets([*taken_back, *fixes(self._traces)])),
@@ -347,6 +347,7 @@ class _Group:
 
 
 def _day_commit(day: date, entry: CommitEntry) -> DayCommit:
+    summary = entry.analysis.summary if entry.analysis is not None and entry.tier == "high" else ()
     return DayCommit(
         day,
         entry.sha,
@@ -355,7 +356,8 @@ def _day_commit(day: date, entry: CommitEntry) -> DayCommit:
         entry.url,
         entry.tier,
         entry.score,
-        entry.author_name,
+        lines=entry.additions + entry.deletions,
+        gist=summary[0] if summary else "",
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from digest_pipeline.domain.rollup import DayCount, DayMention, RepoRollup, RolledTheme, Rollup
 
 _TITLE = 100
+_GIST = 200
 _TOP = 3
 _MOST_HIGH = 15
 _MOST_DIRECTORIES = 8
@@ -126,7 +127,7 @@ class _Section:
             titles = self._listed([self.link(one.commit) for one in repo.regrets], words["titles"])
             sentences.append(self._sentence("regrets", len(repo.regrets), titles=titles))
         busy = [
-            words["directory"].format(path=self._place(one.path), commits=self._count("commits", one.commits))
+            words["directory"].format(path=escape.code(one.path), commits=self._count("commits", one.commits))
             for one in repo.directories[:_TOP]
         ]
         if busy and repo.coverage.commits > 1:
@@ -201,7 +202,7 @@ class _Section:
     @property
     def high(self) -> tuple[list[str], list[str]]:
         """The high commits by score: those that are shown, and those that are folded."""
-        lines = [f"{self.link(one)}{self._aside(one, score=True)}" for one in self.repo.high]
+        lines = [f"{self.link(one)}{self._aside(one, score=True)}{self._gist(one)}" for one in self.repo.high]
         # A fold for one or two would take more room than they do.
         shown = len(lines) if len(lines) <= _MOST_HIGH + _TOP else _MOST_HIGH
         return lines[:shown], lines[shown:]
@@ -210,7 +211,7 @@ class _Section:
     def directories(self) -> list[tuple[str, int, str]]:
         """Directory, commits, and a bar for each day."""
         return [
-            (escape.cell(self._place(one.path)), one.commits, escape.code(sparkline(one.trend)))
+            (escape.cell(escape.code(one.path)), one.commits, escape.code(sparkline(one.trend)))
             for one in self.repo.directories[:_MOST_DIRECTORIES]
         ]
 
@@ -298,10 +299,17 @@ class _Section:
         return f"{self._open}{self._label['comma'].join(said)}{self._close}"
 
     def _mention(self, mention: DayMention) -> str:
-        line = f"{self.link(mention.commit)}{self._aside(mention.commit)}"
-        said = escape.inline(mention.line).strip()
-        is_title = mention.line.strip() in mention.commit.title
-        return line if is_title or not said else f"{line}{self._label['colon']}{said}"
+        said = self._said(mention.line, mention.commit)
+        return f"{self.link(mention.commit)}{self._aside(mention.commit)}{said}"
+
+    def _gist(self, commit: DayCommit) -> str:
+        return self._said(escape.shorten(commit.gist, _GIST), commit)
+
+    def _said(self, line: str, commit: DayCommit) -> str:
+        """What a line says of a commit, behind a colon; nothing where the title says it already."""
+        said = escape.inline(line).strip()
+        is_title = line.strip(" .。").casefold() in commit.title.casefold()
+        return "" if is_title or not said else f"{self._label['colon']}{said}"
 
     def _fate(self, fate: Fate) -> str:
         words = self._words
@@ -313,7 +321,7 @@ class _Section:
         return f"{line}{self._open}{proof}{self._close}"
 
     def _theme(self, theme: RolledTheme) -> tuple[str, list[str]]:
-        name = self._place(theme.name) if theme.kind == "area" else escape.inline(theme.name)
+        name = escape.code(theme.name) if theme.kind == "area" else escape.inline(theme.name)
         said = [self._count("commits", len(theme.commits))]
         if theme.days > 1:
             said.append(self._count("days", theme.days))
@@ -332,6 +340,3 @@ class _Section:
         shown = len(lines) if len(lines) <= most + 1 else most
         rest = [self._words["more"].format(n=len(lines) - shown)] if shown < len(lines) else []
         return lines[:shown] + rest
-
-    def _place(self, path: str) -> str:
-        return escape.code(path) if path else str(self._words["top"])
