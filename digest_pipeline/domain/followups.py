@@ -145,7 +145,9 @@ def fixes(traces: Iterable[Trace]) -> list[Fate]:
             named = list(_fixed_by_name(later, earlier))
             if not named and _IS_FIX.match(title_of(later.message)):
                 named = list(_fixed_by_files(later, earlier))
-            found += named
+            # What has the same title is the same change for another branch.
+            title = plain_title(later.commit.title)
+            found += [fate for fate in named if plain_title(fate.commit.title) != title]
         earlier.add(later)
     return found
 
@@ -207,7 +209,8 @@ def _reverted(later: Trace, earlier: _Earlier) -> tuple[Trace, Proof, str] | Non
     match = _REVERTS_TITLE.match(_SUFFIX.sub("", title))
     numbers = dict.fromkeys(_numbers(_REVERTS_NUMBER, later))
     if match:
-        numbers |= dict.fromkeys(_numbers(_NUMBERS, later, title))
+        # Of a revert of a revert, the last number is that of what it takes back.
+        numbers |= dict.fromkeys([*_numbers(_NUMBERS, later, title)][-1:])
     for number in numbers:
         for one in earlier.numbered(later, number):
             return one, "pull_request", f"#{number}"
@@ -233,10 +236,7 @@ def _fixed_by_name(later: Trace, earlier: _Earlier) -> Iterator[Fate]:
     ]
     for proof, detail, traces in named:
         for one in traces:
-            # What has the same title is the same change for another branch.
-            if one.commit.sha not in seen and plain_title(one.commit.title) != plain_title(
-                later.commit.title
-            ):
+            if one.commit.sha not in seen:
                 seen.add(one.commit.sha)
                 yield Fate(one.commit, later.commit, "fixed", proof, detail)
 

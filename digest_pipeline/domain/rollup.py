@@ -279,9 +279,12 @@ class RepoFold:
     def _merge(self, page: RepoPage) -> None:
         for part in page.parts:
             found = self._mentions.setdefault(part.topic, {})
-            for mention in reversed(part.mentions):
-                if mention.sha in self._commits:
-                    found.setdefault(mention.sha, DayMention(self._commits[mention.sha], mention.line))
+            lines: dict[str, str] = {}
+            for mention in part.mentions:
+                lines.setdefault(mention.sha, mention.line)
+            for sha, line in reversed(lines.items()):
+                if sha in self._commits:
+                    found.setdefault(sha, DayMention(self._commits[sha], line))
         for theme in page.themes:
             self._group(_Group.of(theme, self._commits))
         for name in page.context.newcomers if page.context else ():
