@@ -102,18 +102,10 @@ class _Section:
     def headline(self) -> str:
         """The paragraph that it opens with, from facts alone; a line where nothing happened."""
         repo, words = self.repo, self._words["headline"]
-        commits = self._count("commits", repo.coverage.commits)
         if not repo.coverage.commits:
             made = any(day.state == "made" for day in repo.days)
             return str(self._words[f"quiet_{self._kind}"]) if made else ""
-        high = repo.tier("high")
-        days = self._count("days", repo.active_days)
-        sentences = [self._sentence("all", high, commits=commits, days=days, high=high)]
-        if repo.coverage.commits == 1:
-            tier = next(tier for tier in TIERS if repo.tier(tier))
-            sentences = [words["one"].format(commits=commits, tier=self._label["tiers"][f"{tier}_name"])]
-        elif not high:
-            sentences = [words["no_high"].format(commits=commits, days=days)]
+        sentences = [self._size()]
         if repo.before is not None:
             before = self._count("commits", repo.before.commits)
             sentences.append(words[f"before_{self._kind}"].format(commits=before, high=repo.before.high))
@@ -248,6 +240,17 @@ class _Section:
     def _target(self, day: date, sha: str | None = None) -> str:
         anchor = self.slug if sha is None else f"{self.slug}-{sha[:12]}"
         return f"../../{self.repo.repo}/{day:%Y}/{day}.md#{anchor}"
+
+    def _size(self) -> str:
+        """The first sentence: how many commits, on how many days, how many of them high."""
+        repo, words = self.repo, self._words["headline"]
+        total, high = repo.coverage.commits, repo.tier("high")
+        commits = self._count("commits", total)
+        if total == 1:
+            tier = next(tier for tier in TIERS if repo.tier(tier))
+            return str(words["one"].format(commits=commits, tier=self._label["tiers"][f"{tier}_name"]))
+        name = "no_high" if not high else "all" if high == total else "some"
+        return str(words[name].format(commits=commits, days=self._count("days", repo.active_days), high=high))
 
     def _sentence(self, name: str, number: int, **values: object) -> str:
         one, other = self._words["headline"][name]
