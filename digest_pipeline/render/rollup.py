@@ -87,7 +87,7 @@ class _Section:
         if self.repo.without_page("unreadable"):
             found.append(digest["failed_short"])
         if missing := len(self.repo.without_page("missing")):
-            found.append(f"{digest['pending_short']} ({self._count('days', missing)})")
+            found.append(f"{digest['pending_short']}{self._open}{self._count('days', missing)}{self._close}")
         if self.repo.unanalysed:
             found.append(words["incomplete"].format(n=self.repo.unanalysed))
         return escape.cell(self._label["comma"].join(found) or digest["ok"])
