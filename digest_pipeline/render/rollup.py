@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _TITLE = 100
 _GIST = 200
 _TOP = 3
-_MOST_HIGH = 15
+_MOST_LINES = 15
 _MOST_DIRECTORIES = 8
 _MOST_NEW = 20
 _MOST_AREAS = 8
@@ -162,16 +162,17 @@ class _Section:
         return [(self._day_cell(day), day, self._bar(day)) for day in self.repo.days]
 
     @property
-    def parts(self) -> list[tuple[str, str, list[str]]]:
-        """Anchor, heading and lines of each of the fixed parts."""
-        return [
-            (
-                part.topic,
-                self._words["parts"][part.topic].format(n=len(part.mentions)),
-                [self._mention(one) for one in part.mentions],
-            )
-            for part in self.repo.parts
-        ]
+    def parts(self) -> list[tuple[str, str, list[str], list[str]]]:
+        """Anchor, heading and lines of each of the fixed parts: the heaviest where there are many, and the others."""
+        found = []
+        for part in self.repo.parts:
+            mentions = part.mentions
+            heaviest = sorted(mentions, key=lambda one: -one.commit.score)[: _shown(len(mentions))]
+            shown = [self._mention(one) for one in mentions if one in heaviest]
+            folded = [self._mention(one) for one in mentions if one not in heaviest]
+            heading = self._words["parts"][part.topic].format(n=len(mentions))
+            found.append((part.topic, heading, shown, folded))
+        return found
 
     @property
     def regrets(self) -> list[tuple[str, list[str]]]:
@@ -195,8 +196,7 @@ class _Section:
     def high(self) -> tuple[list[str], list[str]]:
         """The high commits by score: those that are shown, and those that are folded."""
         lines = [f"{self.link(one)}{self._aside(one, score=True)}{self._gist(one)}" for one in self.repo.high]
-        # A fold for one or two would take more room than they do.
-        shown = len(lines) if len(lines) <= _MOST_HIGH + _TOP else _MOST_HIGH
+        shown = _shown(len(lines))
         return lines[:shown], lines[shown:]
 
     @property
@@ -343,3 +343,8 @@ class _Section:
         shown = len(lines) if len(lines) <= most + 1 else most
         rest = [self._words["more"].format(n=len(lines) - shown)] if shown < len(lines) else []
         return lines[:shown] + rest
+
+
+def _shown(lines: int) -> int:
+    """How many of so many lines stand open; a fold for a few would take more room than they do."""
+    return lines if lines <= _MOST_LINES + _TOP else _MOST_LINES

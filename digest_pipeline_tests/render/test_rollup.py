@@ -52,7 +52,7 @@ LINK = re.compile(r"\.\./\.\./ada/engine/2026/2026-02-\d\d\.md#ada~engine(-[0-9a
 
 def commit(number: int = 1, title: str = "feat: a part", *, after: int = 0, **more: Any) -> DayCommit:  # noqa: ANN401
     values: dict[str, Any] = {"pull_request": None, "url": None, "tier": "high", "score": 12}
-    return DayCommit(DAYS[0] + timedelta(days=after), f"{number:040x}", title, **(values | more))
+    return DayCommit(DAYS[0] + timedelta(days=after), f"{number:012x}{0:028x}", title, **(values | more))
 
 
 def week(repo: RepoRollup, *, language: Language = "en", is_over: bool = True, period: Period = WEEK) -> str:
@@ -183,10 +183,16 @@ def test_a_period_under_way_and_days_that_are_missing_are_said() -> None:
 
 
 def test_a_long_list_is_folded_and_loses_nothing() -> None:
-    page = week(repo((40, 0, 0), high=tuple(commit(number) for number in range(1, 41))))
-    before, _, folded = page.partition("<details>")
-    assert before.count("\n1. ") == 15
-    assert folded.count("\n- ") == 25
+    commits = tuple(commit(number, score=number) for number in range(1, 41))
+    part = RolledPart("security", tuple(DayMention(one, "why") for one in commits))
+    before, parts, high = week(repo((40, 0, 0), high=commits[::-1], parts=(part,))).split("<details>\n")
+    folded, _, between = parts.partition("</details>\n")
+    assert (before.count("\n- "), folded.count("\n- ")) == (15, 25)
+    assert (between.count("\n1. "), high.count("\n- ")) == (15, 25)
+    # The heaviest stand open, in the order of the days.
+    assert re.findall(r"ada~engine-([0-9a-f]{12})", before)[-15:] == [
+        f"{number:012x}" for number in range(26, 41)
+    ]
 
 
 def test_the_same_value_gives_the_same_bytes_and_a_month_is_called_one() -> None:
@@ -250,7 +256,7 @@ def test_both_languages_have_the_same_labels_for_the_same_facts() -> None:
 
 commits = st.builds(
     lambda number, title, after, has_page, gist: commit(
-        number * 2**112 + number, title, after=after, has_page=has_page, gist=gist, url="https://a.example/1"
+        number, title, after=after, has_page=has_page, gist=gist, url="https://a.example/1"
     ),
     st.integers(1, 3),
     nasty,
