@@ -164,7 +164,7 @@ class _Section:
     @property
     def parts(self) -> list[tuple[str, str, list[str], list[str]]]:
         """Anchor, heading and lines of each of the fixed parts: the heaviest where there are many, and the others."""
-        found = []
+        found: list[tuple[str, str, list[str], list[str]]] = []
         for part in self.repo.parts:
             mentions = part.mentions
             heaviest = sorted(mentions, key=lambda one: -one.commit.score)[: _shown(len(mentions))]
