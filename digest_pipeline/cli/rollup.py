@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, say
-from digest_pipeline.errors import StoreError, UsageError
+from digest_pipeline.errors import DigestError, StoreError, UsageError
 from digest_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from digest_pipeline.domain.period import Period
+    from digest_pipeline.pipeline import Pipeline
 
 
 def rollup(
@@ -31,15 +32,24 @@ def rollup(
     from digest_pipeline.cli.run import progress_bar, report
     from digest_pipeline.compose import opening
     from digest_pipeline.pipeline import utc_now
+    from digest_pipeline.pipeline.rollup import nothing_stored
+    from digest_pipeline.store.history import has_history
 
     settings = Settings.load(config)
     now = utc_now()
     period = chosen_period(settings, week=week, month=month, now=now)
-    missing = list(_missing(settings, period, now))
+    if not has_history(settings.data_dir):
+        raise StoreError(nothing_stored(settings, period, now=now))
     with progress_bar() as bar, opening(settings, progress=bar) as opened:
         from digest_pipeline.orchestration.runs import make_rollup
 
-        outcome = make_rollup(opened.result(), period)
+        pipeline = opened.result()
+        try:
+            missing = list(_missing(pipeline, period, now))
+        except DigestError:
+            pipeline.close()
+            raise
+        outcome = make_rollup(pipeline, period)
     report(outcome)
     for line in missing:
         say(line)
@@ -79,16 +89,15 @@ def chosen_period(settings: Settings, *, week: str | None, month: str | None, no
     return period
 
 
-def _missing(settings: Settings, period: Period, now: datetime) -> Iterator[str]:
+def _missing(pipeline: Pipeline, period: Period, now: datetime) -> Iterator[str]:
     """A line for each repo that misses days of the period; raises StoreError where there is none at all."""
     from digest_pipeline.domain.due import days_missing, rollup_states
     from digest_pipeline.domain.state import counted, spans
     from digest_pipeline.pipeline.rollup import nothing_stored
-    from digest_pipeline.store.history import has_history, read_once
 
+    settings = pipeline.settings
     where = {"first": settings.first_day, "last": period.last, "language": settings.language}
-    stored = has_history(settings.data_dir)
-    rows = read_once(settings.data_dir, "pipeline/rollup_states", where) if stored else []
+    rows = pipeline.history.read("pipeline/rollup_states", where)
     done = next((state.done for state in rollup_states(rows) if state.period == period), None)
     if not done:
         raise StoreError(nothing_stored(settings, period, now=now))
