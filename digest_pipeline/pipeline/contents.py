@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from digest_pipeline.domain.analysis import Language
     from digest_pipeline.pipeline.workbench import Workbench
-    from digest_pipeline.settings import RepoSettings
+    from digest_pipeline.settings import RepoSettings, Settings
 
     Row = Mapping[str, Any]
 
@@ -56,7 +56,7 @@ def repo_pages(
             day,
             day_window(day, timezone),
             tuple(
-                _entry(bench.settings.repo(repo), row, said[row["sha"]], unread, files)
+                _entry(followed(bench.settings, repo), row, said[row["sha"]], unread, files)
                 for row in commits[day]
             ),
             cost=costs.get(day),
@@ -70,8 +70,13 @@ def repo_pages(
     return pages
 
 
+def followed(settings: Settings, repo: str) -> RepoSettings | None:
+    """A repo's settings; None for one that left them, whose days stay."""
+    return next((one for one in settings.repos if one.name == repo), None)
+
+
 def _entry(
-    repo: RepoSettings,
+    repo: RepoSettings | None,
     row: Row,
     said: Row,
     unread: Mapping[str, Sequence[str]],
@@ -85,7 +90,7 @@ def _entry(
         authored_at=row["authored_at"],
         message=row["message"],
         title=title_of(row["message"]),
-        url=repo.commit_url(row["sha"]),
+        url=repo.commit_url(row["sha"]) if repo else None,
         tier=said["tier"],
         score=said["score"],
         reasons=tuple(Reason(**reason) for reason in said["reasons"]),
