@@ -11,6 +11,7 @@ from digest_pipeline.domain.day import day_window
 from digest_pipeline.domain.importance import Reason
 from digest_pipeline.domain.ledger import read_ledger
 from digest_pipeline.domain.page import CommitEntry, RepoPage
+from digest_pipeline.pipeline.story import background, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,13 +43,14 @@ def repo_pages(
     unread: dict[str, list[str]] = defaultdict(list)
     for row in bench.rows("unread_files_of_days", repo, days):
         unread[row["sha"]].append(row["path"])
+    behind = background(bench, repo, days)
     pages: dict[date, RepoPage] = {}
     for day in days:
         said = {row["sha"]: row for row in analyses[day]}
         if day not in reads or any(row["sha"] not in said for row in commits[day]):
             continue
         read, stood = reads[day], made.get(day, {})
-        pages[day] = RepoPage(
+        page = RepoPage(
             repo,
             day,
             day_window(day, timezone),
@@ -62,6 +64,7 @@ def repo_pages(
             updated_at=stood.get("updated_at"),
             rendered_at=stood.get("rendered_at"),
         )
+        pages[day] = told(page, behind, bench, language)
     return pages
 
 

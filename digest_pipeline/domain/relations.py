@@ -1,0 +1,230 @@
+"""How commits name one another: what a revert takes back, what a series goes on from. By messages alone."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from digest_pipeline.domain.commit import title_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import date
+
+_REVERTED_SHA = re.compile(r"(?i)\bthis (?:partially )?reverts commits?:? ((?:[0-9a-f]{7,64}[, and]*)+)")
+_SHA = re.compile(r"[0-9a-f]{7,64}")
+_REVERT_TITLE = re.compile(r"(?i)\brevert(?:s|ed|ing)?\b")
+_QUOTED = re.compile(r"[\"“](?P<title>.+)[\"”]")
+_REVERTED_NUMBER = re.compile(
+    r"(?i)\breverts?\b[:\s]+(?:(?:pr|pull request|commit|changes? (?:of|from|in))\s+)?(?P<repo>[\w.-]+/[\w.-]+)?#(?P<number>\d{1,9})\b"
+)
+_NUMBER = re.compile(r"(?<![\w/&])(?P<repo>[\w.-]+/[\w.-]+)?#(?P<number>\d{1,9})\b")
+_OWN_NUMBER = re.compile(r"\s*\(#\d{1,9}\)\s*$")
+_MOST_NAMED = 3
+"""Who names more pull requests than this lists them, as a release does; it goes on from none of them."""
+
+_PREFIX = re.compile(r"^(?:[a-zA-Z]+(?:\([^)]*\))?!?:\s*|(?:\[[^\]]*\]\s*)+)")
+_COUNTED = re.compile(
+    r"(?i)[\s,:–-]*(?:[(\[]\s*(?:part|pt\.?|step|phase)?\s*(?P<a>\d{1,2})\s*(?:/|of)\s*(?P<of>\d{1,2}|n)\b[^)\]]*[)\]]"
+    r"|[(\[,]?\s*\b(?:part|pt\.)\s*(?P<b>\d{1,2})\b(?:\s*(?:of|/)\s*(?P<of_b>\d{1,2}|n|many))?[^)\]—–:]{0,24}[)\]]?)"
+)
+_WORD = re.compile(r"[a-z][a-z0-9]{2,}|[\u4e00-\u9fff]{2}")
+_IDLE = frozenset(
+    "add adds added update updates fix fixes support remove use make test tests docs doc move new the for and with from "
+    "into via part only unit improve refactor enable allow change changes clean cleanup follow followup bump feat chore "
+    "not all code rename switch port over through".split()
+)
+_LEAST_STEM = 3
+_LEAST_SHA = 7
+
+
+class Known(NamedTuple):
+    """A commit as others may name it."""
+
+    day: date
+    sha: str
+    title: str
+    pull_request: int | None
+    author_name: str
+
+
+@dataclass(slots=True)
+class Group:
+    """Commits of one day that hold together, and those of earlier days that they go on from, newest first."""
+
+    name: str
+    shas: set[str]
+    earlier: list[Known] = field(default_factory=list)
+
+
+class _Step(NamedTuple):
+    """A title's place in a numbered series: its number, of how many, and the words that it shares with others."""
+
+    number: int
+    of: str
+    words: frozenset[str]
+
+
+class Relations:
+    """Who names whom, among the commits of `today`, in the page's order, and those of the days `before`."""
+
+    def __init__(self, repo: str, today: Sequence[Known], before: Sequence[Known]) -> None:
+        self._repo = repo
+        self._known = {one.sha: one for one in (*today, *before)}
+        self._today = {one.sha: place for place, one in enumerate(today)}
+        self._by_number: dict[int, list[Known]] = defaultdict(list)
+        self._by_title: dict[str, list[Known]] = defaultdict(list)
+        self._by_start: dict[str, list[Known]] = defaultdict(list)
+        for one in self._known.values():
+            if one.pull_request is not None:
+                self._by_number[one.pull_request].append(one)
+            self._by_title[_bare(one.title)].append(one)
+            self._by_start[one.sha[:_LEAST_SHA]].append(one)
+
+    def reverts(self, messages: Mapping[str, str]) -> list[Group]:
+        """Each revert with what it takes back, where that is known; named after what was taken back."""
+        pairs = [(sha, other) for sha, message in messages.items() for other in self._reverted(sha, message)]
+        return self._groups(pairs, lambda members: _plain(min(members, key=self._age).title))
+
+    def series(self, messages: Mapping[str, str]) -> list[Group]:
+        """Work that goes on: numbered parts, what names an earlier pull request, and titles that say the same."""
+        pairs = [
+            (sha, other)
+            for sha, message in messages.items()
+            for other in (*self._named(sha, message), *self._counted(sha), *self._same(sha))
+            if other.sha not in self._today or other.sha in messages
+        ]
+        return self._groups(pairs, lambda members: _stem(min(members, key=self._age).title))
+
+    # --- who is named ---------------------------------------------------------------------------------------
+
+    def _reverted(self, sha: str, message: str) -> Iterator[Known]:
+        title = title_of(message)
+        found = False
+        for match in _REVERTED_SHA.finditer(message):
+            for start in _SHA.findall(match[1].lower()):
+                for one in self._by_start.get(start[:_LEAST_SHA], ()):
+                    if one.sha.startswith(start) and one.sha != sha:
+                        found = True
+                        yield one
+        if found:
+            return
+        own = self._known[sha].pull_request
+        numbers = [match for match in _REVERTED_NUMBER.finditer(message) if self._is_ours(match)]
+        if _REVERT_TITLE.search(title):
+            quoted = _QUOTED.search(title)
+            same = self._by_title.get(_bare(quoted["title"]), ()) if quoted else ()
+            before = self._nearest(sha, same)
+            if before is not None:
+                yield before
+                return
+            if _REVERT_TITLE.match(_PREFIX.sub("", title)) or _REVERT_TITLE.match(title):
+                numbers += [match for match in _NUMBER.finditer(title) if self._is_ours(match)]
+        for number in dict.fromkeys(int(match["number"]) for match in numbers):
+            before = self._nearest(sha, self._by_number.get(number, ())) if number != own else None
+            if before is not None:
+                yield before
+
+    def _named(self, sha: str, message: str) -> Iterator[Known]:
+        own = self._known[sha].pull_request
+        numbers = {int(match["number"]) for match in _NUMBER.finditer(message) if self._is_ours(match)} - {own}
+        named = [one for number in numbers if (one := self._nearest(sha, self._by_number.get(number, ())))]
+        if len(numbers) <= _MOST_NAMED:
+            yield from named
+
+    def _counted(self, sha: str) -> Iterator[Known]:
+        one = self._known[sha]
+        step = _step(one.title)
+        if step is None:
+            return
+        for other in self._known.values():
+            found = _step(other.title)
+            if found is None or found.number == step.number or other.sha == sha:
+                continue
+            is_next = abs(found.number - step.number) == 1 and one.author_name == other.author_name
+            shared = len(step.words & found.words)
+            is_whole = step.of == found.of != "" and step.of.isdigit() and one.author_name == other.author_name
+            if is_whole or shared > 1 or (shared and is_next):
+                yield other
+
+    def _same(self, sha: str) -> Iterator[Known]:
+        stem = _stem(self._known[sha].title).lower()
+        if len(_WORD.findall(stem)) >= _LEAST_STEM:
+            yield from (one for one in self._stems.get(stem, ()) if one.sha != sha)
+
+    @cached_property
+    def _stems(self) -> Mapping[str, list[Known]]:
+        stems: dict[str, list[Known]] = defaultdict(list)
+        for one in self._known.values():
+            stems[_stem(one.title).lower()].append(one)
+        return stems
+
+    # --- inside ---------------------------------------------------------------------------------------------
+
+    def _is_ours(self, match: re.Match[str]) -> bool:
+        return match["repo"] is None or match["repo"].lower() == self._repo.lower()
+
+    def _age(self, one: Known) -> tuple[date, int]:
+        """Greater for what came later; the page stands newest first."""
+        return one.day, -self._today.get(one.sha, 0)
+
+    def _nearest(self, sha: str, candidates: Iterable[Known]) -> Known | None:
+        """The last of `candidates` that came before a commit of this day."""
+        here = self._age(self._known[sha])
+        before = (one for one in candidates if one.sha != sha and self._age(one) < here)
+        return max(before, key=self._age, default=None)
+
+    def _groups(
+        self, pairs: Sequence[tuple[str, Known]], name: Callable[[Sequence[Known]], str]
+    ) -> list[Group]:
+        """What hangs together by `pairs`."""
+        leader: dict[str, str] = {}
+
+        def lead(sha: str) -> str:
+            while leader.setdefault(sha, sha) != sha:
+                sha = leader[sha]
+            return sha
+
+        for sha, other in pairs:
+            leader[lead(other.sha)] = lead(sha)
+        members: dict[str, list[Known]] = defaultdict(list)
+        for sha in leader:
+            members[lead(sha)].append(self._known[sha])
+        return [
+            Group(
+                name(found),
+                {one.sha for one in found if one.sha in self._today},
+                sorted((one for one in found if one.sha not in self._today), key=self._age, reverse=True),
+            )
+            for found in members.values()
+        ]
+
+
+@lru_cache(maxsize=4096)
+def _bare(title: str) -> str:
+    """A title as a revert may quote it: without its own number, in small letters."""
+    return " ".join(_OWN_NUMBER.sub("", title).casefold().split())
+
+
+def _plain(title: str) -> str:
+    return _OWN_NUMBER.sub("", title).strip()
+
+
+@lru_cache(maxsize=4096)
+def _stem(title: str) -> str:
+    """What a title says, without kind, scope, its number in a series and that of its pull request."""
+    plain = _plain(title)
+    stem = _COUNTED.sub("", _PREFIX.sub("", plain)).strip(" .:,-–—")
+    return stem or plain
+
+
+@lru_cache(maxsize=4096)
+def _step(title: str) -> _Step | None:
+    match = _COUNTED.search(_plain(title))
+    if match is None:
+        return None
+    words = frozenset(word.removesuffix("s") for word in _WORD.findall(_stem(title).lower())) - _IDLE
+    return _Step(int(match["a"] or match["b"]), (match["of"] or match["of_b"] or "").lower(), words)

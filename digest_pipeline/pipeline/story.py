@@ -1,0 +1,71 @@
+"""What a page tells beyond its commits: parts, themes, context and a headline, from the stored days around it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from digest_pipeline.domain.context import DayCounts, context_of, is_broad, trends_of
+from digest_pipeline.domain.parts import parts_of
+from digest_pipeline.domain.relations import Known
+from digest_pipeline.domain.themes import themes_of
+from digest_pipeline.pipeline.workbench import span
+from digest_pipeline.render.headline import headline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from digest_pipeline.domain.analysis import Language
+    from digest_pipeline.domain.context import Trends
+    from digest_pipeline.domain.page import RepoPage
+    from digest_pipeline.pipeline.workbench import Workbench
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What is stored of a repo's days and of the thirty before them, read once for all of them."""
+
+    counts: Sequence[DayCounts]
+    commits: Sequence[Known]
+    trends: Trends
+    first_seen: dict[date, list[str]] = field(default_factory=dict)
+
+
+def background(bench: Workbench, repo: str, days: Sequence[date]) -> Background:
+    """The background of a range of days."""
+    where = {"repo": repo, **span(days)}
+    first_seen: dict[date, list[str]] = defaultdict(list)
+    for row in bench.history.read("pipeline/newcomers", where):
+        first_seen[row["day"]].append(row["author_name"])
+    return Background(
+        counts=[DayCounts(**row) for row in bench.history.read("pipeline/day_counts", where)],
+        commits=[Known(**row) for row in bench.history.read("pipeline/earlier_commits", where)],
+        trends=trends_of(
+            [
+                (row["directory"], dict(zip(row["days"], row["commits"], strict=True)))
+                for row in bench.history.read("pipeline/directory_trends", where)
+            ]
+        ),
+        first_seen=dict(first_seen),
+    )
+
+
+def told(page: RepoPage, behind: Background, bench: Workbench, language: Language) -> RepoPage:
+    """The page with its parts, themes, context and headline; a day without commits has none of them."""
+    if not page.commits:
+        return page
+    page = replace(
+        page,
+        parts=parts_of(page.commits),
+        themes=themes_of(
+            page,
+            behind.commits,
+            url_of=bench.settings.repo(page.repo).commit_url,
+            is_broad=partial(is_broad, behind.trends, behind.counts, page.day),
+        ),
+        context=context_of(page, behind.counts, behind.trends, behind.first_seen.get(page.day, ())),
+    )
+    return replace(page, headline=headline(page, language))
