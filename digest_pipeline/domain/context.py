@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING
 
 from digest_pipeline.domain.page import BusyDirectory, Context, Delta
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import date
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from digest_pipeline.domain.page import RepoPage
 
 TREND_DAYS = 30
 MEDIAN_DAYS = 7
-DEEPEST = 4
-"""How many folders deep directories are counted."""
-
+_DAY = timedelta(days=1)
 _KNOWN_DAYS = 14
 _MOST_DIRECTORIES = 5
 _LEAST_COMMITS = 2
-_TOO_BROAD = 0.3
-"""A directory with more of the commits than this is looked into, if what lies below it holds most of them."""
+_WIDE = 0.1
+"""A directory with more of all commits than this is looked into, if what lies below it holds most of them."""
 
 _MOST_OF = 0.6
-_BROAD = 0.2
+_BROAD, _BROAD_AT_THE_TOP = 0.12, 0.06
 _ENOUGH = 50
 
 
@@ -41,8 +39,42 @@ class DayCounts:
     lines: int
 
 
-Trends = dict[str, dict[str, dict["date", int]]]
-"""By the path of a directory ("" for the root): its direct folders, with their commits on each day that has any."""
+class Trends:
+    """Directories as a tree, with how many commits went into each on each day of a span."""
+
+    def __init__(self, rows: Iterable[tuple[str, Mapping[date, int]]]) -> None:
+        rows = list(rows)
+        days = [day for _, commits in rows for day in commits]
+        self._first = min(days, default=date.min)
+        self._length = (max(days, default=date.min) - self._first).days + 1
+        self._commits: dict[str, Mapping[date, int]] = dict(rows)
+        self._sums: dict[str, list[int]] = {}
+        self._below: dict[str, list[str]] = {}
+        for path in self._commits:
+            self._below.setdefault(path.rpartition("/")[0], []).append(path)
+
+    def below(self, path: str) -> Sequence[str]:
+        """The direct folders of a directory; of the root for ""."""
+        return self._below.get(path, ())
+
+    def on(self, path: str, day: date) -> int:
+        """A directory's commits on a day."""
+        return self._commits.get(path, {}).get(day, 0)
+
+    def totals(self, first: date, last: date) -> Callable[[str], int]:
+        """A directory's commits from `first` to `last`; running sums make it two look-ups."""
+        start, end = (min(max((day - self._first).days, 0), self._length) for day in (first, last + _DAY))
+
+        def total(path: str) -> int:
+            sums = self._sums.get(path)
+            if sums is None:
+                by_day = [0] * self._length
+                for day, number in self._commits.get(path, {}).items():
+                    by_day[(day - self._first).days] = number
+                sums = self._sums[path] = [0, *accumulate(by_day)]
+            return sums[end] - sums[start]
+
+        return total
 
 
 def context_of(
@@ -68,56 +100,50 @@ def context_of(
     )
 
 
-def trends_of(rows: Sequence[tuple[str, Mapping[date, int]]]) -> Trends:
-    """Directories with their commits by day, as a tree."""
-    tree: Trends = {}
-    for path, commits in rows:
-        tree.setdefault(path.rpartition("/")[0], {})[path] = dict(commits)
-    return tree
-
-
 def busy_directories(trends: Trends, day: date, since: date) -> tuple[BusyDirectory, ...]:
     """The directories with the most commits on a day, at most five, each with its trend since `since`.
 
     How deep they lie is decided by the whole span, so that they bear the same names from one day to the next:
-    where most commits go into one directory, it is its folders that tell days apart.
+    where much of the work goes into one directory, it is its folders that tell days apart.
     """
     first = max(since, day - timedelta(days=TREND_DAYS - 1))
-    span = [first + timedelta(days=offset) for offset in range((day - first).days + 1)]
-
-    def total(commits: Mapping[date, int]) -> int:
-        return sum(commits.get(one, 0) for one in span)
-
-    chosen: list[tuple[str, Mapping[date, int]]] = []
-    waiting = list(trends.get("", {}).items())
-    most = sum(total(commits) for _, commits in waiting) or 1
+    total = trends.totals(first, day)
+    chosen: list[str] = []
+    waiting = [(path, total(path)) for path in trends.below("")]
+    wide = _WIDE * sum(here for _, here in waiting)
     while waiting:
-        path, commits = waiting.pop()
-        here = total(commits)
-        below = [(name, found) for name, found in trends.get(path, {}).items() if total(found)]
-        largest = max((total(found) for _, found in below), default=0)
-        is_passage = largest >= _MOST_OF * here and len(below) == 1
-        is_broad = here > _TOO_BROAD * most and sum(total(found) for _, found in below) >= _MOST_OF * here
-        if here and below and (is_passage or is_broad):
+        path, here = waiting.pop()
+        if not trends.on(path, day):
+            continue
+        below = [(name, inside) for name in trends.below(path) if (inside := total(name))]
+        inside = sum(commits for _, commits in below)
+        is_passage = len(below) == 1 and inside == here
+        if below and (is_passage or (here > wide and inside >= _MOST_OF * here)):
             waiting += below
-        else:
-            chosen.append((path, commits))
-    busy = [
-        (path, commits) for path, commits in chosen if commits.get(day, 0) >= _LEAST_COMMITS
-    ]
-    busy.sort(key=lambda item: (-item[1][day], -total(item[1]), item[0]))
+        elif trends.on(path, day) >= _LEAST_COMMITS:
+            chosen.append(path)
+    chosen.sort(key=lambda path: (-trends.on(path, day), -total(path), path))
+    span = [first + timedelta(days=offset) for offset in range((day - first).days + 1)]
     return tuple(
-        BusyDirectory(path, commits[day], tuple(commits.get(one, 0) for one in span))
-        for path, commits in busy[:_MOST_DIRECTORIES]
+        BusyDirectory(path, trends.on(path, day), tuple(trends.on(path, one) for one in span))
+        for path in chosen[:_MOST_DIRECTORIES]
     )
 
 
-def is_broad(trends: Trends, stored: Sequence[DayCounts], day: date, path: str) -> bool:
-    """Whether a fifth of all commits of the last thirty days went into a directory: no theme is so wide."""
+def broad_in(trends: Trends, stored: Sequence[DayCounts], day: date) -> Callable[[str], bool]:
+    """Whether so much of the last thirty days' work went into a directory that its name holds nothing together.
+
+    For one that lies at the top, less is enough. Where little was done at all, no directory is called broad.
+    """
     first = day - timedelta(days=TREND_DAYS - 1)
-    total = sum(one.commits for one in stored if first <= one.day <= day)
-    inside = trends.get(path.rpartition("/")[0], {}).get(path, {})
-    return total >= _ENOUGH and _BROAD * total < sum(n for one, n in inside.items() if first <= one <= day)
+    commits = sum(one.commits for one in stored if first <= one.day <= day)
+    total = trends.totals(first, day)
+
+    def is_broad(path: str) -> bool:
+        share = _BROAD if "/" in path else _BROAD_AT_THE_TOP
+        return commits >= _ENOUGH and total(path) > share * commits
+
+    return is_broad
 
 
 def _delta(value: int, before: Sequence[int]) -> Delta | None:

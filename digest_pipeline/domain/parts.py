@@ -17,6 +17,7 @@ from digest_pipeline.domain.page import Mention, Part
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from digest_pipeline.domain.analysis import Analysis
     from digest_pipeline.domain.cues import Topic
     from digest_pipeline.domain.page import CommitEntry
 
@@ -43,6 +44,8 @@ _SPEED = re.compile(
     r"(?i)\b(?:faster|slower|quicker|cach(?:e|es|ed|ing)|copies|allocat\w+|batch(?:es|ed|ing)|concurren\w+|parallel\w*)\b"
     r"|\d ?(?:%|x|×|倍|ms|MB|GB)|更快|更慢|缓存|开销|内存|并发|并行|延迟|减少|降低|提升"
 )
+_PLACE = re.compile(r"^(`+) ?(?P<path>.+?) ?\1[:：]\s*(?P<line>.*)$", re.DOTALL)
+_BESIDE = re.compile(r"(?:^|/)(?:benchmarks?|examples?|scripts?|tools?|hack)/")
 _ABOUT_TALK = re.compile(r"^(?:docs?|test|tests|ci|style|build)\b(?:\([^)]*\))?!?:", re.IGNORECASE)
 
 
@@ -58,20 +61,17 @@ def _mentions(commits: Sequence[CommitEntry], topic: Topic) -> Iterator[Mention]
         if commit.folded == "reformat" or (commit.folded == "bot" and topic != "security"):
             continue
         line = next(_evidence(commit, topic), None)
-        if line is not None:
+        if line is not None and not (topic == "performance" and _only_talks(commit)):
             yield Mention(commit.sha, line)
 
 
 def _evidence(commit: CommitEntry, topic: Topic) -> Iterator[str]:
     """What puts a commit into a part, the best line first: what its author says of it, then what was found in it."""
-    if topic == "performance" and _only_talks(commit):
-        return
     title, _, body = commit.message.strip().partition("\n")
     in_title = lines_about(title.strip(), topic)
-    in_body = lines_about(body, topic)
     if topic == "performance" and not in_title and commit.tier == "low":
         return
-    yield from in_body
+    yield from lines_about(body, topic)
     yield from _analysed(commit, topic)
     yield from in_title
 
@@ -80,27 +80,38 @@ def _analysed(commit: CommitEntry, topic: Topic) -> Iterator[str]:
     analysis = commit.analysis
     if analysis is None:
         return
-    if topic == "breaking":
-        # The offline analyst's findings of the medium tier stand among the advice.
-        for item in (*analysis.risks, *(analysis.advice if commit.is_offline else ())):
-            yield from _saying(item, topic, _GONE, offline=commit.is_offline)
+    if commit.is_offline:
+        yield from (_cut(item) for item in _found(commit, analysis, topic))
+    elif topic == "breaking":
+        for item in analysis.risks:
+            yield from _saying(item, topic, _GONE)
         for item in (*analysis.summary, *analysis.architecture):
-            yield from _saying(item, topic, None, offline=commit.is_offline)
+            yield from _saying(item, topic, None)
+    else:
+        for item in getattr(analysis, topic):
+            yield from _saying(item, topic, _SAFETY if topic == "security" else _SPEED)
+
+
+def _found(commit: CommitEntry, analysis: Analysis, topic: Topic) -> Iterator[str]:
+    """What the analyst without a model found: its fields of security and performance hold nothing else."""
+    if topic == "breaking":
+        # Of the medium tier they stand among the advice.
+        for item in (*analysis.risks, *analysis.advice):
+            if lines_about(item, topic) or (commit.tier == "high" and _GONE.search(item)):
+                yield item
         return
-    more = _SAFETY if topic == "security" else _SPEED
     for item in getattr(analysis, topic):
-        if commit.is_offline:
-            yield _cut(item)
-        else:
-            yield from _saying(item, topic, more)
+        place = _PLACE.match(item)
+        role = role_of(place["path"]) if place is not None else "code"
+        # A test or an example that trusts what it wrote, and prose in a schema, are no matter of security.
+        if place is not None and _BESIDE.search(place["path"]):
+            continue
+        if role in {"code", "dependency"} or (role == "config" and re.search("[:=]", place["line"] if place else "")):
+            yield item
 
 
-def _saying(item: str, topic: Topic, more: re.Pattern[str] | None, *, offline: bool = False) -> Iterator[str]:
+def _saying(item: str, topic: Topic, more: re.Pattern[str] | None) -> Iterator[str]:
     """The sentences of a point that tell of a topic, or match `more`, and neither deny it nor only think it possible."""
-    if offline:
-        if lines_about(item, topic) or (more is not None and more.search(item)):
-            yield _cut(item)
-        return
     if is_nothing(item) or is_denial(item):
         return
     for sentence in _SENTENCE.split(item):

@@ -68,21 +68,37 @@ class _Step(NamedTuple):
     words: frozenset[str]
 
 
-class Relations:
-    """Who names whom, among the commits of `today`, in the page's order, and those of the days `before`."""
+class Index:
+    """Commits of many days, found by how others name them."""
 
-    def __init__(self, repo: str, today: Sequence[Known], before: Sequence[Known]) -> None:
-        self._repo = repo
-        self._known = {one.sha: one for one in (*today, *before)}
-        self._today = {one.sha: place for place, one in enumerate(today)}
-        self._by_number: dict[int, list[Known]] = defaultdict(list)
-        self._by_title: dict[str, list[Known]] = defaultdict(list)
-        self._by_start: dict[str, list[Known]] = defaultdict(list)
-        for one in self._known.values():
+    def __init__(self, commits: Iterable[Known]) -> None:
+        self.by_sha = {one.sha: one for one in commits}
+        self.by_number: dict[int, list[Known]] = defaultdict(list)
+        self.by_title: dict[str, list[Known]] = defaultdict(list)
+        self.by_start: dict[str, list[Known]] = defaultdict(list)
+        self.by_stem: dict[str, list[Known]] = defaultdict(list)
+        self.steps: list[tuple[Known, _Step]] = []
+        for one in self.by_sha.values():
             if one.pull_request is not None:
-                self._by_number[one.pull_request].append(one)
-            self._by_title[_bare(one.title)].append(one)
-            self._by_start[one.sha[:_LEAST_SHA]].append(one)
+                self.by_number[one.pull_request].append(one)
+            self.by_title[_bare(one.title)].append(one)
+            self.by_start[one.sha[:_LEAST_SHA]].append(one)
+            self.by_stem[_stem(one.title).lower()].append(one)
+            step = _step(one.title)
+            if step is not None:
+                self.steps.append((one, step))
+
+
+class Relations:
+    """Who names whom, among the commits of one day, in the page's order, and those of the days before it."""
+
+    def __init__(self, repo: str, today: Sequence[Known], index: Index, since: date) -> None:
+        self._repo = repo
+        self._index = index
+        self._since = since
+        self._today = {one.sha: place for place, one in enumerate(today)}
+        self._own = {one.sha: one for one in today}
+        self._day = today[0].day
 
     def reverts(self, messages: Mapping[str, str]) -> list[Group]:
         """Each revert with what it takes back, where that is known; named after what was taken back."""
@@ -106,17 +122,17 @@ class Relations:
         found = False
         for match in _REVERTED_SHA.finditer(message):
             for start in _SHA.findall(match[1].lower()):
-                for one in self._by_start.get(start[:_LEAST_SHA], ()):
+                for one in self._within(self._index.by_start.get(start[:_LEAST_SHA], ())):
                     if one.sha.startswith(start) and one.sha != sha:
                         found = True
                         yield one
         if found:
             return
-        own = self._known[sha].pull_request
+        own = self._own[sha].pull_request
         numbers = [match for match in _REVERTED_NUMBER.finditer(message) if self._is_ours(match)]
         if _REVERT_TITLE.search(title):
             quoted = _QUOTED.search(title)
-            same = self._by_title.get(_bare(quoted["title"]), ()) if quoted else ()
+            same = self._index.by_title.get(_bare(quoted["title"]), ()) if quoted else ()
             before = self._nearest(sha, same)
             if before is not None:
                 yield before
@@ -124,48 +140,49 @@ class Relations:
             if _REVERT_TITLE.match(_PREFIX.sub("", title)) or _REVERT_TITLE.match(title):
                 numbers += [match for match in _NUMBER.finditer(title) if self._is_ours(match)]
         for number in dict.fromkeys(int(match["number"]) for match in numbers):
-            before = self._nearest(sha, self._by_number.get(number, ())) if number != own else None
+            before = self._nearest(sha, self._index.by_number.get(number, ())) if number != own else None
             if before is not None:
                 yield before
 
     def _named(self, sha: str, message: str) -> Iterator[Known]:
-        own = self._known[sha].pull_request
+        own = self._own[sha].pull_request
         numbers = {int(match["number"]) for match in _NUMBER.finditer(message) if self._is_ours(match)} - {own}
-        named = [one for number in numbers if (one := self._nearest(sha, self._by_number.get(number, ())))]
+        named = [one for number in numbers if (one := self._nearest(sha, self._index.by_number.get(number, ())))]
         if len(numbers) <= _MOST_NAMED:
             yield from named
 
     def _counted(self, sha: str) -> Iterator[Known]:
-        one = self._known[sha]
+        one = self._own[sha]
         step = _step(one.title)
         if step is None:
             return
-        for other in self._known.values():
-            found = _step(other.title)
-            if found is None or found.number == step.number or other.sha == sha:
+        for other, found in self._index.steps:
+            if found.number == step.number or other.sha == sha or not self._is_within(other):
                 continue
-            is_next = abs(found.number - step.number) == 1 and one.author_name == other.author_name
+            is_by_same = one.author_name == other.author_name
+            is_next = is_by_same and abs(found.number - step.number) == 1
             shared = len(step.words & found.words)
-            is_whole = step.of == found.of != "" and step.of.isdigit() and one.author_name == other.author_name
+            is_whole = is_by_same and step.of == found.of and step.of.isdigit()
             if is_whole or shared > 1 or (shared and is_next):
                 yield other
 
     def _same(self, sha: str) -> Iterator[Known]:
-        stem = _stem(self._known[sha].title).lower()
-        if len(_WORD.findall(stem)) >= _LEAST_STEM:
-            yield from (one for one in self._stems.get(stem, ()) if one.sha != sha)
-
-    @cached_property
-    def _stems(self) -> Mapping[str, list[Known]]:
-        stems: dict[str, list[Known]] = defaultdict(list)
-        for one in self._known.values():
-            stems[_stem(one.title).lower()].append(one)
-        return stems
+        stem = _stem(self._own[sha].title).lower()
+        same = self._index.by_stem.get(stem, ())
+        if len(same) > 1 and len(_WORD.findall(stem)) >= _LEAST_STEM:
+            yield from (one for one in self._within(same) if one.sha != sha)
 
     # --- inside ---------------------------------------------------------------------------------------------
 
     def _is_ours(self, match: re.Match[str]) -> bool:
         return match["repo"] is None or match["repo"].lower() == self._repo.lower()
+
+    def _is_within(self, one: Known) -> bool:
+        """Whether a commit is one of today's, or of the days that are looked back to."""
+        return one.sha in self._today or self._since <= one.day < self._day
+
+    def _within(self, commits: Iterable[Known]) -> Iterator[Known]:
+        return (one for one in commits if self._is_within(one))
 
     def _age(self, one: Known) -> tuple[date, int]:
         """Greater for what came later; the page stands newest first."""
@@ -173,8 +190,8 @@ class Relations:
 
     def _nearest(self, sha: str, candidates: Iterable[Known]) -> Known | None:
         """The last of `candidates` that came before a commit of this day."""
-        here = self._age(self._known[sha])
-        before = (one for one in candidates if one.sha != sha and self._age(one) < here)
+        here = self._age(self._own[sha])
+        before = (one for one in self._within(candidates) if one.sha != sha and self._age(one) < here)
         return max(before, key=self._age, default=None)
 
     def _groups(
@@ -192,7 +209,7 @@ class Relations:
             leader[lead(other.sha)] = lead(sha)
         members: dict[str, list[Known]] = defaultdict(list)
         for sha in leader:
-            members[lead(sha)].append(self._known[sha])
+            members[lead(sha)].append(self._own.get(sha) or self._index.by_sha[sha])
         return [
             Group(
                 name(found),

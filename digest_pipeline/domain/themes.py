@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from digest_pipeline.domain.page import CommitEntry, RepoPage, ThemeKind
+    from digest_pipeline.domain.relations import Index
 
 LOOK_BACK = timedelta(days=30)
 
@@ -35,24 +36,21 @@ _GENERIC = frozenset(
 
 def themes_of(
     page: RepoPage,
-    earlier: Sequence[Known],
+    index: Index,
     *,
     url_of: Callable[[str], str | None],
     is_broad: Callable[[str], bool] = lambda _: False,
 ) -> tuple[Theme, ...]:
     """The themes of a page: reverts, series, areas, each kind by the weight of its commits.
 
-    `earlier` are the commits of the days before, newest first; those more than 30 days back count for nothing.
+    `index` holds the commits of the days before; those more than 30 days back count for nothing.
     `is_broad` says of a directory that so much of all work lies in it that its name holds nothing together.
     """
     told = [commit for commit in page.commits if commit.folded is None]
     if not told:
         return ()
-    back = [one for one in earlier if page.day - LOOK_BACK <= one.day < page.day]
-    today = [
-        Known(page.day, one.sha, one.title, one.pull_request, one.author_name) for one in told
-    ]
-    relations = Relations(page.repo, today, back)
+    today = [Known(page.day, one.sha, one.title, one.pull_request, one.author_name) for one in told]
+    relations = Relations(page.repo, today, index, page.day - LOOK_BACK)
     reverts = relations.reverts({one.sha: one.message for one in told})
     taken = {sha for group in reverts for sha in group.shas}
     series = relations.series({one.sha: one.message for one in told if one.sha not in taken})
@@ -117,6 +115,7 @@ def _homes(paths: Sequence[str]) -> set[str]:
     counts: Counter[str] = Counter()
     for path in paths:
         folders = path.split("/")[:-1]
-        counts.update("/".join(folders[:depth]) for depth in range(1, min(len(folders), _DEEPEST) + 1))
+        for depth in range(1, min(len(folders), _DEEPEST) + 1):
+            counts["/".join(folders[:depth])] += 1
     homes = {path for path, files in counts.items() if files >= _MOSTLY * len(paths)}
     return {path for path in homes if path.rpartition("/")[2].lower() not in _GENERIC}

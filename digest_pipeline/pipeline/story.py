@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
-from digest_pipeline.domain.context import DayCounts, context_of, is_broad, trends_of
+from digest_pipeline.domain.context import DayCounts, Trends, broad_in, context_of
 from digest_pipeline.domain.parts import parts_of
-from digest_pipeline.domain.relations import Known
+from digest_pipeline.domain.relations import Index, Known
 from digest_pipeline.domain.themes import themes_of
 from digest_pipeline.pipeline.workbench import span
 from digest_pipeline.render.headline import headline
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from digest_pipeline.domain.analysis import Language
-    from digest_pipeline.domain.context import Trends
     from digest_pipeline.domain.page import RepoPage
     from digest_pipeline.pipeline.workbench import Workbench
 
@@ -29,7 +27,7 @@ class Background:
     """What is stored of a repo's days and of the thirty before them, read once for all of them."""
 
     counts: Sequence[DayCounts]
-    commits: Sequence[Known]
+    index: Index
     trends: Trends
     first_seen: dict[date, list[str]] = field(default_factory=dict)
 
@@ -42,12 +40,10 @@ def background(bench: Workbench, repo: str, days: Sequence[date]) -> Background:
         first_seen[row["day"]].append(row["author_name"])
     return Background(
         counts=[DayCounts(**row) for row in bench.history.read("pipeline/day_counts", where)],
-        commits=[Known(**row) for row in bench.history.read("pipeline/earlier_commits", where)],
-        trends=trends_of(
-            [
-                (row["directory"], dict(zip(row["days"], row["commits"], strict=True)))
-                for row in bench.history.read("pipeline/directory_trends", where)
-            ]
+        index=Index(Known(**row) for row in bench.history.read("pipeline/earlier_commits", where)),
+        trends=Trends(
+            (row["directory"], dict(zip(row["days"], row["commits"], strict=True)))
+            for row in bench.history.read("pipeline/directory_trends", where)
         ),
         first_seen=dict(first_seen),
     )
@@ -62,9 +58,9 @@ def told(page: RepoPage, behind: Background, bench: Workbench, language: Languag
         parts=parts_of(page.commits),
         themes=themes_of(
             page,
-            behind.commits,
+            behind.index,
             url_of=bench.settings.repo(page.repo).commit_url,
-            is_broad=partial(is_broad, behind.trends, behind.counts, page.day),
+            is_broad=broad_in(behind.trends, behind.counts, page.day),
         ),
         context=context_of(page, behind.counts, behind.trends, behind.first_seen.get(page.day, ())),
     )

@@ -45,24 +45,25 @@ def reference(commit: CommitEntry) -> str:
 
 def short_title(commit: CommitEntry) -> str:
     """A title without its kind and number, the scope kept, cut at a word."""
-    title = _NUMBER.sub("", commit.title)
+    return _short(commit.title) or commit.sha[:7]
+
+
+def _short(title: str) -> str:
+    title = _NUMBER.sub("", title)
     kind = _KIND.match(title)
     if kind is not None and title[kind.end() :]:
         title = (f"{kind['scope']}: " if kind["scope"] else "") + title[kind.end() :]
     title = " ".join(title.split())
     if len(title) <= _LONGEST_TITLE:
-        return title or commit.sha[:7]
+        return title
     cut = title[: _LONGEST_TITLE - 1]
     return (cut.rpartition(" ")[0] or cut).rstrip(" ,;:-") + "…"
 
 
 def _sentences(facts: HeadlineFacts, page: RepoPage, label: Mapping[str, Any]) -> Iterator[str]:
     words = label["headline"]
-    size = words["size"].format(
-        commits=counted(label, "commits", facts.commits),
-        high=counted(label, "of_high", facts.high),
-        lines=counted(label, "changed_lines", facts.lines),
-    )
+    counts = (("commits", facts.commits), ("of_high", facts.high), ("changed_lines", facts.lines))
+    size: str = label["comma"].join(counted(label, noun, number) for noun, number in counts if number)
     if facts.measure is not None and facts.usual is not None:
         size += words[facts.measure].format(
             days=counted(label, "days", facts.days), median=median_of(facts.usual.median)
@@ -81,9 +82,11 @@ def _sentences(facts: HeadlineFacts, page: RepoPage, label: Mapping[str, Any]) -
         if shas
     ]
     if facts.reverts:
-        matters.append(
-            words["reverted"].format(commits=_numbers(page, [one.sha for one in facts.reverts], label))
-        )
+        taken = [
+            words["taken_back"].format(title=_short(one.name), reference=reference(page.commit(one.sha)))
+            for one in facts.reverts
+        ]
+        matters.append(words["reverted"].format(commits=_some(taken, label)))
     if matters:
         text: str = words["semicolon"].join(matters)
         yield text[0].upper() + text[1:] + words["end"]

@@ -220,11 +220,11 @@ class MarkdownRenderer:
 
     @staticmethod
     def _mention(linked: Callable[[str], str], page: RepoPage, mention: Mention) -> str:
-        """A commit in a part, with what put it there where its title does not say it already."""
+        """A commit in a part, with what put it there where its title is not just that."""
         line = escape.inline(mention.line).strip()
-        said = " ".join(mention.line.split())
-        title = " ".join(page.commit(mention.sha).title.split())
-        return linked(mention.sha) + (f"<br>{line}" if line and said not in title else "")
+        said, title = (" ".join(text.split()) for text in (mention.line, page.commit(mention.sha).title))
+        is_known = said in title or (title != "" and title in said)
+        return linked(mention.sha) + (f"<br>{line}" if line and not is_known else "")
 
     def _theme_name(self, theme: Theme) -> str:
         label = self._label["themes"]
