@@ -70,9 +70,7 @@ def facts_of(page: RepoPage) -> HeadlineFacts:
         leading=tuple(commit.sha for commit in ranked[:_MOST_LEADING]),
         breaking=_named(page, "breaking"),
         security=_named(page, "security"),
-        reverts=tuple(
-            Revert(theme.shas[0], theme.name) for theme in page.themes if theme.kind == "revert"
-        ),
+        reverts=tuple(Revert(theme.shas[0], theme.name) for theme in page.themes if theme.kind == "revert"),
         newcomers=context.newcomers if context is not None else (),
     )
 

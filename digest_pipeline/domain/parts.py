@@ -106,7 +106,9 @@ def _found(commit: CommitEntry, analysis: Analysis, topic: Topic) -> Iterator[st
         # A test or an example that trusts what it wrote, and prose in a schema, are no matter of security.
         if place is not None and _BESIDE.search(place["path"]):
             continue
-        if role in {"code", "dependency"} or (role == "config" and re.search("[:=]", place["line"] if place else "")):
+        if role in {"code", "dependency"} or (
+            role == "config" and re.search("[:=]", place["line"] if place else "")
+        ):
             yield item
 
 

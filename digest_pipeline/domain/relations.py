@@ -146,8 +146,12 @@ class Relations:
 
     def _named(self, sha: str, message: str) -> Iterator[Known]:
         own = self._own[sha].pull_request
-        numbers = {int(match["number"]) for match in _NUMBER.finditer(message) if self._is_ours(match)} - {own}
-        named = [one for number in numbers if (one := self._nearest(sha, self._index.by_number.get(number, ())))]
+        numbers = {int(match["number"]) for match in _NUMBER.finditer(message) if self._is_ours(match)} - {
+            own
+        }
+        named = [
+            one for number in numbers if (one := self._nearest(sha, self._index.by_number.get(number, ())))
+        ]
         if len(numbers) <= _MOST_NAMED:
             yield from named
 

@@ -65,11 +65,15 @@ def themes_of(
                 kind,
                 name,
                 tuple(sorted(shas, key=order.__getitem__)),
-                tuple(Earlier(one.day, one.sha, one.title, one.pull_request, url_of(one.sha)) for one in before),
+                tuple(
+                    Earlier(one.day, one.sha, one.title, one.pull_request, url_of(one.sha)) for one in before
+                ),
             )
             for name, shas, before in found
         ]
-        return sorted(themes, key=lambda theme: (min(map(weight.__getitem__, theme.shas)), order[theme.shas[0]]))
+        return sorted(
+            themes, key=lambda theme: (min(map(weight.__getitem__, theme.shas)), order[theme.shas[0]])
+        )
 
     areas = _areas([commit for commit in told if commit.sha not in taken], len(told), is_broad)
     return (
@@ -83,9 +87,7 @@ def _areas(
     commits: Sequence[CommitEntry], of: int, is_broad: Callable[[str], bool]
 ) -> list[tuple[str, list[CommitEntry]]]:
     """Directories that are home to two pull requests or more: at most five, those with the most first."""
-    homes = {
-        commit.sha: {path for path in _homes(commit.paths) if not is_broad(path)} for commit in commits
-    }
+    homes = {commit.sha: {path for path in _homes(commit.paths) if not is_broad(path)} for commit in commits}
     waiting = {commit.sha: commit for commit in commits}
     found: list[tuple[str, list[CommitEntry]]] = []
     while True:

@@ -74,7 +74,7 @@ def _report_chunk(
             continue
         page = contents.pop(day)
         stood = before.get(day)
-        content = _content(page)
+        content = _content(page, shows_reasons=settings.report.show_reasons)
         updated_at = _updated_at(stood, content=content, page=page, now=bench.now())
         shown = _updated(page, reads[day], updated_at)
         # A page that says the same was rendered when it was.
@@ -128,15 +128,16 @@ def _rendered_at(stood: Row, read: Row) -> datetime | None:
     return None if read["changed_at"] is not None and read["changed_at"] > rendered_at else rendered_at
 
 
-def _content(page: RepoPage) -> str:
-    """A hash of the day's own commits, analyses and statuses: nothing that other days, labels or settings decide.
+def _content(page: RepoPage, *, shows_reasons: bool) -> str:
+    """A hash of what a page says of its own commits, their analyses and statuses: nothing that other days decide.
 
     Not of what failures say, of tries and costs: with those a day is the same.
     """
     told = [
         (
             *(commit.sha, commit.message, commit.author_name, commit.authored_at.astimezone(UTC).isoformat()),
-            *(commit.tier, commit.score, commit.reasons, commit.status, commit.model, commit.is_offline),
+            *(commit.url, commit.tier, commit.status, commit.model, commit.is_offline),
+            (commit.score, commit.reasons) if shows_reasons else None,
             commit.analysis and commit.analysis.model_dump_json(),
             *(commit.complete, commit.unread, commit.share, commit.left_out, commit.left_out_files),
         )

@@ -124,7 +124,9 @@ def shorten(text: str, width: int = 60) -> str:
 
 def _flat(text: str) -> str:
     """`text` on one line, without what cannot be seen."""
-    return visible(" ".join(part.strip() if index else part.rstrip() for index, part in enumerate(lines(text))))
+    return visible(
+        " ".join(part.strip() if index else part.rstrip() for index, part in enumerate(lines(text)))
+    )
 
 
 def _as_block(escaped: str) -> str:

@@ -72,7 +72,8 @@ def _sentences(facts: HeadlineFacts, page: RepoPage, label: Mapping[str, Any]) -
     if facts.leading:
         leading = [page.commit(sha) for sha in facts.leading]
         told = [
-            words["titled"].format(title=short_title(commit), reference=reference(commit)) for commit in leading
+            words["titled"].format(title=short_title(commit), reference=reference(commit))
+            for commit in leading
         ]
         key = "leading" if leading[0].tier == "high" else "leading_low"
         yield words[key].format(commits=listed(label, told)) + words["end"]

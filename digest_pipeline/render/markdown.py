@@ -144,7 +144,9 @@ class MarkdownRenderer:
             line += label["share"].format(share=math.floor(100 * shown / changed))
         if page.cost is not None:
             line += label["cost"].format(cost=f"{page.cost:.4f}".rstrip("0").rstrip("."))
-        return str(line + (label["unread"].format(files=self._counted("files", unread)) if unread else ""))
+        return str(
+            line + (label["unread"].format(files=self._counted("unread_files", unread)) if unread else "")
+        )
 
     def _updated(self, page: RepoPage) -> str:
         """When the page changed, and what came and went with that; nothing where it did not."""
@@ -174,8 +176,12 @@ class MarkdownRenderer:
         label, told = self._label, []
         for reason, commits in page.folded().items():
             names = dict.fromkeys(escape.visible(" ".join(one.author_name.split())) for one in commits)
-            shown = label["comma"].join([*list(names)[:_MOST_EARLIER], *(["…"] if len(names) > _MOST_EARLIER else [])])
-            told.append(f"{self._counted(reason, len(commits))}{label['open']}{html_escape(shown)}{label['close']}")
+            shown = label["comma"].join(
+                [*list(names)[:_MOST_EARLIER], *(["…"] if len(names) > _MOST_EARLIER else [])]
+            )
+            told.append(
+                f"{self._counted(reason, len(commits))}{label['open']}{html_escape(shown)}{label['close']}"
+            )
         return " · ".join(told)
 
     def _headline(self, page: RepoPage, targets: Mapping[str, str]) -> str:
