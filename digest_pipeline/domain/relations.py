@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from digest_pipeline.domain.commit import title_of
@@ -33,11 +33,62 @@ _COUNTED = re.compile(
 )
 _WORD = re.compile(r"[a-z][a-z0-9]{2,}|[\u4e00-\u9fff]{2}")
 _IDLE = frozenset(
-    "add adds added update updates fix fixes support remove use make test tests docs doc move new the for and with from "
-    "into via part only unit improve refactor enable allow change changes clean cleanup follow followup bump feat chore "
-    "not all code rename switch port over through".split()
+    [
+        "add",
+        "adds",
+        "added",
+        "update",
+        "updates",
+        "fix",
+        "fixes",
+        "support",
+        "remove",
+        "use",
+        "make",
+        "test",
+        "tests",
+        "docs",
+        "doc",
+        "move",
+        "new",
+        "the",
+        "for",
+        "and",
+        "with",
+        "from",
+        "into",
+        "via",
+        "part",
+        "only",
+        "unit",
+        "improve",
+        "refactor",
+        "enable",
+        "allow",
+        "change",
+        "changes",
+        "clean",
+        "cleanup",
+        "follow",
+        "followup",
+        "bump",
+        "feat",
+        "chore",
+        "not",
+        "all",
+        "code",
+        "rename",
+        "switch",
+        "port",
+        "over",
+        "through",
+    ]
 )
+_SHARED = 0.3
+"""Of the words of the shorter of two numbered titles, how many the other has to have."""
+
 _LEAST_STEM = 3
+_MOST_ALIKE = 3
 _LEAST_SHA = 7
 
 
@@ -164,17 +215,30 @@ class Relations:
             if found.number == step.number or other.sha == sha or not self._is_within(other):
                 continue
             is_by_same = one.author_name == other.author_name
-            is_next = is_by_same and abs(found.number - step.number) == 1
+            if step.of.isdigit() and found.of.isdigit():
+                is_alike = step.of == found.of and is_by_same
+            else:
+                is_alike = is_by_same and abs(found.number - step.number) == 1
             shared = len(step.words & found.words)
-            is_whole = is_by_same and step.of == found.of and step.of.isdigit()
-            if is_whole or shared > 1 or (shared and is_next):
+            is_about_it = shared > 0 and shared >= _SHARED * min(len(step.words), len(found.words))
+            if (is_about_it and (is_alike or shared > 1)) or (
+                is_alike and step.of.isdigit() and found.of.isdigit()
+            ):
                 yield other
 
     def _same(self, sha: str) -> Iterator[Known]:
-        stem = _stem(self._own[sha].title).lower()
+        """Other commits whose titles say the same of another scope, or once more; not what comes again and again."""
+        own = self._own[sha]
+        stem = _stem(own.title).lower()
         same = self._index.by_stem.get(stem, ())
-        if len(same) > 1 and len(_WORD.findall(stem)) >= _LEAST_STEM:
-            yield from (one for one in self._within(same) if one.sha != sha)
+        if len(same) < 2 or len(_WORD.findall(stem)) < _LEAST_STEM:  # noqa: PLR2004 - there is no other
+            return
+        same = [one for one in self._within(same) if one.sha != sha]
+        is_routine = len(same) > _MOST_ALIKE
+        for one in same:
+            is_again = one.pull_request is not None and own.pull_request is not None and not is_routine
+            if is_again or _bare(one.title) != _bare(own.title):
+                yield one
 
     # --- inside ---------------------------------------------------------------------------------------------
 

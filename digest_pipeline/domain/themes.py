@@ -28,9 +28,55 @@ _CROWD = 4
 """From so many commits on, a directory that is home to more than half of them is the project, not a theme."""
 
 _GENERIC = frozenset(
-    "src lib libs source sources include internal pkg pkgs packages cmd app apps core common shared util utils helpers "
-    "components modules main crates projects python java kotlin go rust js ts test tests testing spec e2e docs doc "
-    "examples scripts tools build dist static public assets resources".split()
+    [
+        "src",
+        "lib",
+        "libs",
+        "source",
+        "sources",
+        "include",
+        "internal",
+        "pkg",
+        "pkgs",
+        "packages",
+        "cmd",
+        "app",
+        "apps",
+        "core",
+        "common",
+        "shared",
+        "util",
+        "utils",
+        "helpers",
+        "components",
+        "modules",
+        "main",
+        "crates",
+        "projects",
+        "python",
+        "java",
+        "kotlin",
+        "go",
+        "rust",
+        "js",
+        "ts",
+        "test",
+        "tests",
+        "testing",
+        "spec",
+        "e2e",
+        "docs",
+        "doc",
+        "examples",
+        "scripts",
+        "tools",
+        "build",
+        "dist",
+        "static",
+        "public",
+        "assets",
+        "resources",
+    ]
 )
 
 

@@ -271,8 +271,11 @@ class MarkdownRenderer:
             name = label["medians"].format(days=self._counted("days", context.days))
             lines.append(f"- **{name}**{self._label['colon']}{self._label['comma'].join(medians)}")
         if context.directories:
-            days = self._counted("days", max(len(one.trend) for one in context.directories))
-            lines.append(f"- **{label['directories'].format(days=days)}**{self._label['colon']}")
+            span = max(len(one.trend) for one in context.directories)
+            words = label["directories" if span >= _LEAST_TREND else "directories_today"]
+            lines.append(
+                f"- **{words.format(days=self._counted('days', span))}**{self._label['colon'].rstrip()}"
+            )
             lines += [f"  - {self._directory(one)}" for one in context.directories]
         if context.newcomers:
             names = (escape.inline(name).strip() for name in context.newcomers)

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest_pipeline.domain.analysis import Analysis, Status
+from digest_pipeline.domain.cues import TOPICS
 from digest_pipeline.domain.day import day_window
 from digest_pipeline.domain.importance import TIERS, Reason
-from digest_pipeline.domain.cues import TOPICS
 from digest_pipeline.domain.page import (
     BusyDirectory,
     CommitEntry,
