@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from digest_pipeline.domain.commit import title_of
+from digest_pipeline.domain.prose import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,8 @@ _SHA = re.compile(r"[0-9a-f]{7,64}")
 _REVERT_TITLE = re.compile(r"(?i)\brevert(?:s|ed|ing)?\b")
 _QUOTED = re.compile(r"[\"“](?P<title>.+)[\"”]")
 _REVERTED_NUMBER = re.compile(
-    r"(?i)\breverts?\b[:\s]+(?:(?:pr|pull request|commit|changes? (?:of|from|in))\s+)?(?P<repo>[\w.-]+/[\w.-]+)?#(?P<number>\d{1,9})\b"
+    r"(?i)\breverts?\b[:\s]+(?:(?:pr|pull request|commit|changes? (?:of|from|in))\s+)?"
+    r"(?P<repo>[\w.-]+/[\w.-]+)?#(?P<number>\d{1,9})\b"
 )
 _NUMBER = re.compile(r"(?<![\w/&])(?P<repo>[\w.-]+/[\w.-]+)?#(?P<number>\d{1,9})\b")
 _OWN_NUMBER = re.compile(r"\s*\(#\d{1,9}\)\s*$")
@@ -32,57 +34,10 @@ _COUNTED = re.compile(
     r"|[(\[,]?\s*\b(?:part|pt\.)\s*(?P<b>\d{1,2})\b(?:\s*(?:of|/)\s*(?P<of_b>\d{1,2}|n|many))?[^)\]—–:]{0,24}[)\]]?)"
 )
 _WORD = re.compile(r"[a-z][a-z0-9]{2,}|[\u4e00-\u9fff]{2}")
-_IDLE = frozenset(
-    [
-        "add",
-        "adds",
-        "added",
-        "update",
-        "updates",
-        "fix",
-        "fixes",
-        "support",
-        "remove",
-        "use",
-        "make",
-        "test",
-        "tests",
-        "docs",
-        "doc",
-        "move",
-        "new",
-        "the",
-        "for",
-        "and",
-        "with",
-        "from",
-        "into",
-        "via",
-        "part",
-        "only",
-        "unit",
-        "improve",
-        "refactor",
-        "enable",
-        "allow",
-        "change",
-        "changes",
-        "clean",
-        "cleanup",
-        "follow",
-        "followup",
-        "bump",
-        "feat",
-        "chore",
-        "not",
-        "all",
-        "code",
-        "rename",
-        "switch",
-        "port",
-        "over",
-        "through",
-    ]
+_IDLE = words_of(
+    "add adds added update updates fix fixes support remove use make test tests docs doc move new the for "
+    "and with from into via part only unit improve refactor enable allow change changes clean cleanup "
+    "follow followup bump feat chore not all code rename switch port over through"
 )
 _SHARED = 0.3
 """Of the words of the shorter of two numbered titles, how many the other has to have."""
@@ -169,28 +124,32 @@ class Relations:
     # --- who is named ---------------------------------------------------------------------------------------
 
     def _reverted(self, sha: str, message: str) -> Iterator[Known]:
-        title = title_of(message)
-        found = False
-        for match in _REVERTED_SHA.finditer(message):
-            for start in _SHA.findall(match[1].lower()):
-                for one in self._within(self._index.by_start.get(start[:_LEAST_SHA], ())):
-                    if one.sha.startswith(start) and one.sha != sha:
-                        found = True
-                        yield one
-        if found:
+        """What a message takes back: by sha, else by the title that it quotes, else by number."""
+        starts = [
+            start for match in _REVERTED_SHA.finditer(message) for start in _SHA.findall(match[1].lower())
+        ]
+        by_sha = [
+            one
+            for start in starts
+            for one in self._within(self._index.by_start.get(start[:_LEAST_SHA], ()))
+            if one.sha.startswith(start) and one.sha != sha
+        ]
+        if by_sha:
+            yield from by_sha
             return
+        title = title_of(message)
+        is_revert = _REVERT_TITLE.search(title) is not None
+        quoted = _QUOTED.search(title) if is_revert else None
+        same = self._index.by_title.get(_bare(quoted["title"]), ()) if quoted else ()
+        by_title = self._nearest(sha, same)
+        if by_title is not None:
+            yield by_title
+            return
+        named = [*_REVERTED_NUMBER.finditer(message)]
+        if is_revert and (_REVERT_TITLE.match(title) or _REVERT_TITLE.match(_PREFIX.sub("", title))):
+            named += _NUMBER.finditer(title)
         own = self._own[sha].pull_request
-        numbers = [match for match in _REVERTED_NUMBER.finditer(message) if self._is_ours(match)]
-        if _REVERT_TITLE.search(title):
-            quoted = _QUOTED.search(title)
-            same = self._index.by_title.get(_bare(quoted["title"]), ()) if quoted else ()
-            before = self._nearest(sha, same)
-            if before is not None:
-                yield before
-                return
-            if _REVERT_TITLE.match(_PREFIX.sub("", title)) or _REVERT_TITLE.match(title):
-                numbers += [match for match in _NUMBER.finditer(title) if self._is_ours(match)]
-        for number in dict.fromkeys(int(match["number"]) for match in numbers):
+        for number in dict.fromkeys(int(match["number"]) for match in named if self._is_ours(match)):
             before = self._nearest(sha, self._index.by_number.get(number, ())) if number != own else None
             if before is not None:
                 yield before

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from digest_pipeline.domain.importance import TIERS
 from digest_pipeline.domain.page import Earlier, Theme
+from digest_pipeline.domain.prose import words_of
 from digest_pipeline.domain.relations import Known, Relations
 
 if TYPE_CHECKING:
@@ -27,56 +28,10 @@ _MOSTLY = 0.6
 _CROWD = 4
 """From so many commits on, a directory that is home to more than half of them is the project, not a theme."""
 
-_GENERIC = frozenset(
-    [
-        "src",
-        "lib",
-        "libs",
-        "source",
-        "sources",
-        "include",
-        "internal",
-        "pkg",
-        "pkgs",
-        "packages",
-        "cmd",
-        "app",
-        "apps",
-        "core",
-        "common",
-        "shared",
-        "util",
-        "utils",
-        "helpers",
-        "components",
-        "modules",
-        "main",
-        "crates",
-        "projects",
-        "python",
-        "java",
-        "kotlin",
-        "go",
-        "rust",
-        "js",
-        "ts",
-        "test",
-        "tests",
-        "testing",
-        "spec",
-        "e2e",
-        "docs",
-        "doc",
-        "examples",
-        "scripts",
-        "tools",
-        "build",
-        "dist",
-        "static",
-        "public",
-        "assets",
-        "resources",
-    ]
+_GENERIC = words_of(
+    "src lib libs source sources include internal pkg pkgs packages cmd app apps core common shared util "
+    "utils helpers components modules main crates projects python java kotlin go rust js ts test tests "
+    "testing spec e2e docs doc examples scripts tools build dist static public assets resources"
 )
 
 
