@@ -113,7 +113,7 @@ def _found(commit: CommitEntry, analysis: Analysis, topic: Topic) -> Iterator[st
 
 
 def _saying(item: str, topic: Topic, more: re.Pattern[str] | None) -> Iterator[str]:
-    """A point's sentences that tell of a topic, or match `more`: those that neither deny it nor only think it possible."""
+    """A point's sentences that tell of a topic or match `more`, and neither deny it nor only think it possible."""
     if is_nothing(item) or is_denial(item):
         return
     for sentence in _SENTENCE.split(item):

@@ -21,10 +21,13 @@ _REVERT_TITLE = re.compile(r"(?i)\brevert(?:s|ed|ing)?\b")
 _QUOTED = re.compile(r"[\"“](?P<title>.+)[\"”]")
 _REVERTED_NUMBER = re.compile(
     r"(?i)\breverts?\b[:\s]+(?:(?:pr|pull request|commit|changes? (?:of|from|in))\s+)?"
-    r"(?P<repo>[\w.-]+/[\w.-]+)?#(?P<number>\d{1,9})\b"
+    r"(?P<repo>[\w.-]{1,100}/[\w.-]{1,100})?#(?P<number>\d{1,9})\b"
 )
-_NUMBER = re.compile(r"(?<![\w/&])(?P<repo>[\w.-]+/[\w.-]+)?#(?P<number>\d{1,9})\b")
+_NUMBER = re.compile(r"(?<![\w./&-])(?P<repo>[\w.-]{1,100}/[\w.-]{1,100})?#(?P<number>\d{1,9})\b")
 _OWN_NUMBER = re.compile(r"\s*\(#\d{1,9}\)\s*$")
+LONGEST_TITLE = 300
+"""No more of a title is looked at: a hostile one may be endless."""
+
 _MOST_NAMED = 3
 """Who names more pull requests than this lists them, as a release does; it goes on from none of them."""
 
@@ -137,7 +140,7 @@ class Relations:
         if by_sha:
             yield from by_sha
             return
-        title = title_of(message)
+        title = title_of(message)[:LONGEST_TITLE]
         is_revert = _REVERT_TITLE.search(title) is not None
         quoted = _QUOTED.search(title) if is_revert else None
         same = self._index.by_title.get(_bare(quoted["title"]), ()) if quoted else ()
@@ -250,11 +253,11 @@ class Relations:
 @lru_cache(maxsize=4096)
 def _bare(title: str) -> str:
     """A title as a revert may quote it: without its own number, in small letters."""
-    return " ".join(_OWN_NUMBER.sub("", title).casefold().split())
+    return " ".join(_OWN_NUMBER.sub("", title[:LONGEST_TITLE]).casefold().split())
 
 
 def _plain(title: str) -> str:
-    return _OWN_NUMBER.sub("", title).strip()
+    return _OWN_NUMBER.sub("", title[:LONGEST_TITLE]).strip()
 
 
 @lru_cache(maxsize=4096)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _KIND = re.compile(r"^[a-zA-Z]+(?:\((?P<scope>[^)]*)\))?!?:\s*")
 _NUMBER = re.compile(r"\s*\(#\d{1,9}\)\s*$")
 _LONGEST_TITLE = 72
+_LONGEST_SEEN = 300
 _MOST_NAMED = 4
 _SENTENCE_END = re.compile(r"(?<=[。！？])(?=[^\s”」）])|(?<=[.!?])\s+(?=[A-Z0-9“\u4e00-\u9fff])")
 
@@ -49,7 +50,7 @@ def short_title(commit: CommitEntry) -> str:
 
 
 def _short(title: str) -> str:
-    title = _NUMBER.sub("", title)
+    title = _NUMBER.sub("", title[:_LONGEST_SEEN])
     kind = _KIND.match(title)
     if kind is not None and title[kind.end() :]:
         title = (f"{kind['scope']}: " if kind["scope"] else "") + title[kind.end() :]

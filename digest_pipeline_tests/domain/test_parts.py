@@ -10,10 +10,15 @@ from digest_pipeline_tests.domain.pages import commit
 
 
 def found(
-    message: str, topic: str, *, offline: bool = False, paths: tuple[str, ...] = (), **said: list[str]
+    message: str,
+    topic: str,
+    *,
+    offline: bool = False,
+    paths: tuple[str, ...] = (),
+    said: dict[str, list[str]] | None = None,
 ) -> str:
     """The evidence that puts a commit into a part; nothing where it is in none of that topic."""
-    analysis = Analysis(summary=said.pop("summary", ["does a thing"]), **said)
+    analysis = Analysis.model_validate({"summary": ["does a thing"], **(said or {})})
     one = commit("a", message, analysis=analysis, status="ok", is_offline=offline, paths=paths)
     return next((part.mentions[0].line for part in parts_of([one]) if part.topic == topic), "")
 
@@ -69,16 +74,19 @@ def test_a_line_of_the_message_is_evidence_unless_it_denies(message: str, topic:
 def test_a_models_words_count_where_they_say_that_it_is_so(
     topic: str, field: str, text: str, line: str
 ) -> None:
-    assert found("feat: a thing", topic, **{field: [text]}) == line
+    assert found("feat: a thing", topic, said={field: [text]}) == line
 
 
 def test_what_was_found_without_a_model_counts_where_it_matters() -> None:
     gone = "Public names are gone from `a.py`: `x`"
-    assert found("feat: x", "breaking", offline=True, risks=[gone]) == gone
-    assert found("feat: x", "breaking", offline=True, risks=["2 files were not read: `a`"]) == ""
-    assert found("feat: x", "security", offline=True, security=["`a.py`: `+ verify=False`"]) != ""
+    assert found("feat: x", "breaking", offline=True, said={"risks": [gone]}) == gone
+    assert found("feat: x", "breaking", offline=True, said={"risks": ["2 files were not read: `a`"]}) == ""
+    assert found("feat: x", "security", offline=True, said={"security": ["`a.py`: `+ verify=False`"]}) != ""
     for path in ("tests/test_a.py", "examples/a.py", "docs/a.md"):
-        assert found("feat: x", "security", offline=True, security=[f"`{path}`: `+ verify=False`"]) == ""
+        assert (
+            found("feat: x", "security", offline=True, said={"security": [f"`{path}`: `+ verify=False`"]})
+            == ""
+        )
 
 
 def test_a_commit_stands_in_a_part_once_the_important_ones_first_and_empty_parts_are_not_there() -> None:

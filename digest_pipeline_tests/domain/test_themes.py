@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -147,6 +148,16 @@ def test_a_commit_stands_in_one_theme_at_most_and_folded_ones_in_none() -> None:
     ]
 
     assert themes(commits, OLD) == [("revert", "feat: a wheel", "ab", ""), ("area", "lib/llm", "ce", "")]
+
+
+@pytest.mark.parametrize(
+    "message", ["a." * 50_000, "x" + " " * 99_999 + "y", "(1/3" * 20_000, '"revert' * 9_999]
+)
+def test_an_endless_message_takes_no_time(message: str) -> None:
+    began = time.process_time()
+    themes([commit("a", f"{message}\n\n{message}"), commit("b", f"revert {message}")])
+
+    assert time.process_time() - began < 2
 
 
 def test_the_days_of_a_theme_are_told() -> None:
