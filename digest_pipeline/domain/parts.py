@@ -44,7 +44,7 @@ _SPEED = re.compile(
     r"(?i)\b(?:faster|slower|quicker|cach(?:e|es|ed|ing)|copies|allocat\w+|batch(?:es|ed|ing)|concurren\w+|parallel\w*)\b"
     r"|\d ?(?:%|x|×|倍|ms|MB|GB)|更快|更慢|缓存|开销|内存|并发|并行|延迟|减少|降低|提升"
 )
-_PLACE = re.compile(r"^(`+) ?(?P<path>.+?) ?\1[:：]\s*(?P<line>.*)$", re.DOTALL)
+_PLACE = re.compile(r"^(`+) ?(?P<path>.+?) ?\1(?: says| 写道)?[:：]\s*(?P<line>.*)$", re.DOTALL)
 _BESIDE = re.compile(r"(?:^|/)(?:benchmarks?|examples?|scripts?|tools?|hack)/")
 _ABOUT_TALK = re.compile(r"^(?:docs?|test|tests|ci|style|build)\b(?:\([^)]*\))?!?:", re.IGNORECASE)
 
@@ -97,6 +97,10 @@ def _found(commit: CommitEntry, analysis: Analysis, topic: Topic) -> Iterator[st
     if topic == "breaking":
         # Of the medium tier they stand among the advice.
         for item in (*analysis.risks, *analysis.advice):
+            place = _PLACE.match(item)
+            # What a test or a guide for tools says of deprecation deprecates nothing.
+            if place is not None and (role_of(place["path"]) == "test" or place["path"].startswith(".")):
+                continue
             if lines_about(item, topic) or (commit.tier == "high" and _GONE.search(item)):
                 yield item
         return

@@ -81,6 +81,10 @@ def test_what_was_found_without_a_model_counts_where_it_matters() -> None:
     gone = "Public names are gone from `a.py`: `x`"
     assert found("feat: x", "breaking", offline=True, said={"risks": [gone]}) == gone
     assert found("feat: x", "breaking", offline=True, said={"risks": ["2 files were not read: `a`"]}) == ""
+    said = "`{}` says: `# deprecated: use y`"
+    assert found("feat: x", "breaking", offline=True, said={"advice": [said.format("a.py")]}) != ""
+    for path in ("tests/test_a.py", ".ai/guide.md"):
+        assert found("feat: x", "breaking", offline=True, said={"advice": [said.format(path)]}) == ""
     assert found("feat: x", "security", offline=True, said={"security": ["`a.py`: `+ verify=False`"]}) != ""
     for path in ("tests/test_a.py", "examples/a.py", "docs/a.md"):
         assert (

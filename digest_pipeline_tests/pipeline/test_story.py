@@ -80,7 +80,7 @@ def test_a_page_tells_of_the_days_around_it_and_is_no_update_when_these_become_o
     assert "more than usual, the median of the last 7 days is 1." in page
     assert "- **New here**: Grace" in page
     assert [part.topic for part in told.parts] == ["breaking"]
-    assert "4 commits, 2 of high importance" in shop.daily(LAST).partition("## ada/engine")[0]
+    assert "4 commits, 3 changed lines: more than usual" in shop.daily(LAST).partition("## ada/engine")[0]
 
     # And made once more, it is the same to the byte.
     before = files_below(shop.data / "reports")
@@ -110,5 +110,5 @@ def test_another_language_tells_the_same_in_its_own_words(shop: Workshop, engine
         assert repo_pages(pipeline._workbench, NAME, [LAST], language="zh") == {}, "nobody analysed it yet"
     shop.configure(local(NAME, engine.path), language="zh")
     shop.make([LAST])
-    assert "4 个提交，高重要度 2 个" in shop.page(NAME, LAST)
+    assert "4 个提交，改动 3 行。" in shop.page(NAME, LAST)
     assert "### 💥 破坏性变更与弃用 (1)" in shop.page(NAME, LAST)
