@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.analysis import Analysis
@@ -11,6 +12,7 @@ from digest_pipeline.domain.day import day_window
 from digest_pipeline.domain.importance import Reason
 from digest_pipeline.domain.ledger import read_ledger
 from digest_pipeline.domain.page import CommitEntry, RepoPage
+from digest_pipeline.pipeline.headlines import composed
 from digest_pipeline.pipeline.story import background, told
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ def repo_pages(
     analyses = bench.by_day("analyses_of_days", repo, days, language=language)
     made = {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)}
     costs = {row["day"]: row["cost"] for row in bench.rows("costs_of_days", repo, days, language=language)}
+    headlines = {row["day"]: row for row in bench.rows("headlines_of_days", repo, days, language=language)}
     files: dict[str, list[Row]] = {row["sha"]: row["files"] for row in bench.rows("file_facts", repo, days)}
     unread: dict[str, list[str]] = defaultdict(list)
     for row in bench.rows("unread_files_of_days", repo, days):
@@ -64,7 +67,10 @@ def repo_pages(
             updated_at=stood.get("updated_at"),
             rendered_at=stood.get("rendered_at"),
         )
-        pages[day] = told(page, behind, bench, language)
+        page = told(page, behind, bench, language)
+        # A model's words stand in the place of the facts where they were let through.
+        headline = composed(headlines[day], page) if day in headlines else None
+        pages[day] = page if headline is None else replace(page, headline=headline)
     return pages
 
 

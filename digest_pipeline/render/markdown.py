@@ -194,7 +194,11 @@ class MarkdownRenderer:
             if sha in targets
             for commit in [page.commit(sha)]
         }
-        told = (escape.linked(sentence, named) for sentence in sentences(page.headline.text))
+        told = [escape.linked(sentence, named) for sentence in sentences(page.headline.text)]
+        # A model may tell of commits without naming their numbers: they are named behind its words.
+        rest = [f"[{name}]({named[name]})" for name in reversed(named) if name not in page.headline.text]
+        if rest:
+            told.append(f"→ {self._label['comma'].join(rest)}")
         return "\n".join(line for line in told if line)
 
     def _header(self, page: RepoPage) -> list[str]:
