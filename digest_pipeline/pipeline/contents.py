@@ -13,6 +13,7 @@ from digest_pipeline.domain.importance import Reason
 from digest_pipeline.domain.ledger import read_ledger
 from digest_pipeline.domain.page import CommitEntry, RepoPage
 from digest_pipeline.pipeline.headlines import composed
+from digest_pipeline.pipeline.story import background, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +46,7 @@ def repo_pages(
     unread: dict[str, list[str]] = defaultdict(list)
     for row in bench.rows("unread_files_of_days", repo, days):
         unread[row["sha"]].append(row["path"])
+    behind = background(bench, repo, days)
     pages: dict[date, RepoPage] = {}
     for day in days:
         said = {row["sha"]: row for row in analyses[day]}
@@ -65,8 +67,10 @@ def repo_pages(
             updated_at=stood.get("updated_at"),
             rendered_at=stood.get("rendered_at"),
         )
+        page = told(page, behind, bench, language)
+        # A model's words stand in the place of the facts where they were let through.
         headline = composed(headlines[day], page) if day in headlines else None
-        pages[day] = replace(page, headline=headline)
+        pages[day] = page if headline is None else replace(page, headline=headline)
     return pages
 
 
