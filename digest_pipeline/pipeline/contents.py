@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from digest_pipeline.domain.analysis import Language
     from digest_pipeline.pipeline.workbench import Workbench
-    from digest_pipeline.settings import RepoSettings, Settings
+    from digest_pipeline.settings import RepoSettings
 
     Row = Mapping[str, Any]
 
@@ -58,7 +58,7 @@ def repo_pages(
             day,
             day_window(day, timezone),
             tuple(
-                _entry(followed(bench.settings, repo), row, said[row["sha"]], unread, files)
+                _entry(bench.settings.followed(repo), row, said[row["sha"]], unread, files)
                 for row in commits[day]
             ),
             cost=costs.get(day),
@@ -72,11 +72,6 @@ def repo_pages(
         headline = composed(headlines[day], page) if day in headlines else None
         pages[day] = page if headline is None else replace(page, headline=headline)
     return pages
-
-
-def followed(settings: Settings, repo: str) -> RepoSettings | None:
-    """A repo's settings; None for one that left them, whose days stay."""
-    return next((one for one in settings.repos if one.name == repo), None)
 
 
 def _entry(

@@ -53,13 +53,14 @@ def told(page: RepoPage, behind: Background, bench: Workbench, language: Languag
     """The page with its parts, themes, context and headline; a day without commits has none of them."""
     if not page.commits:
         return page
+    followed = bench.settings.followed(page.repo)
     page = replace(
         page,
         parts=parts_of(page.commits),
         themes=themes_of(
             page,
             behind.index,
-            url_of=bench.settings.repo(page.repo).commit_url,
+            url_of=followed.commit_url if followed is not None else lambda _: None,
             is_broad=broad_in(behind.trends, behind.counts, page.day),
         ),
         context=context_of(page, behind.counts, behind.trends, behind.first_seen.get(page.day, ())),

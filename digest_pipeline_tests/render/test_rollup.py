@@ -31,7 +31,7 @@ from digest_pipeline.domain.rollup import (
     RolledTheme,
     Rollup,
 )
-from digest_pipeline.render import markdown
+from digest_pipeline.render import words
 from digest_pipeline.render.bars import WIDTH, block_size, sparkline, stacked
 from digest_pipeline.render.rollup import RollupRenderer
 from digest_pipeline_tests.render.reading import anchors, every, headings, local_links, parse, rows, shown
@@ -247,7 +247,7 @@ def texts(table: Any, at: str = "") -> Iterator[tuple[str, list[str]]]:  # noqa:
 
 
 def test_both_languages_have_the_same_labels_for_the_same_facts() -> None:
-    zh, en = (dict(texts(markdown._labels(language)["rollup"])) for language in LANGUAGES)
+    zh, en = (dict(texts(words.labels(language)["rollup"])) for language in LANGUAGES)
     assert zh.keys() == en.keys()
     assert zh == en
 
