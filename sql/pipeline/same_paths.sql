@@ -9,8 +9,8 @@ SELECT log.day, log.sha, log.branch, log.filtered, log.committed_at, log.author_
     files.paths
 FROM commit_log AS log JOIN files USING (day, sha)
 WHERE log.repo = $repo AND log.on_branch IS DISTINCT FROM false AND len(log.parents) < 2
+WINDOW alike AS (PARTITION BY files.paths)
 QUALIFY count(*) OVER alike > 1
     AND bool_or(log.branch IS NOT NULL) OVER alike
     AND bool_or(log.day BETWEEN $first AND $last) OVER alike
-WINDOW alike AS (PARTITION BY files.paths)
 ORDER BY log.day, log.sha;
