@@ -147,7 +147,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class FilteredOut:
-    """How many commits of a day a repo's filter left out, by its rule: paths, authors, labels, merges, bots."""
+    """How many commits of a day a repo's filter left out, by its rule: one of `filtering.RULES`."""
 
     rule: str
     commits: int

@@ -3,7 +3,7 @@
 WITH log AS (
     SELECT day, sha, additions + deletions AS lines
     FROM commits
-    WHERE repo = $repo AND day BETWEEN $first::DATE - 30 AND $last AND on_branch
+    WHERE repo = $repo AND day BETWEEN $first::DATE - 30 AND $last AND on_branch AND filtered IS NULL
 ),
 tiers AS (
     SELECT day, sha, bool_or(tier = 'high') AS is_high
