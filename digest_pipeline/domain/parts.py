@@ -135,5 +135,11 @@ def _only_talks(commit: CommitEntry) -> bool:
 
 
 def _cut(text: str) -> str:
+    """`text` on one line, no longer than evidence may be; code that is cut off is closed."""
     flat = " ".join(text.split())
-    return flat if len(flat) <= _LONGEST_EVIDENCE else flat[: _LONGEST_EVIDENCE - 1] + "…"
+    if len(flat) <= _LONGEST_EVIDENCE:
+        return flat
+    flat, fence = flat[: _LONGEST_EVIDENCE - 1].rstrip("`"), ""
+    for run in re.findall("`+", flat):
+        fence = "" if run == fence else fence or run
+    return f"{flat}…{fence}"

@@ -93,6 +93,18 @@ def test_what_was_found_without_a_model_counts_where_it_matters() -> None:
         )
 
 
+def test_evidence_that_is_cut_closes_its_code() -> None:
+    for line in (
+        f"deprecated: ``a {'`b` ' * 99}``",
+        f"`a` deprecated {'x' * 240} `b`",
+        "deprecated " + "`a` " * 99,
+    ):
+        cut = found("feat: x", "breaking", offline=True, said={"risks": [line]})
+        assert len(cut) <= 245
+        assert cut.count("``") % 2 == 0
+        assert cut.replace("``", "").count("`") % 2 == 0 or "``" in line
+
+
 def test_a_commit_stands_in_a_part_once_the_important_ones_first_and_empty_parts_are_not_there() -> None:
     low = commit("a", "fix!: a\n\nBREAKING: b\nBREAKING: c", tier="low")
     high = commit("b", "feat!: d", score=20)

@@ -104,6 +104,21 @@ def test_a_page_says_when_it_was_rendered_and_keeps_that_while_it_says_the_same(
     assert [stored[0]] == first
 
 
+def test_a_link_of_ours_that_leads_nowhere_is_found_and_one_that_a_commit_wrote_is_none(
+    shop: Workshop,
+) -> None:
+    shop.make([LAST])
+    where: dict[str, object] = {"first": LAST, "last": LAST, "language": "en"}
+    for more, passed in (("`[a](#b)` \\[a\\](#b)", True), ("[a](#ada~engine-nowhere)", False)):
+        with shop.pipeline() as pipeline:
+            for table in ("reports", "digests"):
+                pipeline.history._connection.execute(f"UPDATE {table} SET markdown = markdown || ?", [more])
+            [page] = pipeline.history.read("checks/links_resolve", where | {"repo": NAME})
+            [digest] = pipeline.history.read("checks/digest_links_resolve", where)
+        assert (page["passed"], digest["passed"]) == (passed, passed)
+        assert page["links"] > 4
+
+
 def test_another_language_tells_the_same_in_its_own_words(shop: Workshop, engine: RepositoryBuilder) -> None:
     shop.make([LAST])
     with shop.pipeline() as pipeline:
