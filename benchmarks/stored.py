@@ -38,7 +38,19 @@ _SAID = (
     "the planner reads the metric once a second",
     "测试覆盖了超时与重连",
 )
-_KINDS = ["feat", "fix", "docs", "test", "chore", "refactor", "perf", "ci", "build", "feat(router)", "fix(operator)"]
+_KINDS = [
+    "feat",
+    "fix",
+    "docs",
+    "test",
+    "chore",
+    "refactor",
+    "perf",
+    "ci",
+    "build",
+    "feat(router)",
+    "fix(operator)",
+]
 _NAMES = ["Hopper", "Liskov", "Knuth", "Allen", "Moore", "Chen", "Okafor", "Silva", "Novak", "Haddad"]
 _PEOPLE = [
     f"{first} {last}"
