@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from digest_pipeline.store.files import names
+from digest_pipeline.store.history import History
 from digest_pipeline_tests.fakes.project import Project, assert_refused, files_below, local
 
 if TYPE_CHECKING:
@@ -260,6 +261,15 @@ def test_what_is_not_given_has_its_default_and_days_count_from_the_newest(made: 
         ("2026-01-06", "ada/engine"),
         ("2026-01-07", "ada/engine"),
     ]
+
+
+def test_a_history_that_an_older_version_made_is_said_to_be_so(project: Project) -> None:
+    project.configure(local("ada/engine", project.folder))
+    project.begin()
+    with History(project.data, project.settings.timezone) as history:
+        history._connection.execute("DROP VIEW reverts")
+    ran = project.digest("sql", "--query", "reverted")
+    assert_refused(ran, 2, "older than the question reverted", "`digest run`", most_lines=1)
 
 
 def test_text_is_written_as_it_is(made: Project) -> None:
