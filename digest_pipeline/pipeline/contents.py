@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.analysis import Analysis
@@ -11,6 +12,7 @@ from digest_pipeline.domain.day import day_window
 from digest_pipeline.domain.importance import Reason
 from digest_pipeline.domain.ledger import read_ledger
 from digest_pipeline.domain.page import CommitEntry, RepoPage
+from digest_pipeline.pipeline.headlines import composed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +40,7 @@ def repo_pages(
     analyses = bench.by_day("analyses_of_days", repo, days, language=language)
     made = {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)}
     costs = {row["day"]: row["cost"] for row in bench.rows("costs_of_days", repo, days, language=language)}
+    headlines = {row["day"]: row for row in bench.rows("headlines_of_days", repo, days, language=language)}
     files: dict[str, list[Row]] = {row["sha"]: row["files"] for row in bench.rows("file_facts", repo, days)}
     unread: dict[str, list[str]] = defaultdict(list)
     for row in bench.rows("unread_files_of_days", repo, days):
@@ -48,7 +51,7 @@ def repo_pages(
         if day not in reads or any(row["sha"] not in said for row in commits[day]):
             continue
         read, stood = reads[day], made.get(day, {})
-        pages[day] = RepoPage(
+        page = RepoPage(
             repo,
             day,
             day_window(day, timezone),
@@ -62,6 +65,8 @@ def repo_pages(
             updated_at=stood.get("updated_at"),
             rendered_at=stood.get("rendered_at"),
         )
+        headline = composed(headlines[day], page) if day in headlines else None
+        pages[day] = replace(page, headline=headline)
     return pages
 
 
