@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
 import yaml
 
 from digest_pipeline import open_history
+from digest_pipeline.cli.app import app
 from digest_pipeline_tests.fakes.repositories import RepositoryBuilder, git
 
 if TYPE_CHECKING:
@@ -190,6 +192,10 @@ def test_the_second_night_finds_the_history_of_the_first(
     assert installed.stdout.startswith("digest_pipeline ")
     first.night(UPKEEP_ON=weekday(today=True))
     assert first.outputs()["failed"] == "0"
+    if "site" in vars(typer.main.get_command(app))["commands"]:
+        first.night("Build the site")
+        assert (tmp_path / "first/temp/site/index.html").exists()
+        assert first.outputs()["built"] == "true"
     read = first.rows("SELECT day, read_at, commit_count FROM reads ORDER BY day")
     assert len(read) >= 3
     assert sum(row[2] for row in read) == 1
