@@ -2,7 +2,7 @@
 
 GitHub's part is stood in for: what the actions do before and after, `GITHUB_ENV`, `GITHUB_OUTPUT`, `RUNNER_TEMP`, and
 a bare repository on this disk as `origin`. The interpreter of setup-python is an environment that sees this one's
-packages; pip installs the project into it from this clone.
+packages; pip installs into it a wheel of this clone, since without a network it can build none itself.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
 import yaml
 
 from digest_pipeline import open_history
+from digest_pipeline.cli.app import app
 from digest_pipeline_tests.fakes.repositories import RepositoryBuilder, git
 
 if TYPE_CHECKING:
@@ -171,14 +173,29 @@ def weekday(*, today: bool) -> str:
 def test_the_second_night_finds_the_history_of_the_first(
     tmp_path: Path, origin: Path, programs: Path
 ) -> None:
-    given = {"vars.DIGEST_SOURCE": str(TOP)}
+    build = [
+        sys.executable,
+        "-m",
+        "hatchling",
+        "build",
+        "--target",
+        "wheel",
+        "--directory",
+        tmp_path / "wheels",
+    ]
+    subprocess.run([str(word) for word in build], cwd=TOP, check=True, capture_output=True)
+    [wheel] = (tmp_path / "wheels").glob("*.whl")
+    given = {"vars.DIGEST_SOURCE": str(wheel)}
     first = Runner(tmp_path / "first", origin, programs, given)
-    offline = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "1"}
-    installed = first.run("Install", **offline)
+    installed = first.run("Install", PIP_NO_INDEX="1", PIP_NO_DEPS="1")
     assert installed.returncode == 0, installed.stderr
     assert installed.stdout.startswith("digest_pipeline ")
     first.night(UPKEEP_ON=weekday(today=True))
     assert first.outputs()["failed"] == "0"
+    if "site" in vars(typer.main.get_command(app))["commands"]:
+        first.night("Build the site")
+        assert (tmp_path / "first/temp/site/index.html").exists()
+        assert first.outputs()["built"] == "true"
     read = first.rows("SELECT day, read_at, commit_count FROM reads ORDER BY day")
     assert len(read) >= 3
     assert sum(row[2] for row in read) == 1

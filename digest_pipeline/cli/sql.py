@@ -112,6 +112,10 @@ def _ask(
             ours = str(store_folder(settings.data_dir)) in str(error)
             if isinstance(damage, StoreDamaged) and (ours or isinstance(error, duckdb.FatalException)):
                 raise damage from None
+            if isinstance(error, duckdb.CatalogException) and not isinstance(asked, str):
+                raise UsageError(
+                    f"the history is older than the question {asked.name}; `digest run` brings it up to date"
+                ) from None
             raise UsageError(f"the query cannot be answered: {' '.join(str(error).split())}") from None
 
 

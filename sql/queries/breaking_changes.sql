@@ -8,18 +8,21 @@ WITH texts AS (
     SELECT repo, day, sha, 1, analysis::VARCHAR FROM analyses
     WHERE status = 'ok' AND day >= $since::DATE AND repo LIKE $repo
 ),
-lines AS (
-    SELECT repo, day, sha, place, unnest(CASE place
+parts AS (
+    SELECT repo, day, sha, place, CASE place
         WHEN 0 THEN string_split(text, chr(10))
         ELSE flatten(list_transform(
             ['summary', 'architecture', 'risks', 'advice'], lambda key: coalesce((text::JSON -> key)::VARCHAR[], [])
         ))
-    END) AS said
+    END AS lines
     FROM texts
     WHERE regexp_matches(text, '(?i)!:|breaking|deprecat|no longer (?:supported|available)|incompatib|public names are gone|不再有这些公开名称|破坏性|不兼容|不再支持|弃用|废弃')
 ),
+lines AS (
+    SELECT repo, day, sha, place, unnest(lines) AS said, generate_subscripts(lines, 1) AS number FROM parts
+),
 telling AS (
-    SELECT repo, day, sha, place, ltrim(trim(said), '-*+ ') AS line
+    SELECT repo, day, sha, 100000 * place + number AS place, ltrim(trim(said), '-*+ ') AS line
     FROM lines
     WHERE NOT regexp_matches(trim(said), '(?i)^(?:signed-off-by|co-authored-by|reviewed-by|acked-by|tested-by|cc|change-id)\b.*:|^\(cherry picked from commit |^(?:[-*+]\s*)?\[[ x]?\]\s')
         AND regexp_matches(
@@ -29,8 +32,9 @@ telling AS (
         )
 ),
 gathered AS (
-    SELECT repo, day, sha, list_distinct(list(left(line, 240) ORDER BY place, line)) AS lines
-    FROM telling GROUP BY repo, day, sha
+    SELECT repo, day, sha, list(line ORDER BY place) AS lines
+    FROM (SELECT repo, day, sha, left(line, 240) AS line, min(place) AS place FROM telling GROUP BY ALL)
+    GROUP BY repo, day, sha
 ),
 rated AS (
     SELECT repo, day, sha, arg_max(tier, analysed_at) AS tier
@@ -38,6 +42,6 @@ rated AS (
     GROUP BY repo, day, sha
 )
 SELECT commits.day, commits.repo, left(commits.sha, 7) AS sha, rated.tier, commits.author_name, commits.title,
-    list_sort(gathered.lines) AS lines
+    gathered.lines
 FROM gathered JOIN branch_log AS commits USING (repo, day, sha) LEFT JOIN rated USING (repo, day, sha)
 ORDER BY commits.day DESC, commits.repo, commits.position;

@@ -7,7 +7,7 @@ WITH state AS (
     FROM analyses WHERE day >= $since::DATE GROUP BY repo, day, sha
 )
 SELECT calls.error_class, calls.endpoint, calls.model, count(*) AS calls,
-    count(DISTINCT calls.sha) AS commits,
+    count(DISTINCT nullif(calls.sha, '')) AS commits,
     count(DISTINCT calls.sha) FILTER (state.is_ok) AS solved,
     sum(calls.cost) AS cost,
     max(calls.started_at) AS last_at,

@@ -6,7 +6,7 @@ WITH spent AS (
     SELECT repo, day, sha, sum(cost) AS cost, sum(tokens_in + tokens_out) AS tokens, sum(seconds) AS seconds, count(*) AS calls,
         count(*) FILTER (outcome = 'failed') AS failed
     FROM attempts
-    WHERE day >= $since::DATE AND repo LIKE $repo
+    WHERE sha <> '' AND day >= $since::DATE AND repo LIKE $repo
     GROUP BY repo, day, sha
     ORDER BY sum(cost) DESC NULLS LAST, sum(tokens_in + tokens_out) DESC, repo, day, sha
     LIMIT $limit::INTEGER

@@ -8,10 +8,10 @@ WITH texts AS (
     SELECT repo, day, sha, true AS is_path, path AS text
     FROM commit_files WHERE day >= $since::DATE AND repo LIKE $repo
     UNION ALL
-    -- In every language. The JSON is searched as it stands, unless a word may be one of its keys or is escaped in it.
+    -- In every language. The JSON is searched as it stands, unless a word may be one of its keys, its signs, or is escaped.
     SELECT repo, day, sha, false,
         CASE
-            WHEN regexp_matches($words, '["\\]') THEN array_to_string(list_concat(
+            WHEN regexp_matches($words, '["\\]|(?:^| )[\[\]{},:]+(?: |$)') THEN array_to_string(list_concat(
                 [analysis ->> '$.change_type'],
                 flatten(list_transform(
                     ['summary', 'scope', 'architecture', 'performance', 'security', 'risks', 'advice'],

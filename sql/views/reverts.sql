@@ -30,7 +30,8 @@ claims AS (
 -- Each commit by the names that it may be called by.
 called AS (
     SELECT repo, day, position, sha, title, author_name,
-        unnest([left(sha, 7), '#' || pull_request, '"' || regexp_replace(title, ' \(#\d+\)$', '')]) AS name
+        -- A title by how it begins: the rest is looked at where that is the same.
+        unnest([left(sha, 7), '#' || pull_request, '"' || left(title, 12)]) AS name
     FROM branch_log
 ),
 found AS (
@@ -41,8 +42,9 @@ found AS (
         AND back.name = CASE
             WHEN claims.named.sha <> '' THEN left(claims.named.sha, 7)
             WHEN claims.named.number IS NOT NULL THEN '#' || claims.named.number
-            WHEN claims.named.title <> '' THEN '"' || claims.named.title
+            WHEN claims.named.title <> '' THEN '"' || left(claims.named.title, 12)
         END
+        AND (claims.named.title = '' OR regexp_replace(back.title, ' \(#\d+\)$', '') = claims.named.title)
         AND starts_with(back.sha, claims.named.sha)
         AND (back.day < claims.day OR (back.day = claims.day AND back.position > claims.position))
     -- Of several with one name the newest is meant: what came again after it was taken back.
