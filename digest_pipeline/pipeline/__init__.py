@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from digest_pipeline.domain.endpoint import came_back
 from digest_pipeline.errors import DigestError
-from digest_pipeline.pipeline import alarm, analyse, collect, diff, digest, recheck, report
+from digest_pipeline.pipeline import alarm, analyse, collect, diff, digest, recheck, report, rollup
 from digest_pipeline.pipeline.pages import digest_path, report_path
 from digest_pipeline.pipeline.workbench import Progress, StepResult, Workbench, utc_now
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from digest_pipeline.domain.analysis import Language
+    from digest_pipeline.domain.period import Period
     from digest_pipeline.pipeline.site import SiteResult
     from digest_pipeline.settings import Settings
     from digest_pipeline.store.history import History
@@ -93,6 +94,10 @@ class Pipeline:
     def digest(self, days: Sequence[date]) -> StepResult:
         """Render the digest of each day over all repos; asset `daily_digest`."""
         return digest.digest(self._workbench, days)
+
+    def rollup(self, periods: Sequence[Period]) -> rollup.RollupResult:
+        """Render the page of each week or month; assets `weekly_rollup` and `monthly_rollup`."""
+        return rollup.rollup(self._workbench, periods)
 
     def site(self, folder: Path | None = None, language: Language | None = None) -> SiteResult:
         """Build the site; asset `site`. Raises UsageError where the folder is somebody else's, DigestError."""

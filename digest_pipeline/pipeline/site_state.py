@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from digest_pipeline.domain.due import Built
+from digest_pipeline.domain.site import Built
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
