@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import copy
+import json
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -13,14 +14,14 @@ from digest_pipeline.pipeline.contents import repo_pages
 from digest_pipeline.pipeline.site_folder import SiteFolder
 from digest_pipeline.pipeline.site_state import hashed, settings_hash, site_folder
 from digest_pipeline.pipeline.workbench import batches
-from digest_pipeline.settings import RepoSettings
 from digest_pipeline.site import feed, places, search
 from digest_pipeline.site.html import FILES, Around, DayEntry, SiteRenderer, asset
 from digest_pipeline.site.outline import Outline, outline, outline_type
+from digest_pipeline.site.rollup import rollup_sections
 from digest_pipeline.site.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -70,11 +71,17 @@ class _Build:
         self._rows = bench.history.read("pipeline/site_days")
         self._hash = settings_hash(bench.settings, language)
         self._stamp = hashed(self._hash, state)
-        self._bench = _with_repos_that_left(bench, [row["repo"] for row in self._rows])
+        self._rollups = {
+            row["first_day"]: row
+            for row in bench.history.read("pipeline/weekly_rollups", {"language": language})
+        }
+        self._bench = bench
         self._folder = folder
         self._language = language
         self._url = bench.settings.site.url
-        self._repos = [repo.name for repo in self._bench.settings.repos]
+        # Repos that left the settings keep their days.
+        followed = [repo.name for repo in bench.settings.repos]
+        self._repos = [*followed, *sorted({row["repo"] for row in self._rows} - {*followed})]
         self._renderer = SiteRenderer(
             language,
             bench.settings.timezone,
@@ -82,6 +89,7 @@ class _Build:
             show_reasons=bench.settings.report.show_reasons,
         )
         self._outlines: dict[str, dict[date, Outline]] = {repo: {} for repo in self._repos}
+        self._told: dict[tuple[str, date], str] = {}
         self._paths: set[str] = set()
         self._documents: set[str] = set()
         self._with_feed: set[str] = set()
@@ -98,6 +106,7 @@ class _Build:
         self._search()
         days = {f"{repo}/{day}" for repo, outlines in self._outlines.items() for day in outlines}
         self._folder.days = {key: kept for key, kept in self._folder.days.items() if key in days}
+        self._folder.pages = {path: key for path, key in self._folder.pages.items() if path in self._paths}
         self._folder.done(self._stamp)
         return SiteResult(
             self._folder.path / places.START,
@@ -137,6 +146,7 @@ class _Build:
             self._documents.add(path)
             if page is None and kept["around"] == around and self._folder.stands(path):
                 found[day] = outline_type().validate_python(kept["outline"])
+                self._told[repo, day] = json.dumps(kept["outline"])
             else:
                 read, spoken = page or self._load(repo, [day])[day]
                 found[day] = outline(read, spoken)
@@ -146,18 +156,17 @@ class _Build:
                 self._folder.write(path, html)
                 document = search.document(read, self._renderer.words)
                 self._search_is_stale |= self._folder.write_document(path, document)
-                self._folder.days[f"{repo}/{day}"] = {
-                    "key": keys[day],
-                    "around": around,
-                    "outline": outline_type().dump_python(found[day], mode="json"),
-                }
+                kept = outline_type().dump_python(found[day], mode="json")
+                self._folder.days[f"{repo}/{day}"] = {"key": keys[day], "around": around, "outline": kept}
+                self._told[repo, day] = json.dumps(kept)
             self._bench.progress("site", repo, done, total)
         self._bench.progress("site", repo, total, total)
 
     def _keys(self, repo: str, rows: Mapping[date, Row]) -> dict[date, str]:
         """For each day a hash that is another one where its page can be: of its own rows and those before it."""
         keys = {}
-        link = self._bench.settings.repo(repo).link_base or ""
+        settings = self._bench.settings.followed(repo)
+        link = (settings and settings.link_base) or ""
         days = sorted(rows)
         for index, day in enumerate(days):
             near = [
@@ -209,20 +218,66 @@ class _Build:
                 for repo in self._repos
                 if day in self._outlines[repo] or (repo, day) in errors
             ]
-            self._write(places.day_page(day), self._renderer.day(day, entries, Around(before, after)))
+            inputs = [f"{before} {after}", *(f"{entry.repo} {entry.error}" for entry in entries)]
+            self._page(
+                places.day_page(day),
+                [*inputs, *self._words_of(by_day[day])],
+                partial(self._renderer.day, day, entries, Around(before, after)),
+            )
         weeks: dict[date, list[Outline]] = defaultdict(list)
         for day in sorted(by_day):
             weeks[places.monday(day)] += by_day[day]
         for before, monday, after in _windows(sorted(weeks)):
-            page = self._renderer.week(monday, weeks[monday], Around(before, after))
-            self._write(places.week_page(monday), page)
+            self._week(monday, weeks[monday], Around(before, after))
         for repo, outlines in self._outlines.items():
             if outlines:
                 newest_first = [outlines[day] for day in sorted(outlines, reverse=True)]
-                page = self._renderer.repo(repo, newest_first, has_feed=repo in self._with_feed)
-                self._write(places.repo_page(repo), page)
+                has_feed = repo in self._with_feed
+                self._page(
+                    places.repo_page(repo),
+                    [f"{has_feed}", *self._words_of(newest_first)],
+                    partial(self._renderer.repo, repo, newest_first, has_feed=has_feed),
+                )
         newest_days = {day: by_day[day] for day in sorted(by_day, reverse=True)}
-        self._write(places.START, self._renderer.start(newest_days, feeds=self._with_feed))
+        self._page(
+            places.START,
+            [
+                *sorted(self._with_feed),
+                *(text for found in newest_days.values() for text in self._words_of(found)),
+            ],
+            partial(self._renderer.start, newest_days, feeds=self._with_feed),
+        )
+
+    def _week(self, monday: date, outlines: Sequence[Outline], around: Around) -> None:
+        rollup = self._rollups.get(monday)
+        # What a rollup names lies in its week, or before.
+        last = monday + timedelta(days=6)
+        there = [
+            f"{repo} {day}" for repo, days in self._outlines.items() for day in sorted(days) if day <= last
+        ]
+        inputs = [rollup["revision"], *there] if rollup else []
+
+        def render() -> str:
+            sections = []
+            if rollup is not None:
+                where = {"kind": "weekly", "period": rollup["period"], "language": self._language}
+                text = self._bench.history.read("pipeline/rollup_text", where)[0]["markdown"]
+                sections = rollup_sections(text, partial(self._lead, places.week_page(monday)))
+            return self._renderer.week(monday, outlines, around, sections)
+
+        inputs = [f"{around}", *inputs, *self._words_of(outlines)]
+        self._page(places.week_page(monday), inputs, render)
+
+    def _lead(self, here: str, repo: str, day: date, sha: str | None) -> str | None:
+        """Where a link to a repo's day, or to a commit on it, leads on the site."""
+        found = self._outlines.get(repo, {})
+        if day not in found:
+            return None
+        known = sha is not None and _knows(found, day, sha)
+        return places.relative(here, places.repo_day(repo, day), places.anchor(sha or "") if known else "")
+
+    def _words_of(self, outlines: Iterable[Outline]) -> list[str]:
+        return [self._told[one.repo, one.day] for one in outlines]
 
     def _feeds(self) -> list[str]:
         if self._url is None:
@@ -264,6 +319,14 @@ class _Build:
                     file.unlink()
             self._folder.take_over(scratch, places.SEARCH)
 
+    def _page(self, path: str, inputs: Iterable[str], render: Callable[[], str]) -> None:
+        """Render a page where what it is made from is another one, or it is not there."""
+        key = hashed(self._hash, *inputs)
+        self._paths.add(path)
+        if self._folder.pages.get(path) != key or not self._folder.stands(path):
+            self._folder.write(path, render())
+            self._folder.pages[path] = key
+
     def _write(self, path: str, content: str) -> None:
         self._paths.add(path)
         self._folder.write(path, content)
@@ -283,14 +346,3 @@ def _windows(items: Iterable[_T]) -> Iterator[tuple[_T | None, _T, _T | None]]:
 
 def _knows(outlines: Mapping[date, Outline], day: date, sha: str) -> bool:
     return day in outlines and sha[:12] in outlines[day].shas
-
-
-def _with_repos_that_left(bench: Workbench, names: Iterable[str]) -> Workbench:
-    """The same, with the repos that the settings no longer name: their days stay on the site, without links out."""
-    known = {repo.name for repo in bench.settings.repos}
-    left = [RepoSettings.model_construct(name=name, url="") for name in sorted({*names} - known)]
-    if not left:
-        return bench
-    other = copy.copy(bench)
-    other.settings = bench.settings.model_copy(update={"repos": (*bench.settings.repos, *left)})
-    return other

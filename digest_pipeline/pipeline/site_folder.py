@@ -32,15 +32,16 @@ _NOT_COUNTED = {".git"}
 class SiteFolder:
     """A folder with a site of ours in it, or with nothing.
 
-    `files` are the files of the site by their path with the hash of each, `days` what was kept of each page.
+    `files` are the files of the site by their path with the hash of each, `days` what was kept of each repo's day,
+    `pages` what each of the other pages was made from.
     """
 
     path: Path
     files: dict[str, str] = field(default_factory=dict)
     days: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
     written: int = 0
     removed: int = 0
-    _before: bytes = b""
 
     @classmethod
     @contextmanager
@@ -73,10 +74,9 @@ class SiteFolder:
                     "name an empty folder with --out, or empty this one"
                 )
             return cls(path)
-        raw = file.read_bytes()
         try:
-            kept = json.loads(raw)
-            return cls(path, dict(kept["files"]), dict(kept["days"]), _before=raw)
+            kept = json.loads(file.read_bytes())
+            return cls(path, dict(kept["files"]), dict(kept["days"]), dict(kept.get("pages", {})))
         except (ValueError, KeyError, TypeError):
             raise UsageError(
                 f"{file} cannot be read, so that nobody can tell which files are the site's; "
@@ -176,7 +176,8 @@ class SiteFolder:
             os.utime(self.path / STAMP)
 
     def _save(self) -> None:
-        kept = {"files": dict(sorted(self.files.items())), "days": dict(sorted(self.days.items()))}
+        parts: dict[str, dict[str, Any]] = {"files": self.files, "days": self.days, "pages": self.pages}
+        kept = {name: dict(sorted(part.items())) for name, part in parts.items()}
         write_page(self.path / _MANIFEST, json.dumps(kept, ensure_ascii=False, separators=(",", ":")) + "\n")
 
     @staticmethod

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from datetime import date
     from zoneinfo import ZoneInfo
 
+    from markupsafe import Markup
+
     from digest_pipeline.domain.analysis import Language
     from digest_pipeline.domain.page import CommitEntry, Part, RepoPage
 
@@ -61,14 +63,6 @@ class DayEntry:
     repo: str
     outline: Outline | None
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rollup:
-    """What a week came to, as Markdown that was stored; `repo` is None for all of them."""
-
-    repo: str | None
-    markdown: str
 
 
 class SiteRenderer:
@@ -141,9 +135,9 @@ class SiteRenderer:
         monday: date,
         outlines: Sequence[Outline],
         around: Around = NOTHING_AROUND,
-        rollups: Sequence[Rollup] = (),
+        rollup: Sequence[tuple[str, Markup]] = (),
     ) -> str:
-        """The page of an ISO week; `outlines` are those of its days, `rollups` what was stored of it."""
+        """The page of an ISO week; `outlines` are those of its days, `rollup` its repos' parts."""
         days = sorted({one.day for one in outlines})
         return self._render(
             "week.html.j2",
@@ -153,7 +147,7 @@ class SiteRenderer:
             days=[(day, [one for one in outlines if one.day == day]) for day in days],
             outlines=outlines,
             around=around,
-            rollups=rollups,
+            rollup=rollup,
             here_repos=sorted({one.repo for one in outlines}, key=self._order),
         )
 

@@ -34,7 +34,7 @@ _ALLOWED = {
         "span",
         "p",
     ),
-    *("h1", "h2", "h3", "a", "ul", "ol", "li", "dl", "dt", "dd", "table", "thead", "tbody", "tr", "th", "td"),
+    *("h1", "h2", "h3", "h4", "a", "ul", "ol", "li", "dl", "dt", "dd", "table", "thead", "tbody", "tr", "th", "td"),
     *(
         "caption",
         "abbr",

@@ -11,8 +11,9 @@ import pytest
 
 from digest_pipeline.domain.analysis import Language
 from digest_pipeline.site import places
-from digest_pipeline.site.html import FILES, POLICY, Around, DayEntry, Rollup, SiteRenderer, asset
+from digest_pipeline.site.html import FILES, POLICY, Around, DayEntry, SiteRenderer, asset
 from digest_pipeline.site.outline import outline, outline_type
+from digest_pipeline.site.rollup import rollup_sections
 from digest_pipeline.site.search import document, tokens
 from digest_pipeline.site.words import labels
 from digest_pipeline_tests.fakes.pages import DAY, HOSTILE, ZONE, entry, full_page, hostile_page
@@ -22,6 +23,33 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from digest_pipeline.domain.page import RepoPage
+
+ROLLUP = """# Week
+
+<a id="overview"></a>
+
+## Overview
+
+the week over all
+
+## ada/engine
+
+See [a commit](../../ada/engine/2026/2026-02-21.md#ada~engine-0123456789ab), [elsewhere](../../x/y/2026/2026-02-21.md),
+[out](https://git.example/b), \\<script>alert(1)\\</script> and \\[no](https://evil.example).
+
+### Trend
+
+| a | `b` |
+|---|----:|
+| 1 | [2](../../ada/engine/2026/2026-02-21.md) |
+
+<details>
+<summary>7 more</summary>
+
+- one
+
+</details>
+"""
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
@@ -35,16 +63,12 @@ def every_page(pages: list[RepoPage], language: Language) -> dict[str, str]:
     site = renderer(language)
     outlines = [outline(page, language) for page in pages]
     entries = [*(DayEntry(one.repo, one) for one in outlines), DayEntry("ada/dead", None, HOSTILE[0])]
-    rollups = [
-        Rollup(
-            "ada/engine", "## Trend\n\n[a](../../x.md) and [b](https://git.example/b)\n\n| a |\n|---|\n| 1 |"
-        )
-    ]
+    rollup = rollup_sections(ROLLUP, lambda repo, day, sha: f"../{repo}/{day}.html" if sha else None)
     return {
         **{places.repo_day(page.repo, page.day): site.repo_day(page) for page in pages},
         **{places.repo_page(one.repo): site.repo(one.repo, [one], has_feed=True) for one in outlines},
         places.day_page(DAY): site.day(DAY, entries),
-        places.week_page(DAY): site.week(places.monday(DAY), outlines, rollups=rollups),
+        places.week_page(DAY): site.week(places.monday(DAY), outlines, rollup=rollup),
         places.START: site.start({DAY: outlines}, feeds=[one.repo for one in outlines]),
     }
 
@@ -138,11 +162,16 @@ def test_days_lead_to_their_neighbours() -> None:
     assert {"2026-02-20.html", "2026-02-22.html", "../../index.html", "../../weeks/2026-W08.html"} <= {*links}
 
 
-def test_the_rollup_of_a_week_leads_nowhere_into_the_site() -> None:
+def test_the_rollup_of_a_week_leads_into_the_site_and_nowhere_else() -> None:
     html = every_page([full_page()], "en")[places.week_page(DAY)]
-    assert "The week in short" in html
-    assert "x.md" not in html
-    assert 'href="https://git.example/b"' in html
+    page = read(html)
+    assert "../ada/engine/2026-02-21.html" in page.links
+    assert "https://git.example/b" in page.links
+    assert not [link for link in page.links if ".md" in link or "evil" in link]
+    for said in ("The week in short", "ada/engine", "elsewhere", "7 more", "<script>alert(1)</script>"):
+        assert said in page.text, said
+    assert "the week over all" not in page.text
+    assert html.count("<details><summary>7 more</summary>") == 1
 
 
 def test_the_calendar_can_be_read_without_colours() -> None:
