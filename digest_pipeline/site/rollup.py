@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Lead = Callable[[str, date, str | None], str | None]
 
 _PAGE = re.compile(r"^(?:\.\./)+([^/]+/[^/]+)/\d{4}/(\d{4}-\d\d-\d\d)\.md(?:#.*?(?:-([0-9a-f]{12}))?)?$")
+_ANCHOR = re.compile(r'^<a id="[^"<>]*"></a>$', re.MULTILINE)
+"""What the template writes; a commit's own words are escaped, and begin no line like this."""
 _FOLD = re.compile(r"^<details>\s*<summary>([^<>]*)</summary>\s*$")
 _TAGS = {
     *("h4", "p", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "blockquote", "a", "code"),
@@ -36,7 +38,7 @@ def rollup_sections(markdown: str, lead: Lead) -> list[tuple[str, Markup]]:
     link is text then. What stands above the first repo the week's page says itself.
     """
     parser = _parser()
-    tokens = parser.parse(shown(markdown))
+    tokens = parser.parse(_ANCHOR.sub("", shown(markdown)))
     starts = [
         index for index, token in enumerate(tokens) if token.type == "heading_open" and token.tag == "h2"
     ]
@@ -121,7 +123,7 @@ def _smaller(_: object, tokens: Sequence[Token], index: int, *__: object) -> str
 def _our_html(_: object, tokens: Sequence[Token], index: int, *__: object) -> str:
     """The folds of the template; what a commit wrote was escaped, and begins no HTML."""
     content = tokens[index].content.strip()
-    if content == "</details>" or not content or content.startswith('<a id="'):
-        return content if content.startswith("</") else ""
+    if content == "</details>":
+        return f"{content}\n"
     fold = _FOLD.match(content)
     return f"<details><summary>{escape(fold[1])}</summary>\n" if fold else str(escape(content))

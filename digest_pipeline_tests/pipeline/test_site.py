@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import feedparser
 import pytest
 
+from digest_pipeline.domain.period import Week
 from digest_pipeline.errors import DigestError, UsageError
 from digest_pipeline.pipeline.site import site
 from digest_pipeline.pipeline.site_state import built, site_stamp
@@ -223,6 +224,17 @@ def test_a_history_is_shown_in_either_language_and_says_where_the_analyses_are_i
     feeds = sorted(file.name for file in (shop.data / "site/feeds/ada").iterdir())
     assert feeds == ["bits.en.xml", "bits.zh.xml", "engine.en.xml", "engine.zh.xml"]
     assert "只有英文" not in (shop.data / "site/ada/engine" / f"{DAYS[0]}.html").read_text("utf-8")
+
+
+def test_the_page_of_a_week_holds_its_rollup_whose_links_lead_into_the_site(shop: Workshop) -> None:
+    with shop.pipeline() as pipeline:
+        pipeline.rollup([Week(2026, 2)])
+    build(shop)
+    page = (shop.data / "site/weeks/2026-W02.html").read_text("utf-8")
+    assert 'id="rollup"' in page
+    assert f'href="../ada/engine/{DAYS[0]}.html#c-' in page.partition('id="rollup"')[2]
+    assert dead_links(shop.data / "site") == []
+    assert build(shop).written == 0
 
 
 def test_without_an_address_there_are_no_feeds_and_it_says_so(shop: Workshop) -> None:

@@ -32,6 +32,8 @@ ROLLUP = """# Week
 
 the week over all
 
+<a id="ada~engine"></a>
+
 ## ada/engine
 
 See [a commit](../../ada/engine/2026/2026-02-21.md#ada~engine-0123456789ab), [elsewhere](../../x/y/2026/2026-02-21.md),
@@ -171,6 +173,7 @@ def test_the_rollup_of_a_week_leads_into_the_site_and_nowhere_else() -> None:
     for said in ("The week in short", "ada/engine", "elsewhere", "7 more", "<script>alert(1)</script>"):
         assert said in page.text, said
     assert "the week over all" not in page.text
+    assert "<a id" not in page.text
     assert html.count("<details><summary>7 more</summary>") == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest_pipeline.site.text import LONGEST_MESSAGE, block, heading, inline, one_line
+from digest_pipeline.site.text import LONGEST_MESSAGE, _clean, _words, block, heading, inline, one_line
 from digest_pipeline_tests.fakes.pages import HOSTILE
 
 TAG = re.compile(r"<(/?)([a-zA-Z][\w-]*)([^>]*)>")
@@ -106,3 +106,9 @@ def test_a_huge_message_is_cut_and_takes_no_time() -> None:
     for text in ("[" * 200_000, "*a " * 100_000, "> " * 100_000, "`" * 200_001, "<a " * 100_000):
         assert len(block(text)) < 12 * LONGEST_MESSAGE
     assert time.monotonic() - began < 10
+
+
+@given(st.text("ab_ `*\\<&(中", max_size=30))
+def test_what_needs_no_parser_is_what_the_parser_would_make_of_it(text: str) -> None:
+    line = " ".join(text.split())
+    assert inline(text) == _clean(_words().renderInline(line), WORDS)
