@@ -90,7 +90,7 @@ def counts(page: RepoPage) -> dict[str, int]:
 
 def assert_checks_pass(shop: Workshop, *repos: str) -> None:
     with shop.pipeline() as pipeline:
-        for check in CHECKS:
+        for check in (one for one in CHECKS if one.kind is None):
             for repo in repos or [NAME]:
                 where: dict[str, Any] = {"first": DAYS[0], "last": DAYS[-1]}
                 if check.asset != "daily_digest":
