@@ -50,6 +50,5 @@ def is_bot(name: str, email: str) -> bool:
     if any(one.endswith(_MARK) for one in called) or email in _ADDRESSES:
         return True
     # What stands before the `@` says who it is where the host gives an account its address, nowhere else.
-    if not email.endswith("@users.noreply.github.com"):
-        called = (name,)
-    return any(one in _BOTS or _MACHINE.search(one) for one in called)
+    known = called if email.endswith("@users.noreply.github.com") else called[:1]
+    return any(one in _BOTS or _MACHINE.search(one) for one in known)
