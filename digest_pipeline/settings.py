@@ -426,6 +426,10 @@ class Settings(_Table):
             settings.profile(repo.name, file=file)
         return settings
 
+    def followed(self, name: str) -> RepoSettings | None:
+        """The settings of a repo; None for one that left them, whose days stay."""
+        return next((repo for repo in self.repos if repo.name == name), None)
+
     def repo(self, name: str) -> RepoSettings:
         """The repo called `name`; raises ConfigurationError with the names that there are."""
         for repo in self.repos:

@@ -164,7 +164,7 @@ def test_every_variable_is_documented(variable: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["commits", "commit_files", "analyses", "reports", "digests", "reads", "alarms"]
+    "table", ["commits", "commit_files", "analyses", "reports", "digests", "rollups", "reads", "alarms"]
 )
 def test_every_table_is_documented(table: str) -> None:
     assert f"`{table}" in EVERYTHING

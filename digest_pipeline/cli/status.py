@@ -50,7 +50,8 @@ def status(
     states = repo_states(stored.days, [repo.name for repo in settings.repos], settings.first_day, last)
     problems = [problem for state in states for problem in _problems(state)]
     problems += _page_problems(settings, stored)
-    problems += [_endpoint_problem(settings, row) for row in stored.endpoints if not row["is_up"]]
+    told = " ".join(alarm["detail"] for alarm in alarms)
+    problems += [_endpoint_problem(settings, row, told) for row in stored.endpoints if not row["is_up"]]
     if as_json:
         result_line(
             json.dumps(
@@ -134,12 +135,14 @@ def _problems(state: RepoState) -> list[str]:
     ]
     if not_asked := state.count("not_asked"):
         problems.append(f"{state.repo}: {counted(not_asked, 'commit')} without an analysis, nobody was asked")
-    numbers = {column: state.count(column) for column in ("failed", "deferred")}
-    return problems + [
-        f"{state.repo}: {counted(count, 'analysis', 'analyses')} {column}"
-        for column, count in numbers.items()
-        if count
-    ]
+    for column in ("failed", "deferred"):
+        if count := state.count(column):
+            classes = Counter(word for row in state.rows for word in row[f"{column}_classes"])
+            told = ", ".join(f"{number} {word}" for word, number in classes.most_common())
+            problems.append(f"{state.repo}: {counted(count, 'analysis', 'analyses')} {column} ({told})")
+    if tries := [row["next_retry"] for row in state.rows if row["next_retry"] is not None]:
+        problems.append(f"{state.repo}: asked about again from {min(tries)} on")
+    return problems
 
 
 def _page_problems(settings: Settings, stored: _Stored) -> list[str]:
@@ -218,11 +221,11 @@ def _endpoints_as_json(settings: Settings, rows: Sequence[Mapping[str, Any]]) ->
     ]
 
 
-def _endpoint_problem(settings: Settings, row: Mapping[str, Any]) -> str:
+def _endpoint_problem(settings: Settings, row: Mapping[str, Any], told: str) -> str:
+    """An endpoint that is down; what an alarm `told` already is not said again."""
     since, probe = (_local(settings, row[name]) for name in ("since", "next_probe_at"))
-    return (
-        f"{row['model']} at {row['endpoint']} is down since {since}, probed next at {probe}: {row['error']}"
-    )
+    reason = "" if row["error"] and row["error"] in told else f": {row['error']}"
+    return f"{row['model']} at {row['endpoint']} is down since {since}, probed next at {probe}{reason}"
 
 
 def _local(settings: Settings, moment: datetime | None) -> str | None:

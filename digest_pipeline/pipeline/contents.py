@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.analysis import Analysis
@@ -12,7 +13,9 @@ from digest_pipeline.domain.filtering import RULES
 from digest_pipeline.domain.importance import Reason
 from digest_pipeline.domain.ledger import read_ledger
 from digest_pipeline.domain.page import CommitEntry, FilteredOut, RepoPage
+from digest_pipeline.pipeline.headlines import composed
 from digest_pipeline.pipeline.pull_requests import stored_pull_requests
+from digest_pipeline.pipeline.story import background, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,10 +46,12 @@ def repo_pages(
     analyses = bench.by_day("analyses_of_days", repo, days, language=language)
     made = {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)}
     costs = {row["day"]: row["cost"] for row in bench.rows("costs_of_days", repo, days, language=language)}
+    headlines = {row["day"]: row for row in bench.rows("headlines_of_days", repo, days, language=language)}
     files: dict[str, list[Row]] = {row["sha"]: row["files"] for row in bench.rows("file_facts", repo, days)}
     unread: dict[str, list[str]] = defaultdict(list)
     for row in bench.rows("unread_files_of_days", repo, days):
         unread[row["sha"]].append(row["path"])
+    behind = background(bench, repo, days)
     numbers = {row["pull_request"] for rows in commits.values() for row in rows} - {None}
     pulls = stored_pull_requests(bench, repo, sorted(numbers))
     pages: dict[date, RepoPage] = {}
@@ -55,12 +60,12 @@ def repo_pages(
         if day not in reads or any(row["sha"] not in said for row in commits[day]):
             continue
         read, stood = reads[day], made.get(day, {})
-        pages[day] = RepoPage(
+        page = RepoPage(
             repo,
             day,
             day_window(day, timezone),
             tuple(
-                _entry(bench.settings.repo(repo), row, said[row["sha"]], unread, files, pulls)
+                _entry(bench.settings.followed(repo), row, said[row["sha"]], unread, files, pulls)
                 for row in commits[day]
             ),
             cost=costs.get(day),
@@ -70,6 +75,10 @@ def repo_pages(
             rendered_at=stood.get("rendered_at"),
             filtered=_filtered(stored[day]),
         )
+        page = told(page, behind, bench, language)
+        # A model's words stand in the place of the facts where they were let through.
+        headline = composed(headlines[day], page) if day in headlines else None
+        pages[day] = page if headline is None else replace(page, headline=headline)
     return pages
 
 
@@ -80,7 +89,7 @@ def _filtered(rows: Sequence[Row]) -> tuple[FilteredOut, ...]:
 
 
 def _entry(
-    repo: RepoSettings,
+    repo: RepoSettings | None,
     row: Row,
     said: Row,
     unread: Mapping[str, Sequence[str]],
@@ -95,7 +104,7 @@ def _entry(
         authored_at=row["authored_at"],
         message=row["message"],
         title=title_of(row["message"]),
-        url=repo.commit_url(row["sha"]),
+        url=repo.commit_url(row["sha"]) if repo else None,
         tier=said["tier"],
         score=said["score"],
         reasons=tuple(Reason(**reason) for reason in said["reasons"]),

@@ -7,6 +7,8 @@ import hashlib
 import re
 import secrets
 import shutil
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -58,6 +60,12 @@ _DIFF_TREE = (
     "--no-ext-diff",
     "--no-textconv",
 )
+_GITS = 2
+"""So many read patches at once: one alone keeps one core busy, and what is done with them does not fill another."""
+
+_PIECE = 64
+"""Commits that one git reads: with their patches some four megabytes, of which a few are held."""
+
 _PATCH = ("--raw", "-z", "-p", "-M", "-l1000", "--no-abbrev")
 
 
@@ -363,12 +371,24 @@ class GitSource:
         return self._mirror.succeeds("config", "--get", "remote.origin.promisor")
 
     def _stream(self, git: Git, shas: Sequence[str]) -> Iterator[CommitChanges]:
-        if not shas:
-            return
+        """The changes in the order of `shas`: while those of one piece are taken, two gits read the next ones."""
+        with ThreadPoolExecutor(_GITS, thread_name_prefix="git") as threads:
+            ahead: deque[Future[list[CommitChanges]]] = deque()
+            try:
+                for start in range(0, len(shas), _PIECE):
+                    ahead.append(threads.submit(self._piece, git, shas[start : start + _PIECE]))
+                    if len(ahead) > _GITS:
+                        yield from ahead.popleft().result()
+                while ahead:
+                    yield from ahead.popleft().result()
+            finally:
+                for piece in ahead:
+                    piece.cancel()
+
+    def _piece(self, git: Git, shas: Sequence[str]) -> list[CommitChanges]:
         marker = secrets.token_hex(16)
         with git.stream(*_DIFF_TREE, *_PATCH, f"--format={marker}%H", lines=shas) as output:
-            for sha, chunk in split_commits(output, marker.encode()):
-                yield parse_commit(sha, chunk)
+            return [parse_commit(sha, chunk) for sha, chunk in split_commits(output, marker.encode())]
 
     def _marred(self, git: Git, sha: str, missing: Sequence[RawEntry]) -> CommitChanges:
         """The commit without the files at fault, and those as records that say so."""

@@ -13,7 +13,7 @@ SELECT
     log.committer_email,
     log.committed_at,
     log.message,
-    split_part(trim(log.message), chr(10), 1) AS title,
+    regexp_extract(log.message, '\S(?:[^\n]*\S)?') AS title,
     log.pull_request,
     coalesce(log.on_branch, true) AS on_branch,
     log.branch,
