@@ -40,7 +40,7 @@ def build_defs(
             # A pool counts runs across processes with a daemon's help: without one, nobody gives back the place
             # of a killed run.
             assets=build_assets(settings, partitions, pooled=pipeline is None and settings.llm is not None),
-            jobs=build_jobs(),
+            jobs=build_jobs(settings),
             schedules=build_schedules(settings),
             sensors=build_sensors(settings),
             resources={"pipeline": _pipeline_resource(settings) if pipeline is None else pipeline},

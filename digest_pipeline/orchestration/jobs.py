@@ -6,12 +6,15 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from digest_pipeline.pipeline import Pipeline
+from digest_pipeline.settings import Settings
 
 REPO_DAYS = "repo_days"
 REANALYSE = "reanalyse"
 DIGESTS = "digests"
 UPKEEP = "upkeep"
 RERENDER = "rerender"
+READERS = "readers"
+DELIVER = "deliver"
 
 DOES_MORE: Mapping[str, Collection[str]] = {REANALYSE: (REPO_DAYS,), RERENDER: (REANALYSE, REPO_DAYS)}
 """Which jobs do all that a job does, and more: what only asks for the rest has nothing to do after them."""
@@ -33,7 +36,25 @@ def upkeep_job() -> None:
     keep_history_small()
 
 
-def build_jobs() -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
+@dg.op(
+    description="Bring what is due to the channels; what one of them does not take is tried again later.",
+    required_resource_keys={"pipeline"},
+)
+def bring_to_channels(context: dg.OpExecutionContext) -> None:
+    """Deliver. A channel that fails is kept in the history, and told as an alarm: it fails no run."""
+    pipeline: Pipeline = context.resources.pipeline
+    for one in pipeline.deliver():
+        level = context.log.info if one.error is None else context.log.error
+        level(one.line() + (f": {one.error}" if one.error else ""))
+
+
+@dg.job(name=DELIVER, description="Bring pages to the channels that do not have them, or have older ones.")
+def deliver_job() -> None:
+    """Delivery alone."""
+    bring_to_channels()
+
+
+def build_jobs(settings: Settings) -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
     """The asset jobs, in-process: a process for each of four short steps costs more than the steps."""
 
     def job(name: str, description: str, *selection: str) -> UnresolvedAssetJobDefinition:
@@ -44,7 +65,7 @@ def build_jobs() -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
             executor_def=dg.in_process_executor,
         )
 
-    return [
+    jobs: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
         job(
             REPO_DAYS,
             "Read, score, analyse and report repos' days: the main job.",
@@ -63,3 +84,6 @@ def build_jobs() -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
         job(DIGESTS, "Render the digests of days over all repos.", "daily_digest"),
         upkeep_job,
     ]
+    if settings.reader:
+        jobs.append(job(READERS, "Render the readers' pages of days from what is stored.", "reader_pages"))
+    return [*jobs, *([deliver_job] if settings.channel else [])]

@@ -24,18 +24,24 @@ if TYPE_CHECKING:
 
 
 def repo_pages(
-    bench: Workbench, repo: str, days: Sequence[date], *, language: Language | None = None
+    bench: Workbench,
+    repo: str,
+    days: Sequence[date],
+    *,
+    language: Language | None = None,
+    or_else: Language | None = None,
 ) -> dict[date, RepoPage]:
     """The pages of those of `days` whose commits were read, and were all analysed or have a reason why not.
 
-    In the settings' language where none is given. When a page was rendered and updated last stands in it where it
-    was. As many days as `BATCH_DAYS` may be asked for at once.
+    In the settings' language where none is given; of a commit without an analysis in it, that in `or_else`. When a
+    page was rendered and updated last stands in it where it was. As many days as `BATCH_DAYS` may be asked for at once.
     """
     language = language or bench.settings.language
     timezone = bench.settings.timezone
     reads = {row["day"]: row for row in bench.rows("reads", repo, days) if row["head_sha"] is not None}
     commits = bench.by_day("commits_of_days", repo, days)
     analyses = bench.by_day("analyses_of_days", repo, days, language=language)
+    others = analyses if or_else is None else bench.by_day("analyses_of_days", repo, days, language=or_else)
     made = {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)}
     costs = {row["day"]: row["cost"] for row in bench.rows("costs_of_days", repo, days, language=language)}
     files: dict[str, list[Row]] = {row["sha"]: row["files"] for row in bench.rows("file_facts", repo, days)}
@@ -44,7 +50,8 @@ def repo_pages(
         unread[row["sha"]].append(row["path"])
     pages: dict[date, RepoPage] = {}
     for day in days:
-        said = {row["sha"]: row for row in analyses[day]}
+        said = {row["sha"]: row for row in others[day]}
+        said |= {row["sha"]: row for row in analyses[day] if row["status"] == "ok" or row["sha"] not in said}
         if day not in reads or any(row["sha"] not in said for row in commits[day]):
             continue
         read, stood = reads[day], made.get(day, {})

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 
-def renderer(settings: Settings) -> MarkdownRenderer:
-    """The renderer of these settings' language and timezone."""
-    return _renderer(settings.language, settings.timezone, show_reasons=settings.report.show_reasons)
+def renderer(settings: Settings, language: Language | None = None) -> MarkdownRenderer:
+    """The renderer of a language, the settings' where none is given, and of their timezone."""
+    return _renderer(
+        language or settings.language, settings.timezone, show_reasons=settings.report.show_reasons
+    )
 
 
 @cache

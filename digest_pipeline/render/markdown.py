@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from digest_pipeline.domain.analysis import Analysis, Language
     from digest_pipeline.domain.page import CommitEntry, DigestEntry, RepoPage
+    from digest_pipeline.domain.reader import Edition
 
 # How analysts end a failure's line: the host, and the endpoint's number for the request; a long one may be cut off.
 _REQUEST = re.compile(r", request [^()]*\)?$")
@@ -59,17 +60,36 @@ class MarkdownRenderer:
             "insight": self._insight,
         }
 
-    def page(self, page: RepoPage) -> str:
-        """The page of a repo and day."""
-        tiers = [(tier, page.tier(tier)) for tier in TIERS]
+    def page(self, page: RepoPage, *, edition: Edition = "full") -> str:
+        """The page of a repo and day; `brief` is without the table of commits, and has the high tier alone."""
+        tiers = [(tier, page.tier(tier)) for tier in TIERS if edition == "full" or tier == "high"]
         return self._render(
             "page.md.j2",
             page=page,
             tiers=[(tier, commits) for tier, commits in tiers if commits],
-            tier_counts={tier: len(commits) for tier, commits in tiers},
+            tier_counts={tier: len(page.tier(tier)) for tier in TIERS},
+            edition=edition,
             coverage=self._coverage(page),
             updated=self._updated(page),
         )
+
+    def reader(
+        self,
+        day: date,
+        reader: str,
+        notes: Sequence[tuple[str, Mapping[str, object]]],
+        bodies: Sequence[tuple[str, str]],
+        updated_at: datetime | None = None,
+    ) -> str:
+        """A reader's page of a day: what has to be told, each by its label, and what is theirs of each repo."""
+        label = self._label["reader"]
+        told = [
+            label[name].format(**{key: escape.inline(str(value)) for key, value in values.items()})
+            for name, values in notes
+        ]
+        if updated_at is not None:
+            told.append(self._label["coverage"]["updated"].format(time=self._minute(updated_at)))
+        return self._render("reader.md.j2", day=day, reader=reader, notes=told, bodies=bodies)
 
     def digest(self, day: date, entries: Sequence[DigestEntry]) -> str:
         """The digest of a day over `entries`, in their order."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from digest_pipeline.alarms.messages import message_of, trial_message
-from digest_pipeline.alarms.plain import plain
+from digest_pipeline.domain.plain import plain
 from digest_pipeline.domain.alarm import Alarm, Kind
 from digest_pipeline.domain.analysis import Language
 
