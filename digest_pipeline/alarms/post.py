@@ -6,6 +6,7 @@ all addresses together, by `Post`; what is delivered goes by one `Service` after
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -32,8 +33,10 @@ _STATUS = re.compile(r"error=(\d{3})\b")
 _CODES = ("errcode", "code", "StatusCode")
 """Where Feishu, DingTalk and WeCom say, under status 200, that they did not take a message; 0 where they did."""
 
-_BYTES = {"WeCom Bot": 2048, "DingTalk": 19_000, "Feishu": 19_000, "Lark": 19_000}
-"""Services that count bytes, of the whole request; apprise counts characters, of which Chinese ones have three."""
+_MOST_TEXT_BYTES = {"WeCom Bot": 2048}
+_MOST_REQUEST_BYTES = {"DingTalk": 19_000, "Feishu": 19_000, "Lark": 19_000}
+"""Services that count bytes: of the text, or of the whole request. Apprise counts characters, of which it writes a
+Chinese one in six bytes."""
 
 
 @dataclass
@@ -71,11 +74,20 @@ class _Requests:
         return getattr(self._real, name)
 
     def post(self, *arguments: Any, **more: Any) -> requests.Response:  # noqa: ANN401 - as requests takes them
-        answer: requests.Response = self._real.post(*arguments, **more)
-        heard = _heard.get()
-        if heard is not None:
-            _listen(heard, answer)
-        return answer
+        return _listened(self._real.post(*arguments, **more))
+
+    def put(self, *arguments: Any, **more: Any) -> requests.Response:  # noqa: ANN401 - as above
+        return _listened(self._real.put(*arguments, **more))
+
+    def request(self, *arguments: Any, **more: Any) -> requests.Response:  # noqa: ANN401 - as above
+        return _listened(self._real.request(*arguments, **more))
+
+
+def _listened(answer: requests.Response) -> requests.Response:
+    heard = _heard.get()
+    if heard is not None:
+        _listen(heard, answer)
+    return answer
 
 
 def _listen(heard: _Heard, answer: requests.Response) -> None:
@@ -140,15 +152,17 @@ class Service:
         asked = getattr(self._service, "_format_override", None) or self._service.notify_format
         self.wants_html = self.is_mail and asked != apprise.NotifyFormat.TEXT
 
-    @property
-    def most_characters(self) -> int:
-        """How long a text it takes, its title among it."""
-        return int(self._service.body_maxlen)
-
-    @property
-    def most_bytes(self) -> int | None:
-        """The same in bytes, where it counts these."""
-        return _BYTES.get(self.name)
+    def has_room(self, title: str, body: str) -> bool:
+        """Whether the service takes so long a text, by its own way of counting; a mailbox takes any."""
+        if self.is_mail:
+            return True
+        text = f"{title}\r\n{body}"
+        characters = len(text) + sum(character > "\uffff" for character in text)
+        return (
+            characters <= self._service.body_maxlen
+            and len(text.encode()) <= _MOST_TEXT_BYTES.get(self.name, sys.maxsize)
+            and len(json.dumps(text)) <= _MOST_REQUEST_BYTES.get(self.name, sys.maxsize)
+        )
 
     def take(self, title: str, body: str, *, kind: str = "info", html: str | None = None) -> Failure | None:
         """None where the service took the message, else what to say of it.

@@ -44,14 +44,8 @@ class Service(Protocol):
     is_mail: bool
     wants_html: bool
 
-    @property
-    def most_characters(self) -> int:
-        """How long a text it takes."""
-        ...
-
-    @property
-    def most_bytes(self) -> int | None:
-        """The same in bytes, where it counts these."""
+    def has_room(self, title: str, body: str) -> bool:
+        """Whether it takes so long a text."""
         ...
 
     def take(self, title: str, body: str, *, kind: str = ..., html: str | None = ...) -> Failure | None:
@@ -108,14 +102,7 @@ def body_for(service: Service, brief: Brief) -> str:
     """The text of a message as far as the service takes it, its link always among it."""
     if service.is_mail:
         return _joined(brief.lines, brief, left_out=0)
-    room = min(service.most_characters, MOST_CHARACTERS) - len(brief.title) - 2
-
-    def fits(text: str) -> bool:
-        most_bytes = service.most_bytes
-        wire = len(f"{brief.title}\r\n{text}".encode())
-        return _units(text) <= room and (most_bytes is None or wire <= most_bytes)
-
-    return fitted(brief, fits)
+    return fitted(brief, lambda text: len(text) <= MOST_CHARACTERS and service.has_room(brief.title, text))
 
 
 def fitted(brief: Brief, fits: Callable[[str], bool]) -> str:
@@ -135,11 +122,6 @@ def fitted(brief: Brief, fits: Callable[[str], bool]) -> str:
 def _joined(lines: Sequence[str], brief: Brief, *, left_out: int) -> str:
     more = [brief.more.format(count=left_out)] if left_out else []
     return "\n".join([*lines, *more, *([brief.link] if brief.link else [])])
-
-
-def _units(text: str) -> int:
-    """How long a text is, counted in the larger of the ways in which it may be counted."""
-    return len(text) + sum(character > "\uffff" for character in text)
 
 
 def _taken(remote: str | None) -> set[int]:

@@ -35,7 +35,7 @@ def quiet(markdown: str, *, host: str = "github.com") -> str:
     """
     text = _ENTITIES.sub("&amp;", markdown)
     text = _ANCHORS.sub(lambda found: f"%3{found[0]}", text)
-    text = re.sub(rf"(?i)(?<![\w.-])(?:www\.)?github\.com{_THREADS}", _REDIRECTS, text)
+    text = re.sub(rf"(?i)(?<![\w.-])(?:www\\?\.)?github\\?\.com{_THREADS}", _REDIRECTS, text)
     if host != "github.com":
         text = re.sub(
             rf"(?i)({re.escape(host)}/[^/\s]+/[^/\s]+/)(issues|pulls?|discussions)(?=/)",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from digest_pipeline.analysts import Cue, Subject
+from digest_pipeline.analysts.offline import OfflineAnalyst
+from digest_pipeline.domain.commit import FileChange
 from digest_pipeline.domain.day import day_window
 from digest_pipeline.domain.page import without_failures
 from digest_pipeline.domain.reader import select
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date, datetime
 
-    from digest_pipeline.domain.analysis import Language
-    from digest_pipeline.domain.page import RepoPage
+    from digest_pipeline.domain.analysis import Analysis, Language
+    from digest_pipeline.domain.page import CommitEntry, RepoPage
     from digest_pipeline.domain.reader import Reader
 
     Row = Mapping[str, Any]
@@ -68,22 +70,73 @@ class Shelf:
         return self._repos[day]
 
     def page(self, repo: str, day: date, language: Language) -> RepoPage | None:
-        """A repo's page in a language, and where a commit has no analysis in it, in the settings' one."""
+        """A repo's page in a language; where a commit has no analysis in it, in the settings' one.
+
+        Facts cost nothing, so that the offline ones are put into any language on the way.
+        """
         own = self.bench.settings.language
         if (repo, language) not in self._pages:
-            pages = partial(repo_pages, self.bench, repo, self.days, language=language)
-            self._pages[repo, language] = pages() if language == own else pages(or_else=own)
+            if language == own:
+                self._pages[repo, language] = repo_pages(self.bench, repo, self.days)
+            else:
+                pages = repo_pages(self.bench, repo, self.days, language=language, or_else=own)
+                facts = _Facts(self.bench, repo, self.days, language)
+                said = self._said_in(repo, language)
+                self._pages[repo, language] = {day: facts.told(page, said) for day, page in pages.items()}
         return self._pages[repo, language].get(day)
 
     def foreign(self, page: RepoPage, language: Language) -> int:
         """How many analyses of a page are in another language than this one."""
         if language == self.bench.settings.language:
             return 0
-        if (page.repo, language) not in self._said:
-            rows = self.bench.rows("analyses_of_days", page.repo, self.days, language=language)
-            self._said[page.repo, language] = {row["sha"] for row in rows if row["status"] == "ok"}
-        said = self._said[page.repo, language]
-        return sum(commit.analysis is not None and commit.sha not in said for commit in page.commits)
+        said = self._said_in(page.repo, language)
+        return sum(
+            commit.analysis is not None and not commit.is_offline and commit.sha not in said
+            for commit in page.commits
+        )
+
+    def _said_in(self, repo: str, language: Language) -> set[str]:
+        """The commits that have an analysis in a language."""
+        if (repo, language) not in self._said:
+            rows = self.bench.rows("analyses_of_days", repo, self.days, language=language)
+            self._said[repo, language] = {row["sha"] for row in rows if row["status"] == "ok"}
+        return self._said[repo, language]
+
+
+class _Facts:
+    """Offline analyses in a language that the steps before were not asked for; nothing of them is stored."""
+
+    def __init__(self, bench: Workbench, repo: str, days: Sequence[date], language: Language) -> None:
+        self._analyst = OfflineAnalyst(language)
+        self._repo = repo
+        self._files = {row["sha"]: row["files"] for row in bench.rows("file_facts", repo, days)}
+        self._cues: dict[str, list[Cue]] = defaultdict(list)
+        for row in bench.rows("cues", repo, days):
+            self._cues[row["sha"]].append(Cue(row["category"], row["path"], row["line"]))
+
+    def told(self, page: RepoPage, said: set[str]) -> RepoPage:
+        """The page with these in place of the offline analyses that are not in the language."""
+        commits = tuple(
+            replace(commit, analysis=self._analysis(commit))
+            if commit.is_offline and commit.analysis is not None and commit.sha not in said
+            else commit
+            for commit in page.commits
+        )
+        return replace(page, commits=commits)
+
+    def _analysis(self, commit: CommitEntry) -> Analysis | None:
+        files = (FileChange(**{"patch": None, **file}) for file in self._files.get(commit.sha, ()))
+        subject = Subject(
+            repo=self._repo,
+            sha=commit.sha,
+            message=commit.message,
+            author_name=commit.author_name,
+            committed_at=commit.authored_at,
+            tier=commit.tier,
+            files=tuple(files),
+            cues=tuple(self._cues.get(commit.sha, ())),
+        )
+        return self._analyst.outcome(subject).analysis
 
 
 def reader_day(shelf: Shelf, reader: Reader, day: date) -> ReaderDay:
