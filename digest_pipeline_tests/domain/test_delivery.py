@@ -27,7 +27,7 @@ NOW = datetime(2026, 2, 22, 3, tzinfo=UTC)
 DAY = date(2026, 2, 21)
 
 
-def delivery(day: date = DAY, **more: Any) -> Delivery:
+def delivery(day: date = DAY, **more: Any) -> Delivery:  # noqa: ANN401 - of any field
     return Delivery("team", WHOLE, day, "en", **({"status": "delivered", "revision": "1"} | more))
 
 
@@ -57,7 +57,9 @@ def test_a_new_channel_begins_with_yesterday() -> None:
 
 def test_one_that_was_away_gets_the_last_days_and_not_the_past() -> None:
     begun = delivery(DAY - timedelta(days=20))
-    assert days_due(pages(20), [begun]) == [DAY - timedelta(days=back) for back in reversed(range(RECENT_DAYS))]
+    assert days_due(pages(20), [begun]) == [
+        DAY - timedelta(days=back) for back in reversed(range(RECENT_DAYS))
+    ]
 
 
 def test_what_a_channel_has_is_not_due() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOMENT = datetime(2026, 2, 21, tzinfo=UTC)
 
 
-def commit(sha: str, tier: Tier = "low", paths: Iterable[str] = ("src/a.py",), **more: Any) -> CommitEntry:
+def commit(sha: str, tier: Tier = "low", paths: Iterable[str] = ("src/a.py",), **more: Any) -> CommitEntry:  # noqa: ANN401 - of any field
     values: dict[str, Any] = {
         "sha": sha,
         "author_name": "Ada",
@@ -46,7 +46,7 @@ def commit(sha: str, tier: Tier = "low", paths: Iterable[str] = ("src/a.py",), *
     return CommitEntry(**(values | more))
 
 
-def page(*commits: CommitEntry, **more: Any) -> RepoPage:
+def page(*commits: CommitEntry, **more: Any) -> RepoPage:  # noqa: ANN401 - of any field
     return RepoPage("ada/engine", date(2026, 2, 21), Window(MOMENT, MOMENT), commits, **more)
 
 
@@ -54,7 +54,7 @@ def theirs(found: RepoPage | None) -> list[str]:
     return [] if found is None else [one.sha for one in found.commits]
 
 
-def reader(**asked: Any) -> Reader:
+def reader(**asked: Any) -> Reader:  # noqa: ANN401 - of any field
     return Reader(name="infra", language="en", **asked)
 
 
