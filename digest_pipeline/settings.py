@@ -31,6 +31,7 @@ from pydantic import (
 )
 
 from digest_pipeline.domain.analysis import Language  # noqa: TC001 - pydantic reads it
+from digest_pipeline.domain.delivery import ChannelKind  # noqa: TC001 - pydantic reads it
 from digest_pipeline.domain.globs import Globs
 from digest_pipeline.domain.importance import (
     Kind,
@@ -384,7 +385,7 @@ class ChannelSettings(_Table):
     """One `[[channel]]` table: where pages are delivered to."""
 
     name: Annotated[str, AfterValidator(_folder_name)]
-    kind: Literal["github_file", "github_issue", "apprise"]
+    kind: ChannelKind
     url_env: VariableName | None = None
     repo: Annotated[str, AfterValidator(_repo_name)] | None = None
     path: Annotated[str, AfterValidator(_folder_path)] = "reports"
@@ -709,7 +710,7 @@ def _show(location: tuple[int | str, ...], value: object) -> str:
         isinstance(part, str) and _HIDDEN_KEY.search(part) for part in location
     ):
         return "…"
-    if isinstance(value, str) and str(location[-1]).endswith("url"):
+    if isinstance(value, str) and (str(location[-1]).endswith("url") or "://" in value):
         value = _QUERY.sub(r"\1***", _USER_INFO.sub(r"\1***@", value))
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - one line on a terminal

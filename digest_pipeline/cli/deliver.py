@@ -63,7 +63,7 @@ def _deliver(pipeline: Pipeline, days: Sequence[date], *, dry_run: bool) -> bool
         if one.error is None:
             result_line(one.line())
         else:
-            error_line(f"{one.line()}: {one.error}")
+            error_line(one.line())
     if missing:
         error_line(f"not made yet: {spans_of(missing)}; digest run makes these days")
     if not delivered and not missing:

@@ -45,7 +45,7 @@ def bring_to_channels(context: dg.OpExecutionContext) -> None:
     pipeline: Pipeline = context.resources.pipeline
     for one in pipeline.deliver():
         level = context.log.info if one.error is None else context.log.error
-        level(one.line() + (f": {one.error}" if one.error else ""))
+        level(one.line())
 
 
 @dg.job(name=DELIVER, description="Bring pages to the channels that do not have them, or have older ones.")

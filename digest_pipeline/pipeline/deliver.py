@@ -67,6 +67,8 @@ class Delivered:
         """One line for a person or a program."""
         page, channel = self.due.made, self.due.target.channel
         what = f"the page of {page.reader}" if page.reader else "the digest"
+        if self.error is not None:
+            return f"{page.day} {channel}: {what} was not delivered: {self.error}"
         verb = {"planned": "would update" if self.due.is_update else "would send"}.get(
             self.result, self.result
         )

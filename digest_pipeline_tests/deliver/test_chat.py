@@ -227,7 +227,7 @@ def test_a_mail_has_a_text_and_an_html_part_that_say_the_same(inbox: tuple[_Inbo
     for words in ("feat: 加一个部分 (#1)", LINK):
         assert words in plain.get_content()
         assert words in html.get_content()
-    assert message["subject"] == "Digest of 2026-02-21"
+    assert message["subject"] == "Daily digest of 2026-02-21"
 
 
 def test_nothing_hostile_acts_in_a_mail(inbox: tuple[_Inbox, str]) -> None:

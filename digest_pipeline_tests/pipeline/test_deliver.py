@@ -125,7 +125,7 @@ def test_the_day_goes_to_each_channel_once(
             shop.data / f"reports/readers/infra/2026/{LAST}.md"
         ).read_bytes(),
     }
-    assert listener.titles == [f"Digest of {LAST}", f"infra 的 {LAST} 每日摘要"]
+    assert listener.titles == [f"Daily digest of {LAST}", f"digest：infra 的 {LAST} 每日摘要"]
     assert pipeline.deliver() == []
     assert (len(fake.writes), len(listener.taken)) == (3, 2)
 
@@ -136,7 +136,10 @@ def test_a_healed_day_sends_one_update(
     pipeline.deliver()
     heal(shop, engine)
     assert {one.result for one in pipeline.deliver()} == {"updated"}
-    assert listener.titles[2:] == [f"Digest of {LAST} (updated)", f"infra 的 {LAST} 每日摘要（已更新）"]
+    assert listener.titles[2:] == [
+        f"Daily digest of {LAST} (updated)",
+        f"digest：infra 的 {LAST} 每日摘要（已更新）",
+    ]
     assert (len(fake.issues), len(fake.files)) == (1, 2)
     assert pipeline.deliver() == []
 
