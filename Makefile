@@ -38,11 +38,11 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test test-llm lint format bench bench-outage bench-packing bench-rate lock build clean
+.PHONY: help install demo test test-llm lint format bench bench-outage bench-packing bench-questions bench-rate docs lock build clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | while IFS=: read -r name text; do \
-	  printf '  make %-13s %s\n' "$$name" "$$text"; done
+	  printf '  make %-15s %s\n' "$$name" "$$text"; done
 	@echo '  ARGS="…" goes on to the command; PYTHON=python3.13 chooses the interpreter of a new .venv'
 
 install: .venv/.installed ## set up .venv, .env and the Dagster home; does nothing where they are up to date
@@ -94,6 +94,12 @@ bench-rate: install ## 400 analyses at a server that allows 20 a second
 
 bench-packing: install ## measure how much of a history's patches its prompts show
 	$(BIN)/python -m benchmarks.packing $(ARGS)
+
+bench-questions: install ## measure the questions of digest sql over 20,000 commits
+	$(BIN)/python -m benchmarks.questions $(ARGS)
+
+docs: install ## make docs/sql.md anew from the questions' files
+	$(BIN)/python -m digest_pipeline_tests.documented
 
 lock: ## make requirements.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions
 	$(check_tools)

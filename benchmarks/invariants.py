@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from benchmarks.weather import most_within
+from benchmarks.weather import INVENTED, most_within
 from digest_pipeline.domain.dividing import MOST_PARTS
 from digest_pipeline.pipeline.pages import revision
 from digest_pipeline.store.history import History
@@ -29,11 +29,15 @@ ATTEMPTS = 3
 MOST_CALLS = MOST_PARTS + 1
 """For one commit in one run, without those that came too soon."""
 
+MOST_HEADLINES = 2
+"""Answers for one headline: one, and one more where the gate sent it back."""
+
 MOST_SILENCE = 2 * PLACES + 2
 """Questions of one run that nobody answers: so many show that nobody will, with those that are under way then."""
 
 _ANALYSES = "SELECT day, sha, status FROM analyses"
-_CALLS = "SELECT sha, count(*) FROM attempts GROUP BY sha"
+_CALLS = "SELECT sha, count(*) FROM attempts WHERE purpose <> 'headline' GROUP BY sha"
+_HEADLINES = "SELECT day, status, sentences FROM headlines"
 _REPORTS = "SELECT day, path, revision, commits, analysed, failed, deferred FROM reports"
 _DIGESTS = "SELECT day, path, revision FROM digests"
 _STALE = """
@@ -123,6 +127,7 @@ class Invariants:
         for day, statuses in said.items():
             self._check_day(day, statuses)
         self._check_pages({day: Counter(statuses.values()) for day, statuses in said.items()})
+        self._check_headlines()
         told = dict(self.reader.execute(_CALLS).fetchall())
         if told != self.weather.asked:
             wrong = [sha for sha in self.weather.asked | told if self.weather.asked[sha] != told.get(sha)]
@@ -165,6 +170,15 @@ class Invariants:
                 self.broken(f"{sha} has an analysis that nobody gave")
             if status != "ok" and answered[sha]:
                 self.broken(f"{sha} was answered, and the store says {status}")
+
+    def _check_headlines(self) -> None:
+        """None is asked for again once it was answered twice, and what was invented stands nowhere."""
+        most = max(self.weather.composed.values(), default=0)
+        if most > MOST_HEADLINES:
+            self.broken(f"a headline was answered {most} times")
+        for day, status, sentences in self.reader.execute(_HEADLINES).fetchall():
+            if str(INVENTED) in sentences or (status == "ok") != ("text" in sentences):
+                self.broken(f"the headline of {day} is {status}, and says {sentences[:80]}")
 
     def _check_pages(self, said: Mapping[date, Counter[str]]) -> None:
         without = set(said)

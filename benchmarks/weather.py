@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from digest_pipeline.analysts.endpoint import Question
 
 _SHA = re.compile(r"^Commit: ([0-9a-f]{40})$", re.MULTILINE)
+_DAY = re.compile(r"^<<<DATA (\w+)>>>\n+Commit (\w+)", re.MULTILINE)
 NIGHTLY_HOUR = 2
 """When the daemon makes yesterday."""
 
@@ -128,7 +129,7 @@ class Weather:
 
     `answered` counts the analyses that each commit was given, `asked` the questions about it, `hurried` those of
     them that came too soon (429); `in_vain` counts the questions about commits that met a dead key (`401`) or
-    nobody (`silence`); `probes` has the times of probes.
+    nobody (`silence`); `probes` has the times of probes; `composed` counts the answers for each headline.
     """
 
     seed: int
@@ -141,6 +142,7 @@ class Weather:
     asked: Counter[str] = field(default_factory=Counter)
     hurried: Counter[str] = field(default_factory=Counter)
     in_vain: Counter[str] = field(default_factory=Counter)
+    composed: Counter[str] = field(default_factory=Counter)
     probes: list[datetime] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
 
@@ -181,6 +183,7 @@ class Weather:
         self.kinds[kind] += 1
         if sha is not None:
             self.hurried[sha] += kind == "429"
+        if question.schema is not None:
             self.in_vain[kind] += kind in {"401", "silence"}
         if isinstance(reply, tuple):
             status, headers, body = reply
@@ -217,6 +220,8 @@ class Weather:
 
     def _form(self, question: Question, sha: str | None) -> dict[str, Any]:
         said = f"Replaces the call in {sha or 'main'!s:.7} by one that takes a timeout"
+        if question.schema_name == "headline":
+            return self._headline(question)
         if question.schema_name == "notes":
             return {"notes": [f"{said}, in this part."]}
         if sha is not None:
@@ -227,6 +232,28 @@ class Weather:
         is_low = question.schema_name.startswith("low")
         return {**lists, "insight": insight, **(fields if is_low else {"change_type": said})}
 
+    def _headline(self, question: Question) -> dict[str, Any]:
+        """One that may stand on a page, or one with a pull request that nobody was given, or a commit told twice."""
+        about = _DAY.search(question.user)
+        assert about is not None  # noqa: S101 - every headline is about commits
+        self.composed[about[1]] += 1
+        text = f"The call in `{about[2]:.7}` now takes a timeout"
+        good = {"text": text, "commits": [about[2]]}
+        match self._random.randrange(4):
+            case 0:
+                return {"sentences": [{**good, "text": f"{text}, see #{INVENTED}"}]}
+            case 1:
+                return {"sentences": [good, {**good, "text": f"{text}, as was said"}]}
+            case _:
+                return {
+                    "sentences": [
+                        {**good, "text": "A call now takes a timeout, which its callers have to set."}
+                    ]
+                }
+
+
+INVENTED = 987654321
+"""A pull request that no repository has."""
 
 _FAULTS: tuple[tuple[float, tuple[str, tuple[int, dict[str, str], str]]], ...] = (
     (0.01, ("503", (503, {}, "Overloaded"))),

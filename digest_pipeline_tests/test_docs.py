@@ -18,6 +18,7 @@ from digest_pipeline.settings import (
     BudgetSettings,
     ChannelSettings,
     EndpointSettings,
+    FilterSettings,
     ImportanceSettings,
     LlmSettings,
     PriceSettings,
@@ -42,6 +43,7 @@ EVERYWHERE = {"--help", "-h", "--config", "-c", "--quiet", "-q", "--verbose", "-
 MODELS: dict[str, type[BaseModel]] = {
     "": Settings,
     "repos": RepoSettings,
+    "repos.filter": FilterSettings,
     "importance": ImportanceSettings,
     "llm": LlmSettings,
     "llm.fallback": EndpointSettings,
@@ -122,6 +124,7 @@ def test_every_setting_is_documented_under_its_table(table: str, key: str) -> No
     sections = dict(re.findall(r"^## (.+)\n([\s\S]+?)(?=^## |\Z)", settings, re.MULTILINE))
     top = table.partition(".")[0]
     heading = f"`[[{top}]]`" if top in LISTS else f"`[{top}]`" if top else "At the top"
+    heading = "`[repos.filter]`" if table == "repos.filter" else heading
     of_its_own = f"`[{key}]`" in sections or f"`[[{key}]]`" in sections
     # In code, as a row of a table, or as a table of the file.
     named = rf"(?:^{key} +=|`{key}`|\[\[?{table}\.{key}[\].])"
@@ -169,7 +172,7 @@ def test_every_variable_is_documented(variable: str) -> None:
 @pytest.mark.parametrize(
     "table",
     [
-        *("commits", "commit_files", "analyses", "reports", "digests", "reads", "alarms"),
+        *("commits", "commit_files", "analyses", "reports", "digests", "rollups", "reads", "alarms"),
         *("reader_pages", "deliveries"),
     ],
 )

@@ -195,7 +195,7 @@ def test_of_a_run_that_is_killed_no_answer_is_paid_for_twice(tmp_path: Path, eng
     hangs, over = threading.Event(), threading.Event()
 
     def reply(request: Recorded) -> Reply:
-        if len(server.requests) == 5 and not over.is_set():
+        if len(server.analyses) == 5 and not over.is_set():
             hangs.set()
             over.wait(START_SECONDS)
         return openai_server.well_formed(request)
@@ -231,7 +231,7 @@ def test_nineteen_commits_and_a_slow_model_are_asked_eight_at_a_time(tmp_path: P
             local("ada/engine", builder.path), llm={"base_url": server.url, "model": "slow", "concurrency": 8}
         )
         shop.make(DAYS[:1])
-        assert len(server.requests) == 19
+        assert len(server.analyses) == 19
         assert 4 < server.most_at_once <= 8
     assert shop.failed == {}
     assert shop.rows("SELECT status, count(*) FROM analyses GROUP BY ALL") == [("ok", 19)]

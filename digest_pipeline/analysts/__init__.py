@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
-    from digest_pipeline.domain.analysis import Analysis, Call, Language, Outcome, Usage
+    from digest_pipeline.domain.analysis import Analysis, Call, ErrorClass, Language, Outcome, Usage
     from digest_pipeline.domain.commit import FileChange
+    from digest_pipeline.domain.composed import Given, Sentence
     from digest_pipeline.domain.endpoint import EndpointState
     from digest_pipeline.domain.healing import Tried
     from digest_pipeline.domain.importance import Tier
@@ -189,6 +191,22 @@ class NoMemory:
         return state
 
 
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What became of asking for a headline: sentences that passed the gate, or none and why.
+
+    Where `is_final`, the same question would have the same end: it is not asked again. `error` is redacted.
+    """
+
+    model: str
+    endpoint: str
+    sentences: tuple[Sentence, ...] = ()
+    error_class: ErrorClass | None = None
+    error: str | None = None
+    is_final: bool = True
+    calls: tuple[Call, ...] = ()
+
+
 class Analyst(Protocol):
     """Explains commits in one language."""
 
@@ -207,6 +225,19 @@ class Analyst(Protocol):
 
         Commits that wait for an endpoint need no further look then: nothing changed for them.
         """
+        ...
+
+    def opened(self) -> AbstractAsyncContextManager[None]:
+        """What is asked, is asked inside: connections stay open until the outermost block ends."""
+        ...
+
+    @property
+    def composes(self) -> bool:
+        """Whether it writes headlines; else they are composed from facts, where the page is made."""
+        ...
+
+    async def compose(self, given: Given) -> Composition:
+        """The headline of a day, by at most two questions; only of an analyst that `composes`."""
         ...
 
     def analyse(self, subjects: Iterable[Subject]) -> AsyncIterator[list[tuple[Subject, Outcome]]]:

@@ -11,10 +11,12 @@ from pydantic import ValidationError
 from digest_pipeline.analysts.failures import Failure
 from digest_pipeline.domain.analysis import FORMS, Analysis, Usage
 from digest_pipeline.domain.commit import storable
+from digest_pipeline.domain.composed import read_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from digest_pipeline.domain.composed import Given, Sentence
     from digest_pipeline.domain.importance import Tier
 
 _END_OF_THOUGHT = "</think>"
@@ -73,6 +75,22 @@ def read_analysis(answer: Answer, tier: Tier) -> Analysis | Failure:
                 return Analysis.from_form(form)
         if objects:
             break
+    if answer.finish_reason == "length":
+        return Failure("cut_off", "the answer reached the limit of its length before it was complete")
+    return Failure("bad_output", problem)
+
+
+def read_headline(answer: Answer, given: Given) -> list[Sentence] | Failure:
+    """The sentences that an answer holds, or why it holds none. What they say is not looked at here."""
+    if answer.refusal or answer.finish_reason == "content_filter":
+        return Failure("refused", "the model would not answer")
+    problem = "it holds no JSON object"
+    for text in answer.texts:
+        for found in reversed(list(_objects(text))):
+            sentences = read_sentences(found, given)
+            if not isinstance(sentences, str):
+                return sentences
+            problem = sentences
     if answer.finish_reason == "length":
         return Failure("cut_off", "the answer reached the limit of its length before it was complete")
     return Failure("bad_output", problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import defaultdict
+from contextlib import nullcontext
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,12 @@ from digest_pipeline.domain.markdown import code_span as code
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
-    from digest_pipeline.analysts import Subject
+    from digest_pipeline.analysts import Composition, Subject
     from digest_pipeline.domain.analysis import Language
     from digest_pipeline.domain.commit import FileChange
+    from digest_pipeline.domain.composed import Given
 
 OFFLINE_VERSION = "offline-3"
 
@@ -41,6 +44,7 @@ class OfflineAnalyst:
     name = "offline"
     model = "offline"
     reads_patches = False
+    composes = False
 
     def __init__(self, language: Language) -> None:
         self.language = language
@@ -49,6 +53,14 @@ class OfflineAnalyst:
     async def knock(self) -> bool:
         """Nobody has to be there."""
         return True
+
+    def opened(self) -> AbstractAsyncContextManager[None]:
+        """See `Analyst.opened`: there is nothing to open."""
+        return nullcontext()
+
+    async def compose(self, given: Given) -> Composition:
+        """See `Analyst.compose`: it does not."""
+        raise NotImplementedError(given)
 
     async def analyse(self, subjects: Iterable[Subject]) -> AsyncIterator[list[tuple[Subject, Outcome]]]:
         """See `Analyst.analyse`."""

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -27,6 +27,7 @@ from digest_pipeline.analysts.failures import (
     retry_at,
 )
 from digest_pipeline.analysts.gateway import EndpointConfig, Gateway, usable_key
+from digest_pipeline.analysts.headline import TEMPERATURE, compose
 from digest_pipeline.analysts.prompts import (
     NOTES_SCHEMA,
     PROMPT_VERSION,
@@ -44,16 +45,16 @@ from digest_pipeline.domain.packing import changed_lines, estimate_tokens
 from digest_pipeline.domain.vacuity import vacuity, without_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
-    from digest_pipeline.analysts import Memory, Recalled, Spending, Subject
+    from digest_pipeline.analysts import Composition, Memory, Recalled, Spending, Subject
     from digest_pipeline.analysts.endpoint import Question
     from digest_pipeline.analysts.gateway import Connect
     from digest_pipeline.analysts.prompts import Prompt
     from digest_pipeline.domain.analysis import ErrorClass, Language, Purpose
+    from digest_pipeline.domain.composed import Given
 
 ANALYST_NAME = "openai"
-TEMPERATURE = 0.2
 
 _MOST_CALLS = 8
 """The most calls for a commit that is read in parts, the last one included."""
@@ -99,6 +100,7 @@ class OpenAICompatibleAnalyst:
         self._terms = _Terms(
             language, memory, spending or NoBudget(), now, sleep, clock, len(self._endpoints)
         )
+        self._is_open = False
         self._asking: dict[str, asyncio.Future[Outcome | None]] = {}
 
     def __repr__(self) -> str:
@@ -137,8 +139,8 @@ class OpenAICompatibleAnalyst:
         """
         waiting = iter(subjects)
         under_way: dict[asyncio.Task[Outcome], Subject] = {}
-        async with AsyncExitStack() as stack:
-            gateways = [await stack.enter_async_context(gateway) for gateway in self._gateways]
+        gateways = self._gateways
+        async with self.opened():
             try:
                 while True:
                     while len(under_way) < max(gateway.limiter.places for gateway in gateways):
@@ -159,6 +161,31 @@ class OpenAICompatibleAnalyst:
                 for task in under_way:
                     task.cancel()
                 await asyncio.gather(*under_way, return_exceptions=True)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """See `Analyst.opened`."""
+        if self._is_open:
+            yield
+            return
+        async with AsyncExitStack() as stack:
+            for gateway in self._gateways:
+                await stack.enter_async_context(gateway)
+            self._is_open = True
+            try:
+                yield
+            finally:
+                self._is_open = False
+
+    @property
+    def composes(self) -> bool:
+        """It does, where it can be asked."""
+        return True
+
+    async def compose(self, given: Given) -> Composition:
+        """See `Analyst.compose`."""
+        async with self.opened():
+            return await compose(given, self._gateways, self._terms.language, self._terms.paid)
 
     @cached_property
     def _gateways(self) -> list[Gateway]:
@@ -267,6 +294,33 @@ class _Terms:
     clock: Callable[[], float]
     endpoints: int
 
+    def too_dear(self, gateway: Gateway) -> Failure | None:
+        """Why nothing may be asked there today any more; None where something may."""
+        spending = self.spending
+        if spending.affords(gateway.config.model):
+            return None
+        until = f" until {spending.until:%Y-%m-%d %H:%M %Z}" if spending.until else ""
+        return Failure("budget", f"today's budget of {spending.daily:g} is spent{until}", is_asked=False)
+
+    async def paid(
+        self, gateway: Gateway, question: Question, purpose: Purpose, calls: list[Call]
+    ) -> Answer | Failure:
+        """One answer, where there is money for it; what it cost is counted."""
+        if (too_dear := self.too_dear(gateway)) is not None:
+            return too_dear
+        model, made = gateway.config.model, len(calls)
+        expected = Usage(
+            estimate_tokens(question.system, gateway.factor) + estimate_tokens(question.user, gateway.factor),
+            question.output_tokens // _EXPECTED_SHARE,
+        )
+        self.spending.expect(model, expected, 1)
+        try:
+            return await gateway.ask(question, purpose, calls)
+        finally:
+            self.spending.expect(model, expected, -1)
+            for call in calls[made:]:
+                self.spending.add(call.model, call.usage)
+
 
 class _Asking:
     """One commit at one endpoint."""
@@ -283,7 +337,7 @@ class _Asking:
 
     async def outcome(self) -> Outcome:
         """Ask until there is an analysis, or no sense in asking on here."""
-        if (unasked := self._too_dear() or await self._gateway.closed()) is not None:
+        if (unasked := self._terms.too_dear(self._gateway) or await self._gateway.closed()) is not None:
             return self._not_asked(unasked)
         self._context = self._gateway.context_tokens
         prompt = self._compose()
@@ -401,26 +455,11 @@ class _Asking:
 
     async def _paid(self, question: Question, purpose: Purpose) -> Answer | Failure:
         """One answer, where there is money for it; what it cost is counted."""
-        if (too_dear := self._too_dear()) is not None:
-            return too_dear
         if self._calls.is_owing:
             # Whoever is killed before this commit has its outcome has paid for these all the same.
             await asyncio.to_thread(self._terms.memory.book, self._booking())
             self._calls.booked = len(self._calls)
-        model, made = self._gateway.config.model, len(self._calls)
-        expected = Usage(
-            estimate_tokens(question.system, self._gateway.factor)
-            + estimate_tokens(question.user, self._gateway.factor),
-            question.output_tokens // _EXPECTED_SHARE,
-        )
-        self._terms.spending.expect(model, expected, 1)
-        try:
-            answer = await self._gateway.ask(question, purpose, self._calls)
-        finally:
-            self._terms.spending.expect(model, expected, -1)
-            for call in self._calls[made:]:
-                self._terms.spending.add(call.model, call.usage)
-        return answer
+        return await self._terms.paid(self._gateway, question, purpose, self._calls)
 
     def _booking(self) -> Booking:
         subject, calls = self._subject, self._calls
@@ -444,13 +483,6 @@ class _Asking:
             schema_name=f"{self._subject.tier}_analysis",
             schema=json_schema(self._subject.tier),
         )
-
-    def _too_dear(self) -> Failure | None:
-        spending = self._terms.spending
-        if spending.affords(self._gateway.config.model):
-            return None
-        until = f" until {spending.until:%Y-%m-%d %H:%M %Z}" if spending.until else ""
-        return Failure("budget", f"today's budget of {spending.daily:g} is spent{until}", is_asked=False)
 
     def _ok(self, analysis: Analysis, prompt: Prompt) -> Outcome:
         return replace(self._shared(prompt), status="ok", analysis=analysis, **self._counted(self._tries + 1))

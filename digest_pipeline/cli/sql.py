@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from digest_pipeline.domain.question import Question
+
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 _NO_CODE = re.compile(
     r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$((?:[A-Za-z_]\w*)?)\$.*?\$\1\$", re.DOTALL
@@ -41,6 +43,7 @@ class Format(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    TEXT = "text"
 
 
 def sql(
@@ -49,7 +52,10 @@ def sql(
     ] = None,
     output: Annotated[Format, typer.Option("--format", "-f", help="How rows are written.")] = Format.TABLE,
     listed: Annotated[
-        bool, typer.Option("--list", help="Name the questions that come with the package.")
+        bool,
+        typer.Option(
+            "--list", help="Name the questions that come with the package; with --query, tell all about one."
+        ),
     ] = False,
     name: Annotated[str | None, typer.Option("--query", help="Ask one of them, by its name.")] = None,
     param: Annotated[
@@ -62,34 +68,43 @@ def sql(
     """Ask the history in SQL: tables commits, commit_files, analyses, reports, digests, reads."""
     del quiet, verbose
     if listed:
-        for question in _questions():
-            result_line(question)
+        for line in _described(name) if name is not None else _listed():
+            result_line(line)
         return
     if (not (query or "").strip()) == (name is None):
         raise UsageError(
             'give one query, as digest sql "SELECT …", or the name of one with --query (--list names them)'
         )
-    text = _named(name) if name is not None else str(query)
-    parameters = _parameters(text, param or ())
+    from digest_pipeline.store.questions import checked, question
+
+    asked = question(name) if name is not None else None
+    given = _given(param or ())
+    if asked is None:
+        _must_be_those_of(str(query), given)
+    else:
+        checked(asked, given)
     settings = Settings.load(config)
-    columns, rows = _ask(settings, text, parameters)
+    columns, rows = _ask(settings, asked or str(query), given)
     _WRITERS[output](columns, rows)
 
 
 def _ask(
-    settings: Settings, text: str, parameters: dict[str, str]
+    settings: Settings, asked: Question | str, given: dict[str, str]
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     import duckdb
 
     from digest_pipeline.errors import StoreDamaged
     from digest_pipeline.store.connection import interruptible, store_folder, translate
     from digest_pipeline.store.history import open_history
+    from digest_pipeline.store.questions import bound
 
+    text = asked if isinstance(asked, str) else asked.sql
     _must_only_read(text)
     with open_history(settings.data_dir, settings.timezone) as connection:
         try:
             with interruptible(connection):
-                cursor = connection.execute(text, parameters)
+                values = given if isinstance(asked, str) else bound(connection, asked, given)
+                cursor = connection.execute(text, values)
                 return [column[0] for column in cursor.description or ()], cursor.fetchall()
         except duckdb.Error as error:
             damage = translate(error, settings.data_dir)
@@ -97,6 +112,10 @@ def _ask(
             ours = str(store_folder(settings.data_dir)) in str(error)
             if isinstance(damage, StoreDamaged) and (ours or isinstance(error, duckdb.FatalException)):
                 raise damage from None
+            if isinstance(error, duckdb.CatalogException) and not isinstance(asked, str):
+                raise UsageError(
+                    f"the history is older than the question {asked.name}; `digest run` brings it up to date"
+                ) from None
             raise UsageError(f"the query cannot be answered: {' '.join(str(error).split())}") from None
 
 
@@ -135,43 +154,46 @@ def _code_of(text: str) -> str:
     return _NO_CODE.sub(bare, text)
 
 
-def _questions() -> list[str]:
-    from digest_pipeline.store.files import names, statement
+def _listed() -> list[str]:
+    """A line for each question: its name, what it asks, its parameters with what counts where they are not given."""
+    from digest_pipeline.domain.question import signature
+    from digest_pipeline.store.questions import questions
 
-    found = names("queries")
-    width = max((len(name) for name in found), default=0)
-    return [f"{name:{width}}  {_first_comment(statement(f'queries/{name}'))}" for name in found]
-
-
-def _named(name: str) -> str:
-    from digest_pipeline.store.files import names, statement
-
-    known = names("queries")
-    if name not in known:
-        raise UsageError(f'no question is called "{name}"; there are: {", ".join(known)}')
-    return statement(f"queries/{name}")
+    found = questions().values()
+    width = max((len(one.name) for one in found), default=0)
+    return [f"{one.name:{width}}  {one.asks}  {signature(one)}".rstrip() for one in found]
 
 
-def _first_comment(text: str) -> str:
-    return text.partition("\n")[0].lstrip("- ").strip()
+def _described(name: str) -> list[str]:
+    """All that a question's file says of it, for a person."""
+    from digest_pipeline.store.questions import question
+
+    one = question(name)
+    lines = [one.asks, *([one.notes] if one.notes else [])]
+    for parameter in one.parameters:
+        default = "needed" if parameter.default is None else f"default {parameter.default}"
+        lines.append(f"  {parameter.name} ({default}): {parameter.meaning}; {parameter.expected}")
+    return lines
 
 
-def _parameters(text: str, given: Sequence[str]) -> dict[str, str]:
-    code = _code_of(text)
-    wanted = list(dict.fromkeys(_PARAMETER.findall(code)))
+def _given(items: Sequence[str]) -> dict[str, str]:
     values: dict[str, str] = {}
-    for item in given:
+    for item in items:
         key, equals, value = item.partition("=")
         if not equals:
             raise UsageError(f'--param "{item}" must be name=value')
         values[key] = value
-    unknown = [key for key in values if key not in wanted]
-    missing = [key for key in wanted if key not in values]
+    return values
+
+
+def _must_be_those_of(text: str, given: dict[str, str]) -> None:
+    wanted = list(dict.fromkeys(_PARAMETER.findall(_code_of(text))))
+    unknown = [key for key in given if key not in wanted]
+    missing = [key for key in wanted if key not in given]
     if unknown or missing:
         takes = ", ".join(wanted) or "none"
         problem = f"lacks --param {missing[0]}=…" if missing else f'has no parameter "{unknown[0]}"'
         raise UsageError(f"the query {problem}; its parameters: {takes}")
-    return values
 
 
 def _plain(value: object) -> object:  # noqa: PLR0911 - a line for each kind of value
@@ -219,6 +241,13 @@ def _write_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     writer.writerows([_text(value) for value in row] for row in rows)
 
 
+def _write_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """The values as they are, a row a line, for what is a text: a page, a message."""
+    del columns
+    for row in rows:
+        result_line("\t".join(_text(value) for value in row))
+
+
 def _write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -234,4 +263,9 @@ def _write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     console.print(f"{len(rows)} row{'' if len(rows) == 1 else 's'}", highlight=False)
 
 
-_WRITERS = {Format.TABLE: _write_table, Format.CSV: _write_csv, Format.JSON: _write_json}
+_WRITERS = {
+    Format.TABLE: _write_table,
+    Format.CSV: _write_csv,
+    Format.JSON: _write_json,
+    Format.TEXT: _write_text,
+}

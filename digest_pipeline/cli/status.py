@@ -52,7 +52,8 @@ def status(
     problems = [problem for state in states for problem in _problems(state)]
     problems += _page_problems(settings, stored)
     problems += [_delivery_problem(settings, row) for row in stored.undelivered]
-    problems += [_endpoint_problem(settings, row) for row in stored.endpoints if not row["is_up"]]
+    told = " ".join(alarm["detail"] for alarm in alarms)
+    problems += [_endpoint_problem(settings, row, told) for row in stored.endpoints if not row["is_up"]]
     if as_json:
         result_line(
             json.dumps(
@@ -148,12 +149,14 @@ def _problems(state: RepoState) -> list[str]:
     ]
     if not_asked := state.count("not_asked"):
         problems.append(f"{state.repo}: {counted(not_asked, 'commit')} without an analysis, nobody was asked")
-    numbers = {column: state.count(column) for column in ("failed", "deferred")}
-    return problems + [
-        f"{state.repo}: {counted(count, 'analysis', 'analyses')} {column}"
-        for column, count in numbers.items()
-        if count
-    ]
+    for column in ("failed", "deferred"):
+        if count := state.count(column):
+            classes = Counter(word for row in state.rows for word in row[f"{column}_classes"])
+            told = ", ".join(f"{number} {word}" for word, number in classes.most_common())
+            problems.append(f"{state.repo}: {counted(count, 'analysis', 'analyses')} {column} ({told})")
+    if tries := [row["next_retry"] for row in state.rows if row["next_retry"] is not None]:
+        problems.append(f"{state.repo}: asked about again from {min(tries)} on")
+    return problems
 
 
 def _page_problems(settings: Settings, stored: _Stored) -> list[str]:
@@ -239,11 +242,11 @@ def _delivery_problem(settings: Settings, row: Mapping[str, Any]) -> str:
     return f"channel {row['channel']}: {row['day']}{whose} was not delivered, {when}: {row['error']}"
 
 
-def _endpoint_problem(settings: Settings, row: Mapping[str, Any]) -> str:
+def _endpoint_problem(settings: Settings, row: Mapping[str, Any], told: str) -> str:
+    """An endpoint that is down; what an alarm `told` already is not said again."""
     since, probe = (_local(settings, row[name]) for name in ("since", "next_probe_at"))
-    return (
-        f"{row['model']} at {row['endpoint']} is down since {since}, probed next at {probe}: {row['error']}"
-    )
+    reason = "" if row["error"] and row["error"] in told else f": {row['error']}"
+    return f"{row['model']} at {row['endpoint']} is down since {since}, probed next at {probe}{reason}"
 
 
 def _local(settings: Settings, moment: datetime | None) -> str | None:
@@ -258,16 +261,15 @@ def _print_table(
 
     table = Table(title=f"{settings.first_day} to {last} ({settings.timezone.key})", title_justify="left")
     table.add_column("repository", overflow="fold")
-    for column in (
-        "made",
-        "missing",
-        "failed",
-        "unfinished",
-        "commits",
-        "analysed",
-        "failed analyses",
-        "deferred",
-    ):
+    left_out = {"filtered": "filtered"} if any(state.count("filtered") for state in states) else {}
+    columns = {
+        "commits": "commits",
+        **left_out,
+        "ok": "analysed",
+        "failed": "failed analyses",
+        "deferred": "deferred",
+    }
+    for column in ("made", "missing", "failed", "unfinished", *columns.values()):
         table.add_column(column, justify="right")
     for state in states:
         table.add_row(
@@ -279,10 +281,7 @@ def _print_table(
                     len(state.missing),
                     len(state.days("failed")),
                     len(state.days("unfinished")),
-                    state.count("commits"),
-                    state.count("ok"),
-                    state.count("failed"),
-                    state.count("deferred"),
+                    *(state.count(column) for column in columns),
                 )
             ),
         )
@@ -290,8 +289,19 @@ def _print_table(
     console.print(table)
     for folder, size in _disk_bytes(settings.data_dir).items():
         console.print(f"{folder:10} {size / 1e6:10.1f} MB", highlight=False, markup=False)
+    for note in _notes(settings, states):
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
     for problem in problems:
         console.print(problem, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _notes(settings: Settings, states: Sequence[RepoState]) -> list[str]:
+    """What is to be known and is no problem."""
+    return [
+        f"{state.repo}: {counted(unknown, 'commit')} whose labels are not known passed the filter"
+        for state in states
+        if settings.repo(state.repo).filter.labels and (unknown := state.count("labels_unknown"))
+    ]
 
 
 def _disk_bytes(data_dir: Path) -> dict[str, int]:

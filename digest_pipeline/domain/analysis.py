@@ -26,7 +26,7 @@ ErrorClass = Literal[
     "permanent",  # the request is wrong in a way that no retry changes
     "budget",  # today's money is spent
 ]
-Purpose = Literal["analysis", "part", "reduce"]
+Purpose = Literal["analysis", "part", "reduce", "headline"]
 
 
 # Small models often give one string for a list, a list for one string, and null for nothing: it is the same answer.

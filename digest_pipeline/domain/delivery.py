@@ -44,6 +44,7 @@ class Brief:
     """A day as a message: plain text in which nothing acts, the most important line first.
 
     `more` has {count} for how many lines were left out; `link` is ours, and `html` says the same as the lines.
+    `content` is what of it makes another message: not how the day compares with those before.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Brief:
     more: str
     link: str | None
     html: str
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,8 @@ def select(page: RepoPage, reader: Reader) -> RepoPage | None:
     """The page with what is theirs, None where nothing is.
 
     A commit is theirs where its repo is, its tier is `min_tier` or higher, and, where paths or keywords are given,
-    one of its files or one of the words is. What is said of several commits (the headline) goes where one of them is
-    not theirs, and so does what is counted over all of them.
+    one of its files or one of the words is. What is said of all commits together, the headline and what is counted,
+    goes where one of them is not theirs.
     """
     if not reader.follows(page.repo):
         return None
@@ -61,11 +61,11 @@ def select(page: RepoPage, reader: Reader) -> RepoPage | None:
         return None
     shas = {commit.sha for commit in theirs}
     is_whole = len(theirs) == len(page.commits)
-    headline = page.headline
     return replace(
         page,
         commits=theirs,
-        headline=headline if headline is not None and shas.issuperset(headline.shas) else None,
+        # It counts as well as it names.
+        headline=page.headline if is_whole else None,
         parts=tuple(_parts(page.parts, shas)),
         themes=tuple(_themes(page.themes, shas)),
         context=page.context if is_whole else None,

@@ -57,7 +57,7 @@ def _repo_day(
     @dg.multi_asset(
         name="repo_day",
         specs=_specs(settings, partitions),
-        check_specs=_check_specs(partitions, _STEPS),
+        check_specs=check_specs(partitions, _STEPS),
         can_subset=True,
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=MAX_PARTITIONS_PER_RUN),
@@ -78,7 +78,7 @@ def _repo_day(
         for name, step in _STEPS.items():
             if dg.AssetKey(name) not in context.selected_asset_keys:
                 # A check may be run alone.
-                yield from _checked(context, pipeline, name, days_of, whole=True)
+                yield from checked(context, pipeline, name, days_of, whole=True)
                 continue
             done: dict[str, list[date]] = {}
             for repo, days in days_of.items():
@@ -92,7 +92,7 @@ def _repo_day(
                     context,
                     name,
                     {
-                        str(partition_key(day, repo)): _metadata(counts, link)
+                        str(partition_key(day, repo)): asset_metadata(counts, link)
                         for day, counts in result.done.items()
                     },
                 )
@@ -103,7 +103,7 @@ def _repo_day(
             else:
                 # An output would materialize every partition of the run: these are logged one by one instead.
                 log_materializations(context, _materializations(context, name, done))
-            yield from _checked(context, pipeline, name, done, whole=whole)
+            yield from checked(context, pipeline, name, done, whole=whole)
             days_of = done
         if failed:
             raise _failure(failed)
@@ -121,8 +121,8 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[dg.AssetDep("repo_report", partition_mapping=dg.MultiToSingleDimensionPartitionMapping("day"))],
-        check_specs=_check_specs(partitions, ["daily_digest"]),
-        metadata={"dagster/column_schema": _table_schema("digests"), "dagster/table_name": "history.digests"},
+        check_specs=check_specs(partitions, ["daily_digest"]),
+        metadata={"dagster/column_schema": table_schema("digests"), "dagster/table_name": "history.digests"},
         required_resource_keys={"pipeline"},
     )
     def daily_digest(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -132,10 +132,10 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
             result = pipeline.digest(days)
         except DigestError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
-        pages = {day.isoformat(): _metadata(counts) for day, counts in result.done.items()}
+        pages = {day.isoformat(): asset_metadata(counts) for day, counts in result.done.items()}
         add_partition_metadata(context, "daily_digest", pages)
         yield dg.MaterializeResult(asset_key="daily_digest")
-        yield from _checked(context, pipeline, "daily_digest", {None: days}, whole=True)
+        yield from checked(context, pipeline, "daily_digest", {None: days}, whole=True)
 
     return daily_digest
 
@@ -151,7 +151,7 @@ def _reader_pages(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=["daily_digest"],
         metadata={
-            "dagster/column_schema": _table_schema("reader_pages"),
+            "dagster/column_schema": table_schema("reader_pages"),
             "dagster/table_name": "history.reader_pages",
         },
         required_resource_keys={"pipeline"},
@@ -166,7 +166,7 @@ def _reader_pages(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         add_partition_metadata(
             context,
             "reader_pages",
-            {day.isoformat(): _metadata(counts) for day, counts in result.done.items()},
+            {day.isoformat(): asset_metadata(counts) for day, counts in result.done.items()},
         )
         if result.failed:
             raise _failure({day.isoformat(): error for day, error in result.failed.items()})
@@ -245,7 +245,7 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
             deps=deps,
             skippable=True,
             metadata={
-                "dagster/column_schema": _table_schema(table),
+                "dagster/column_schema": table_schema(table),
                 "dagster/table_name": f"history.{table}",
             },
         )
@@ -287,9 +287,8 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
     ]
 
 
-def _check_specs(
-    partitions: dg.PartitionsDefinition[Any], assets: Collection[str]
-) -> list[dg.AssetCheckSpec]:
+def check_specs(partitions: dg.PartitionsDefinition[Any], assets: Collection[str]) -> list[dg.AssetCheckSpec]:
+    """The checks of some assets."""
     with warnings.catch_warnings():
         # partitions_def of a check is a preview; it is what shows one result for each partition.
         warnings.simplefilter("ignore")
@@ -302,7 +301,7 @@ def _check_specs(
         ]
 
 
-def _checked(
+def checked(
     context: dg.AssetExecutionContext,
     pipeline: Pipeline,
     asset: str,
@@ -310,6 +309,7 @@ def _checked(
     *,
     whole: bool,
 ) -> Iterator[Any]:
+    """Log what an asset's selected checks say of the partitions that are `done`, with outputs where those are all."""
     for check in CHECKS:
         key = dg.AssetCheckKey(dg.AssetKey(asset), check.name)
         if check.asset != asset or key not in context.selected_asset_check_keys:
@@ -357,7 +357,7 @@ def _failure(failed: Mapping[str, DigestError]) -> dg.Failure:
     )
 
 
-def _metadata(counts: Mapping[str, Any], link: str | None = None) -> dict[str, Any]:
+def asset_metadata(counts: Mapping[str, Any], link: str | None = None) -> dict[str, Any]:
     """What a tired operator reads: counts as numbers, the page as a path and a preview, the repo as a link."""
     metadata: dict[str, Any] = {
         name: ", ".join(value) if isinstance(value, list) else value
@@ -413,5 +413,6 @@ def _schemas() -> Mapping[str, dg.TableSchema]:
         }
 
 
-def _table_schema(table: str) -> dg.TableSchema:
+def table_schema(table: str) -> dg.TableSchema:
+    """The columns of one table, for an asset's metadata."""
     return _schemas()[table]

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from digest_pipeline.domain.period import Kind
 from digest_pipeline.pipeline import Pipeline
 from digest_pipeline.settings import Settings
 
@@ -12,6 +13,7 @@ REPO_DAYS = "repo_days"
 REANALYSE = "reanalyse"
 DIGESTS = "digests"
 UPKEEP = "upkeep"
+ROLLUP_JOBS: Mapping[Kind, str] = {"weekly": "weekly_rollups", "monthly": "monthly_rollups"}
 RERENDER = "rerender"
 READERS = "readers"
 DELIVER = "deliver"
@@ -54,19 +56,26 @@ def deliver_job() -> None:
     bring_to_channels()
 
 
+def _job(name: str, description: str, *selection: str) -> UnresolvedAssetJobDefinition:
+    return dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(*selection),
+        description=description,
+        executor_def=dg.in_process_executor,
+    )
+
+
+rollup_jobs = [
+    _job(ROLLUP_JOBS["weekly"], "Render the pages of weeks from their stored days.", "weekly_rollup"),
+    _job(ROLLUP_JOBS["monthly"], "Render the pages of months from their stored days.", "monthly_rollup"),
+]
+"""The sensor that asks for both names them by these objects."""
+
+
 def build_jobs(settings: Settings) -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
     """The asset jobs, in-process: a process for each of four short steps costs more than the steps."""
-
-    def job(name: str, description: str, *selection: str) -> UnresolvedAssetJobDefinition:
-        return dg.define_asset_job(
-            name,
-            selection=dg.AssetSelection.assets(*selection),
-            description=description,
-            executor_def=dg.in_process_executor,
-        )
-
     jobs: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
-        job(
+        _job(
             REPO_DAYS,
             "Read, score, analyse and report repos' days: the main job.",
             "raw_commits",
@@ -74,16 +83,17 @@ def build_jobs(settings: Settings) -> list[dg.JobDefinition | UnresolvedAssetJob
             "commit_analyses",
             "repo_report",
         ),
-        job(
+        _job(
             REANALYSE,
             "Try again what has no analysis yet, and render the pages anew.",
             "commit_analyses",
             "repo_report",
         ),
-        job(RERENDER, "Render the pages anew from what is stored.", "repo_report"),
-        job(DIGESTS, "Render the digests of days over all repos.", "daily_digest"),
+        _job(RERENDER, "Render the pages anew from what is stored.", "repo_report"),
+        _job(DIGESTS, "Render the digests of days over all repos.", "daily_digest"),
+        *rollup_jobs,
         upkeep_job,
     ]
     if settings.reader:
-        jobs.append(job(READERS, "Render the readers' pages of days from what is stored.", "reader_pages"))
+        jobs.append(_job(READERS, "Render the readers' pages of days from what is stored.", "reader_pages"))
     return [*jobs, *([deliver_job] if settings.channel else [])]

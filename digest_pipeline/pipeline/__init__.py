@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING
 
 from digest_pipeline.domain.endpoint import came_back
 from digest_pipeline.errors import DigestError
-from digest_pipeline.pipeline import alarm, analyse, collect, deliver, diff, digest, readers, recheck, report
+from digest_pipeline.pipeline import (
+    alarm,
+    analyse,
+    collect,
+    deliver,
+    diff,
+    digest,
+    readers,
+    recheck,
+    report,
+    rollup,
+)
 from digest_pipeline.pipeline.pages import digest_path, reader_path, report_path
 from digest_pipeline.pipeline.workbench import Progress, StepResult, Workbench, utc_now
 
@@ -22,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
+    from digest_pipeline.domain.period import Period
     from digest_pipeline.settings import Settings
     from digest_pipeline.store.history import History
 
@@ -100,6 +112,10 @@ class Pipeline:
     ) -> list[deliver.Delivered]:
         """Bring pages to channels: what is due, or all of `days` that a channel does not have."""
         return deliver.deliver(self._workbench, days, dry_run=dry_run)
+
+    def rollup(self, periods: Sequence[Period]) -> rollup.RollupResult:
+        """Render the page of each week or month; assets `weekly_rollup` and `monthly_rollup`."""
+        return rollup.rollup(self._workbench, periods)
 
     def watch(self, see_runs: alarm.SeeRuns | None = None) -> alarm.Look:
         """Raise, close and send alarms, by what is stored and what is seen of runs. Raises StoreError."""

@@ -16,6 +16,7 @@ from digest_pipeline.domain.healing import Tried, Waiting, is_due
 from digest_pipeline.domain.importance import TIERS, Score, score
 from digest_pipeline.errors import StoreError
 from digest_pipeline.pipeline.books import attempt_columns, prices_of
+from digest_pipeline.pipeline.headlines import Headlines
 from digest_pipeline.pipeline.workbench import BATCH_BYTES, StepResult, Workbench, batches
 from digest_pipeline.store.history import Replacement
 
@@ -39,7 +40,7 @@ _PAID = "status = 'ok' AND analyst <> 'offline'"
 
 
 def analyse(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
-    """Score every commit of `days`, and ask the analyst about each that has no analysis yet.
+    """Score every commit of `days` that the filter lets in, and ask the analyst about each without an analysis.
 
     An analysis by a model that is `ok` is kept and never asked for again, also where the branch lost the commit
     and has it again; all else is tried again, in a run that nobody started by hand once its time has come. A
@@ -70,7 +71,10 @@ def _analyse_chunk(
     bench: Workbench, repo: str, days: Sequence[date], cues: Future[dict[str, list[Cue]]], result: StepResult
 ) -> None:
     collected = bench.collected(repo, days)
-    commits = bench.by_day("commits_of_days", repo, days)
+    commits = {
+        day: [row for row in rows if row["filtered"] is None]
+        for day, rows in bench.by_day("commits_of_days", repo, days).items()
+    }
     ready = [
         day for day in days if day in collected and all(row["files"] is not None for row in commits[day])
     ]
@@ -109,23 +113,31 @@ def _analyse_days(
     writer = _Writer(bench, repo, calls)
     rescored: list[Row] = []
     to_ask: list[_ToAsk] = []
+    headlines = Headlines(bench, repo, days)
     for day in days:
+        scored_commits: list[tuple[Row, Score]] = []
+        kept: dict[str, Row] = {}
         for row in commits[day]:
             paths = [file["path"] for file in files.get(row["sha"], ())]
             scored = score(row["message"], paths, row["additions"] + row["deletions"], profile)
+            scored_commits.append((row, scored))
             before = known.get((day, row["sha"]))
             of_it = tuple(tried.get((day, row["sha"]), ()))
             # What was paid for is kept; facts cost nothing and follow the code that makes them.
             if before is not None and (_is_paid(before) or _waits(bench, before, analyst, of_it)):
                 after = {**before, **writer.score_columns(scored)}
                 rescored += [after] if after != before else []
+                kept[row["sha"]] = before
             else:
                 to_ask.append(_ToAsk(day, row, scored, before, of_it))
+        headlines.expect(day, scored_commits, kept, calls.get((day, ""), 0))
+    # What a day leads with is asked about first: its headline is composed while the rest is under way.
+    to_ask.sort(key=lambda one: (one.day, TIERS.index(one.scored.tier)))
     writer.begin(days, rescored)
-    if to_ask:
+    if to_ask or headlines.are_due:
         subjects = _subjects(bench, repo, to_ask, files, cues.result())
         scores = {(one.day, one.commit["sha"]): one.scored for one in to_ask}
-        asyncio.run(_ask(bench, analyst, subjects, scores, writer))
+        asyncio.run(_ask(bench, subjects, scores, writer, headlines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +170,13 @@ class _ToAsk:
 
 async def _ask(
     bench: Workbench,
-    analyst: Analyst,
     subjects: Iterable[tuple[date, Subject]],
     scores: Mapping[tuple[date, str], Score],
     writer: _Writer,
+    headlines: Headlines,
 ) -> None:
     """Store each outcome as soon as it comes."""
+    analyst = bench.analyst
     days: dict[str, date] = {}
 
     def announced() -> Iterator[Subject]:
@@ -173,19 +186,21 @@ async def _ask(
 
     done = 0
     try:
-        async for outcomes in analyst.analyse(announced()):
-            for subject, outcome in outcomes:
-                day = days.pop(subject.sha)
-                writer.add(day, subject, scores[day, subject.sha], outcome)
-            done += len(outcomes)
-            if analyst.reads_patches or writer.is_full:
-                bench.progress("ask", outcomes[-1][0].repo, done, len(scores))
-            # What was paid for is stored before its place takes another commit; what cost nothing waits for more.
-            asked = [outcome for _, outcome in outcomes if outcome.calls]
-            if writer.is_full or any(outcome.status != "ok" for outcome in asked):
-                await asyncio.to_thread(writer.flush)
-            elif asked:
-                await asyncio.to_thread(writer.keep_answers)
+        async with analyst.opened(), headlines:
+            async for outcomes in analyst.analyse(announced()):
+                for subject, outcome in outcomes:
+                    day = days.pop(subject.sha)
+                    writer.add(day, subject, scores[day, subject.sha], outcome)
+                    headlines.settle(day, subject.sha, outcome)
+                done += len(outcomes)
+                if analyst.reads_patches or writer.is_full:
+                    bench.progress("ask", outcomes[-1][0].repo, done, len(scores))
+                # What was paid for is stored before its place takes another commit; what cost nothing waits.
+                asked = [outcome for _, outcome in outcomes if outcome.calls]
+                if writer.is_full or any(outcome.status != "ok" for outcome in asked):
+                    await asyncio.to_thread(writer.flush)
+                elif asked:
+                    await asyncio.to_thread(writer.keep_answers)
     finally:
         writer.flush()
 

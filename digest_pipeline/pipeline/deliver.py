@@ -233,8 +233,7 @@ def _content(one: Due, parcel: Parcel) -> str:
     """A hash of what a channel is told: a message is the same where its words are, whatever else the page says."""
     if one.target.kind != "apprise" or parcel.brief is None:
         return revision(parcel.title + parcel.markdown)
-    brief = parcel.brief
-    return revision("\n".join([*brief.lines, brief.link or ""]))
+    return revision(f"{parcel.brief.content}\n{parcel.brief.link or ''}")
 
 
 def _link(settings: Settings, day: date) -> str | None:

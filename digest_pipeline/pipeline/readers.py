@@ -15,8 +15,9 @@ from digest_pipeline.domain.reader import select
 from digest_pipeline.errors import StoreError
 from digest_pipeline.pipeline.contents import repo_pages
 from digest_pipeline.pipeline.pages import reader_path, revision, write_page
-from digest_pipeline.pipeline.report import renderer
+from digest_pipeline.pipeline.report import content_of, renderer
 from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches, by_bytes, span
+from digest_pipeline.render.headline import headline
 from digest_pipeline.render.markdown import body_of
 from digest_pipeline.store.history import Replacement
 
@@ -79,10 +80,10 @@ class Shelf:
             if language == own:
                 self._pages[repo, language] = repo_pages(self.bench, repo, self.days)
             else:
-                pages = repo_pages(self.bench, repo, self.days, language=language, or_else=own)
-                facts = _Facts(self.bench, repo, self.days, language)
-                said = self._said_in(repo, language)
-                self._pages[repo, language] = {day: facts.told(page, said) for day, page in pages.items()}
+                facts = _Facts(self.bench, repo, self.days, language, self._said_in(repo, language))
+                self._pages[repo, language] = repo_pages(
+                    self.bench, repo, self.days, language=language, or_else=own, facts=facts.told
+                )
         return self._pages[repo, language].get(day)
 
     def foreign(self, page: RepoPage, language: Language) -> int:
@@ -106,23 +107,23 @@ class Shelf:
 class _Facts:
     """Offline analyses in a language that the steps before were not asked for; nothing of them is stored."""
 
-    def __init__(self, bench: Workbench, repo: str, days: Sequence[date], language: Language) -> None:
+    def __init__(
+        self, bench: Workbench, repo: str, days: Sequence[date], language: Language, said: set[str]
+    ) -> None:
+        """`said` are the commits that have an analysis in the language."""
         self._analyst = OfflineAnalyst(language)
         self._repo = repo
+        self._said = said
         self._files = {row["sha"]: row["files"] for row in bench.rows("file_facts", repo, days)}
         self._cues: dict[str, list[Cue]] = defaultdict(list)
         for row in bench.rows("cues", repo, days):
             self._cues[row["sha"]].append(Cue(row["category"], row["path"], row["line"]))
 
-    def told(self, page: RepoPage, said: set[str]) -> RepoPage:
-        """The page with these in place of the offline analyses that are not in the language."""
-        commits = tuple(
-            replace(commit, analysis=self._analysis(commit))
-            if commit.is_offline and commit.analysis is not None and commit.sha not in said
-            else commit
-            for commit in page.commits
-        )
-        return replace(page, commits=commits)
+    def told(self, commit: CommitEntry) -> CommitEntry:
+        """A commit with these in place of offline ones that are not in the language."""
+        if commit.analysis is None or not commit.is_offline or commit.sha in self._said:
+            return commit
+        return replace(commit, analysis=self._analysis(commit))
 
     def _analysis(self, commit: CommitEntry) -> Analysis | None:
         files = (FileChange(**{"patch": None, **file}) for file in self._files.get(commit.sha, ()))
@@ -157,7 +158,9 @@ def reader_day(shelf: Shelf, reader: Reader, day: date) -> ReaderDay:
         page = shelf.page(repo, day, reader.language) if row["has_page"] else None
         theirs = None if page is None else select(page, reader)
         if theirs is not None:
-            pages.append(theirs)
+            # What was said of the whole day is said anew of what is left of it.
+            own = theirs.headline or headline(theirs, reader.language)
+            pages.append(replace(theirs, headline=own))
     if foreign := sum(shelf.foreign(page, reader.language) for page in pages):
         total = sum(commit.analysis is not None for page in pages for commit in page.commits)
         notes.append(("other_language", {"count": foreign, "total": total}))
@@ -206,29 +209,35 @@ def _made(
     key: dict[str, Any] = {"reader": reader.name, "day": day, "language": reader.language, "inputs": inputs}
     key |= {"repos": len(found.pages), "commits": found.commits}
     if not (found.pages or found.is_unreadable or had_page or reader.when_empty == "line"):
-        nothing = {**dict.fromkeys(("path", "revision", "content", "updated_at")), "markdown": ""}
+        nothing = {**dict.fromkeys(("path", "revision", "content", "readable", "updated_at")), "markdown": ""}
         row = key | nothing | {"rendered_at": bench.now()}
         return row, stood is None or stood["inputs"] != inputs
-    content = revision(_rendered(bench, found, [without_failures(page) for page in found.pages], None))
+    bare = _rendered(bench, found, [without_failures(page) for page in found.pages], None)
+    shows_reasons = bench.settings.report.show_reasons
+    of_pages = (content_of(page, shows_reasons=shows_reasons) for page in found.pages)
+    state = {"readable": revision(bare), "content": revision("\n".join([*of_pages, repr(found.notes)]))}
     path = reader_path(reader.name, day)
-    if stood is not None and had_page and stood["content"] == content:
+    if stood is not None and had_page and stood["readable"] == state["readable"]:
         # What failures say and calls cost makes no other page.
         [text] = bench.history.read("pipeline/reader_page", {"reader": reader.name, "day": day})
         write_page(bench.settings.data_dir / path, text["markdown"])
-        row = {**stood, **key, "markdown": text["markdown"]}
-        return row, any(stood[name] != value for name, value in key.items())
-    updated_at = _updated_at(bench, stood, day) if had_page else None
+        row = {**stood, **key, **state, "markdown": text["markdown"]}
+        return row, any(stood[name] != value for name, value in (key | state).items())
+    updated_at = None if stood is None or not had_page else _updated_at(bench, stood, day, state["content"])
     markdown = _rendered(bench, found, found.pages, updated_at)
     write_page(bench.settings.data_dir / path, markdown)
-    state = {"content": content, "revision": revision(markdown), "markdown": markdown, "path": path}
-    return key | state | {"rendered_at": bench.now(), "updated_at": updated_at}, True
+    page = {"revision": revision(markdown), "markdown": markdown, "path": path}
+    return key | state | page | {"rendered_at": bench.now(), "updated_at": updated_at}, True
 
 
-def _updated_at(bench: Workbench, stood: Row | None, day: date) -> datetime | None:
-    """When a page became another one; that of a day which was not over yet was to become another."""
-    if stood is None or stood["rendered_at"] < day_window(day, bench.settings.timezone).end:
-        return None
-    return bench.now()
+def _updated_at(bench: Workbench, stood: Row, day: date, content: str) -> datetime | None:
+    """When a page became another one by what it says of its own day, not of the days before.
+
+    That of a day which was not over yet was to become another.
+    """
+    was_final = stood["rendered_at"] >= day_window(day, bench.settings.timezone).end
+    updated_at: datetime | None = stood["updated_at"]
+    return bench.now() if was_final and stood["content"] != content else updated_at
 
 
 def _rendered(

@@ -196,6 +196,15 @@ def by_bytes(rows: Sequence[Row], column: str) -> Iterator[list[Row]]:
         yield batch
 
 
+def as_stored(row: Row) -> dict[str, Any]:
+    """A row that was read, as it is written: times as text."""
+    # In UTC: a local time of long ago may have an offset that DuckDB does not read.
+    return {
+        name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
+
+
 def utc_now() -> datetime:
     """The clock that shells hand in."""
     return datetime.now(UTC)

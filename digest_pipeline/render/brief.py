@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -13,6 +11,7 @@ import jinja2
 from digest_pipeline.domain.delivery import Brief
 from digest_pipeline.domain.importance import TIERS
 from digest_pipeline.domain.plain import inert
+from digest_pipeline.render.words import counted, labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -57,42 +56,47 @@ def brief_of(
 
     `notes` are names of labels with their values, as on a reader's page.
     """
-    labels = _labels(language)
-    words = labels["brief"]
+    label = labels(language)
+    words = label["brief"]
     title = words["title_for" if reader else "title"].format(day=day, reader=inert(reader))
     if is_update:
         title = words["updated"].format(title=title)
     told = [
-        labels["reader"][name].format(**{key: _line(str(value)) for key, value in values.items()})
+        label["reader"][name].format(**{key: _line(str(value)) for key, value in values.items()})
         for name, values in notes
     ]
     if any(commit.status != "ok" for page in pages for commit in page.commits):
         told.append(words["waiting"])
-    sections = [_section(page, words) for page in pages]
-    lines = [*told, *(line for section in sections for line in section.lines())]
+    sections = [_section(page, label) for page in pages]
+    # A headline that is made of facts says nothing that the rest does not, but how the days before were.
+    facts = [page.headline is not None and page.headline.model is None for page in pages]
+    own = [replace(one, notes=()) if is_fact else one for one, is_fact in zip(sections, facts, strict=True)]
+    lines, content = (
+        [*told, *(line for section in found for line in section.lines())] for found in (sections, own)
+    )
     html = (
         _environment()
         .get_template("mail.html.j2")
         .render(lang=language, title=title, notes=told, sections=sections, link=link)
     )
-    return Brief(title, tuple(lines), words["more"], link, html)
+    return Brief(title, tuple(lines), words["more"], link, html, "\n".join(content))
 
 
-def _section(page: RepoPage, words: Mapping[str, Any]) -> _Section:
+def _section(page: RepoPage, label: Mapping[str, Any]) -> _Section:
     name = inert(page.repo)
     if not page.commits:
-        return _Section(words["no_commits"].format(repo=name), "", (), ())
-    tiers = {tier: len(page.tier(tier)) for tier in TIERS}
-    counts = words["counts_one" if len(page.commits) == 1 else "counts"]
+        return _Section(name, label["none_passed"] if page.filtered else label["no_commits"], (), ())
+    tiers = {tier: len(page.told(tier)) for tier in TIERS}
     notes = (inert(page.headline.text),) if page.headline is not None else ()
     lists = [
-        (words[part.topic], tuple(_line(mention.line) for mention in part.mentions[:_MOST_MENTIONS]))
+        (label["parts"][part.topic], tuple(_line(mention.line) for mention in part.mentions[:_MOST_MENTIONS]))
         for part in page.parts
         if part.mentions
     ]
-    if titles := tuple(_line(commit.title) or commit.sha[:7] for commit in page.tier("high")[:_MOST_TITLES]):
-        lists.append((words["high"], titles))
-    return _Section(name, counts.format(commits=len(page.commits), **tiers), notes, tuple(lists))
+    if titles := tuple(_line(commit.title) or commit.sha[:7] for commit in page.told("high")[:_MOST_TITLES]):
+        lists.append((label["brief"]["high"], titles))
+    commits = counted(label, "commits", len(page.commits))
+    return _Section(name, label["totals"].format(commits=commits, **tiers), notes, tuple(lists))
 
 
 def _line(text: str) -> str:
@@ -107,9 +111,3 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         autoescape=True,
     )
-
-
-@cache
-def _labels(language: Language) -> Mapping[str, Any]:
-    file = resources.files("digest_pipeline") / "render" / "labels" / f"{language}.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""How a request to GitHub's REST API is made: it outlasts limits and faults, and it keeps the token at home.
+"""How a request to GitHub's APIs is made: it outlasts limits and faults, and it keeps the token at home.
 
 What the answers mean is not known here, except where they say that they are none. Sources read with it; what is
 delivered to GitHub is written with it, through `compose`.
@@ -101,11 +101,17 @@ class GitHubApi:
         """
         target = httpx.URL(url)
         for _ in range(MAX_HOPS + 1):
-            response = self._outlast(method, target, body, accept)
+            headers = {"Accept": accept} if accept else None
+            asked = httpx.Request(method, target, json=body, headers=headers)
+            response = self._outlast(asked, writes=method != "GET")
             if response.status_code not in _REDIRECTS:
                 return response
             target = self.resolve(response, response.headers.get("location", ""))
         raise self.unavailable(f"GitHub redirects more than {MAX_HOPS} times; check api_url and the name")
+
+    def post(self, url: str, body: Mapping[str, object]) -> httpx.Response:
+        """The answer to a question that is sent as JSON, as above; a redirect is not followed."""
+        return self._outlast(httpx.Request("POST", url, json=body))
 
     def resolve(self, response: httpx.Response, reference: str) -> httpx.URL:
         """Where a redirect or a link points; raises SourceUnavailable where that is no web address."""
@@ -143,14 +149,14 @@ class GitHubApi:
             words = ""
         return f" ({words})" if words else ""
 
-    def _outlast(self, method: str, url: httpx.URL, body: object, accept: str | None) -> httpx.Response:
+    def _outlast(self, asked: httpx.Request, *, writes: bool = False) -> httpx.Response:
         waited, limits, faults = 0.0, 0, 0
         while True:
             waited += self._hold(waited)
             named = None
             arrived = True
             try:
-                response = self._request(method, url, body, accept)
+                response = self._ask(asked, writes=writes)
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
                 # UnicodeError: a host's name that no resolver takes; InvalidURL: httpx looks at a redirect
                 # even where it does not follow. The error's request holds the token: only its words are kept.
@@ -166,7 +172,7 @@ class GitHubApi:
                     return response
                 problem = f"GitHub answers {response.status_code}{self.said(response)}; try again later"
                 named = _retry_after(response, now=self._now())
-            if faults == len(FAULT_WAITS_SECONDS) or (method == "POST" and arrived):
+            if faults == len(FAULT_WAITS_SECONDS) or (writes and arrived and asked.method == "POST"):
                 raise self.unavailable(problem, retry_after=named)
             pause = max(FAULT_WAITS_SECONDS[faults], named or 0.0)
             if waited + pause > self._max_wait:
@@ -175,14 +181,14 @@ class GitHubApi:
             waited += pause
             self._sleep(pause)
 
-    def _request(self, method: str, url: httpx.URL, body: object, accept: str | None) -> httpx.Response:
-        headers = self._authorization(url) | ({"Accept": accept} if accept else {})
-        if method == "GET":
-            return self._client.get(url, headers=headers)
-        if (pause := self._write_at - self._now()) > 0:
-            self._sleep(min(pause, WRITE_EVERY_SECONDS))
-        self._write_at = self._now() + WRITE_EVERY_SECONDS
-        return self._client.request(method, url, headers=headers, json=body)
+    def _ask(self, asked: httpx.Request, *, writes: bool) -> httpx.Response:
+        if writes:
+            if (pause := self._write_at - self._now()) > 0:
+                self._sleep(min(pause, WRITE_EVERY_SECONDS))
+            self._write_at = self._now() + WRITE_EVERY_SECONDS
+        return self._client.request(
+            asked.method, asked.url, content=asked.content, headers=self._headers(asked)
+        )
 
     def _hold(self, waited: float) -> float:
         """Wait until no limit holds, and tell how long; raises SourceUnavailable where that is too long."""
@@ -199,10 +205,13 @@ class GitHubApi:
             self._sleep(pause)
         return pause
 
-    def _authorization(self, url: httpx.URL) -> dict[str, str]:
-        if self._token is None or not self.is_home(url):
-            return {}
-        return {"Authorization": f"Bearer {self._token.get_secret_value()}"}
+    def _headers(self, asked: httpx.Request) -> dict[str, str]:
+        headers = {"Content-Type": "application/json"} if asked.content else {}
+        if "accept" in asked.headers:
+            headers["Accept"] = asked.headers["accept"]
+        if self._token is not None and self.is_home(asked.url):
+            headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        return headers
 
 
 def limit_wait(response: httpx.Response, *, now: float, earlier: int) -> float | None:

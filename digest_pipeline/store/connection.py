@@ -72,6 +72,8 @@ def prepare(
         connection.execute(f"SET memory_limit = '{memory}'")
         connection.execute(f"SET temp_directory = {_quoted(store_folder(data_dir) / 'tmp')}")
         connection.execute("SET preserve_insertion_order = true")
+        # A process without a main file is taken for a notebook: what takes long would draw bars into its output.
+        connection.execute("SET enable_progress_bar = false")
         if timezone is not None:
             connection.execute("SET TimeZone = $zone", {"zone": timezone.key})
     return connection

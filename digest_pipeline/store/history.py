@@ -89,8 +89,6 @@ class History:
             self._connection = prepare(
                 data_dir, timezone=timezone, memory=_WRITER_MEMORY, threads=_WRITER_THREADS
             )
-            # A process without a main file is taken for a notebook: what takes long would draw bars into its output.
-            self._connection.execute("SET enable_progress_bar = false")
             # ATTACH makes a catalog where there is none, and trips over one that is half made.
             with self._lock():
                 attach(self._connection, data_dir, read_only=False)

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
 from digest_pipeline.store.files import names
+from digest_pipeline.store.history import History
 from digest_pipeline_tests.fakes.project import Project, assert_refused, files_below, local
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PARAMETERS = {
-    "failures": {"since": "2026-01-01"},
-    "hottest_directories": {"since": "2026-01-01"},
-    "most_important": {"since": "2026-01-01"},
-    "pull_request": {"number": "77"},
-    "tiers_by_day": {"first": "2026-01-05", "last": "2026-01-07"},
-    "who_changed": {"path": "src/%"},
-}
 
 
 # --- formats ---------------------------------------------------------------------------------------------
@@ -251,12 +243,39 @@ def test_list_needs_no_settings(project: Project) -> None:
     assert project.digest("sql", "--list").code == 0
 
 
-@pytest.mark.parametrize("name", names("queries"))
-def test_every_question_is_answered(made: Project, name: str) -> None:
-    given = [f"--param={key}={value}" for key, value in PARAMETERS.get(name, {}).items()]
-    ran = made.digest("sql", "--query", name, *given, "--format", "json")
+def test_one_question_is_told_with_all_its_parameters(made: Project) -> None:
+    ran = made.digest("sql", "--list", "--query", "whats_new")
     assert (ran.code, ran.err) == (0, "")
-    assert isinstance(json.loads(ran.out), list)
+    assert ran.lines[0].endswith("?")
+    assert [line.split()[0] for line in ran.lines[1:]] == ["since", "repo", "tier", "limit"]
+    assert "needed" in ran.lines[1]
+    assert "default low" in ran.lines[3]
+
+
+def test_what_is_not_given_has_its_default_and_days_count_from_the_newest(made: Project) -> None:
+    by_default = made.json("sql", "--query", "tiers_by_day", "--format", "json")
+    assert [row["day"] for row in by_default] == sorted(["2026-01-05", "2026-01-06", "2026-01-07"] * 2)
+    given = ["--param", "first=2d", "--param", "repo=%/engine", "--format", "json"]
+    some = made.json("sql", "--query", "tiers_by_day", *given)
+    assert [(row["day"], row["repo"]) for row in some] == [
+        ("2026-01-06", "ada/engine"),
+        ("2026-01-07", "ada/engine"),
+    ]
+
+
+def test_a_history_that_an_older_version_made_is_said_to_be_so(project: Project) -> None:
+    project.configure(local("ada/engine", project.folder))
+    project.begin()
+    with History(project.data, project.settings.timezone) as history:
+        history._connection.execute("DROP VIEW reverts")
+    ran = project.digest("sql", "--query", "reverted")
+    assert_refused(ran, 2, "older than the question reverted", "`digest run`", most_lines=1)
+
+
+def test_text_is_written_as_it_is(made: Project) -> None:
+    ran = made.digest("sql", "--query", "report", "--param", "day=2026-01-06", "--format", "text")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == made.daily(date(2026, 1, 6)) + "\n"
 
 
 def test_a_parameter_is_bound_and_never_part_of_the_sql(made: Project) -> None:
@@ -276,7 +295,17 @@ def test_a_pull_request_is_found_by_its_number(made: Project) -> None:
         (["--query", "pull_request", "--param", "number=1", "--param", "other=2"], ["other", "number"]),
         (["--query", "pull_request", "--param", "number"], ["name=value"]),
         (["--query", "coverage", "--param", "x=1"], ["x", "none"]),
-        (["--query", "pull_request", "--param", "number=many"], ["many"]),
+        (["--query", "pull_request", "--param", "number=many"], ["many", "a whole number"]),
+        (["--query", "pull_request", "--param", "number=0"], ["1 or more"]),
+        (["--query", "who_changed"], ["--param path=…: a file", "since=oldest"]),
+        (["--query", "whats_new", "--param", "since=yesterday"], ["yesterday", "2026-02-21", "hash"]),
+        (["--query", "whats_new", "--param", "since=ffffffff"], ["ffffffff", "no commit"]),
+        (
+            ["--query", "whats_new", "--param", "since=1d", "--param", "tier=top"],
+            ["top", "high, medium or low"],
+        ),
+        (["--query", "search", "--param", "words=a b c d e f g"], ["one to 6 words"]),
+        (["--query", "search", "--param", "words= "], ["one to 6 words"]),
         (["--query", "tiers_by_day", "--param", "first=soon", "--param", "last=later"], ["soon"]),
         (["--query", "nope"], ["nope", "coverage"]),
         (["--query", "../upkeep"], ["upkeep"]),

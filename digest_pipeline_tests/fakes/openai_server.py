@@ -43,6 +43,11 @@ class Recorded:
         """`json_schema`, `json_object`, or `plain` where no form was asked for."""
         return str(self.body.get("response_format", {}).get("type", "plain"))
 
+    @property
+    def schema_name(self) -> str:
+        """What the form that was asked for is called; empty where it has no name."""
+        return str(self.body.get("response_format", {}).get("json_schema", {}).get("name", ""))
+
     def _message(self, role: str) -> str:
         return "\n".join(item["content"] for item in self.body.get("messages", []) if item["role"] == role)
 
@@ -220,6 +225,11 @@ class OpenAIServer:
             self.requests.append(request)
             step = self.script.popleft() if self.script else self.default
         return step if isinstance(step, Reply) else step(request)
+
+    @property
+    def analyses(self) -> list[Recorded]:
+        """The requests that were not about a headline."""
+        return [request for request in self.requests if request.schema_name != "headline"]
 
     def entered(self) -> None:
         with self._lock:

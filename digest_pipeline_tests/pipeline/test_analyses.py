@@ -44,11 +44,11 @@ def test_each_commit_is_asked_once_and_never_again(
     with_model(workshop, engine, server)
     workshop.make(DAYS)
     assert statuses(workshop) == [("ok", "openai", "fake-1", 6)]
-    assert len(server.requests) == 6
+    assert len(server.analyses) == 6
     pages, content = files_below(workshop.data / "reports"), workshop.table("analyses")
     assert "change_type" in workshop.page(NAME, FIRST_DAY)
     workshop.make(DAYS)
-    assert len(server.requests) == 6
+    assert len(server.analyses) == 6
     assert workshop.table("analyses") == content, "not even the time of the analysis changes"
     assert files_below(workshop.data / "reports") == pages
 
@@ -66,7 +66,7 @@ def test_what_was_paid_for_is_kept_whatever_the_settings_say_now(
     workshop.configure(local(NAME, engine.path), llm={"base_url": server.url, "model": "fake-2"})
     workshop.make(DAYS[:1])
     assert workshop.table("analyses") == before
-    assert len(server.requests) == 2
+    assert len(server.analyses) == 2
 
 
 def test_a_commit_that_is_new_on_a_day_is_asked_alone(
@@ -76,8 +76,8 @@ def test_a_commit_that_is_new_on_a_day_is_asked_alone(
     workshop.make(DAYS)
     engine.commit("fix: late (#9)")
     workshop.make(DAYS)
-    assert len(server.requests) == 7
-    assert "fix: late" in server.requests[-1].user
+    assert len(server.analyses) == 7
+    assert "fix: late" in server.analyses[-1].user
 
 
 def test_facts_give_way_to_a_model(
@@ -115,17 +115,17 @@ def test_what_failed_is_asked_again_and_what_succeeded_is_not(
     assert error
     page = workshop.page(NAME, FIRST_DAY)
     assert "2 commits seen, 1 analysed, 1 failed" in page
-    assert "Analysis failed after 1 attempts" in page
-    assert "1 commits without an analysis" in workshop.daily(FIRST_DAY)
+    assert "Analysis failed after 1 attempt:" in page
+    assert "1 commit without an analysis" in workshop.daily(FIRST_DAY)
 
-    before = len(server.requests)
+    before = len(server.analyses)
     workshop.make(DAYS[:1])
-    assert len(server.requests) == before + 1
+    assert len(server.analyses) == before + 1
     assert workshop.rows("SELECT attempts FROM analyses WHERE status = 'failed'") == [(2,)]
 
     server.default = openai_server.well_formed
     workshop.make(DAYS[:1])
-    assert len(server.requests) == before + 2
+    assert len(server.analyses) == before + 2
     assert statuses(workshop) == [("ok", "openai", "fake-1", 2)]
     assert "without an analysis" not in workshop.daily(FIRST_DAY)
 
@@ -140,7 +140,7 @@ def test_an_endpoint_that_is_out_of_order_defers_and_the_next_run_asks_again(
     assert statuses(workshop) == [("deferred", "openai", "fake-1", 6)]
     assert workshop.rows("SELECT DISTINCT error_class FROM analyses") == [("outage",)]
     # A run asks for each repo anew, and here three days are one run: the key is not tried for every commit.
-    assert len(server.requests) < 6
+    assert len(server.analyses) < 6
     assert "2 deferred" in workshop.page(NAME, FIRST_DAY)
     server.default = openai_server.well_formed
     workshop.make(DAYS)
@@ -188,11 +188,11 @@ def test_a_run_that_finds_nobody_leaves_what_waits_as_it_is(
     server.default = lambda _: openai_server.error(401, "Incorrect API key provided")
     with_model(workshop, engine, server, concurrency=1)
     workshop.make(DAYS)
-    rows, before, asked = workshop.table("analyses"), workshop.snapshot(), len(server.requests)
+    rows, before, asked = workshop.table("analyses"), workshop.snapshot(), len(server.analyses)
     workshop.now += timedelta(minutes=30)
     with workshop.pipeline(by_hand=False) as pipeline:
         assert not pipeline.knock()
-    assert len(server.requests) == asked + 1
+    assert len(server.analyses) == asked + 1
     assert workshop.written_since(before) == {"endpoints"}
     assert workshop.table("analyses") == rows
     with workshop.pipeline() as pipeline:
@@ -212,7 +212,7 @@ def test_an_endpoint_that_goes_down_again_leaves_the_rest_of_the_backlog_as_it_i
             return openai_server.well_formed(request)
         return openai_server.error(401, "Incorrect API key provided")
 
-    asked = len(server.requests)
+    asked = len(server.analyses)
     server.default = is_back_for_two_questions
     with workshop.pipeline(by_hand=False) as pipeline:
         pipeline.analyse(NAME, DAYS)
@@ -326,4 +326,4 @@ def test_scores_follow_the_profile_and_the_analysis_stays(
     workshop.make(DAYS[:1])
     assert workshop.rows("SELECT DISTINCT tier FROM analyses") == [("low",)]
     assert workshop.rows("SELECT sha, analysis, analysed_at FROM analyses ORDER BY sha") == before
-    assert len(server.requests) == 2
+    assert len(server.analyses) == 2

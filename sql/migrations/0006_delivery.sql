@@ -1,8 +1,8 @@
 -- Pages of readers' own, and what was brought where.
 
 -- One row for each reader and day that was looked at; path, revision and markdown are null where nothing was theirs.
--- inputs are those of the digest that the day had then; content is a hash of the page without the line that says when
--- it was updated.
+-- inputs are those of the digest that the day had then; content is a hash of what the page says of its own day, readable
+-- one of all that a reader would call another page.
 CREATE TABLE reader_pages (
     reader VARCHAR NOT NULL,
     day DATE NOT NULL,
@@ -11,6 +11,7 @@ CREATE TABLE reader_pages (
     path VARCHAR,
     revision VARCHAR,
     content VARCHAR,
+    readable VARCHAR,
     markdown VARCHAR,
     repos INTEGER NOT NULL,
     commits INTEGER NOT NULL,

@@ -1,10 +1,15 @@
--- Which directories changed most since a day?  $since
-SELECT repo, regexp_extract(path, '^([^/]+(?:/[^/]+)?)/', 1) AS directory,
+-- Which directories changed most?
+-- $since day = 30d: commits from this day on
+-- $repo pattern = %: only repositories like this
+-- $depth number = 2: how many levels of folders make a directory
+-- $limit number = 30: how many rows
+SELECT repo,
+    array_to_string(string_split(path, '/')[:-2][:$depth::INTEGER], '/') AS directory,
     count(DISTINCT sha) AS commits,
     sum(additions) AS additions,
     sum(deletions) AS deletions
-FROM commit_files SEMI JOIN (FROM commits WHERE on_branch) AS commits USING (repo, day, sha)
-WHERE day >= $since::DATE
+FROM current_files
+WHERE day >= $since::DATE AND repo LIKE $repo
 GROUP BY repo, directory
-ORDER BY sum(additions) + sum(deletions) DESC, repo, directory
-LIMIT 30;
+ORDER BY sum(additions) + sum(deletions) DESC NULLS LAST, repo, directory
+LIMIT $limit::INTEGER;

@@ -19,6 +19,7 @@ import jinja2
 
 from digest_pipeline.domain.analysis import FORMS, json_schema
 from digest_pipeline.domain.commit import storable
+from digest_pipeline.domain.composed import schema
 from digest_pipeline.domain.content import content_of
 from digest_pipeline.domain.dividing import MOST_PARTS, divide
 from digest_pipeline.domain.packing import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from digest_pipeline.analysts import Subject
     from digest_pipeline.domain.analysis import Language
     from digest_pipeline.domain.commit import FileChange
+    from digest_pipeline.domain.composed import Given
     from digest_pipeline.domain.dividing import Division
     from digest_pipeline.domain.importance import Tier
     from digest_pipeline.domain.ledger import Shown
@@ -49,9 +51,14 @@ _FILES = (
     "notes.en.md",
     "part.md",
 )
+# Beside these, and no part of what decides the analysis of a commit.
+_HEADLINE_FILES = ("headline.zh.md", "headline.en.md", "day.md")
 _TEXTS = {name: resources.files(__name__).joinpath(name).read_text("utf-8") for name in _FILES}
+_HEADLINE_TEXTS = {
+    name: resources.files(__name__).joinpath(name).read_text("utf-8") for name in _HEADLINE_FILES
+}
 _TEMPLATES = jinja2.Environment(
-    loader=jinja2.DictLoader(_TEXTS),
+    loader=jinja2.DictLoader(_TEXTS | _HEADLINE_TEXTS),
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -134,6 +141,22 @@ def build_prompt(
         changed=packed.changed_lines,
     )
     return Prompt(system, user, packed.shown_lines, packed.changed_lines, packed.ledger)
+
+
+def build_headline_prompt(
+    given: Given, language: Language, input_tokens: int, *, factor: float = FACTOR
+) -> Prompt:
+    """The prompt that asks for the headline of a day; each commit's points are cut to its share of the room."""
+    system = _render(f"headline.{language}.md", schema=json.dumps(schema(given), ensure_ascii=False))
+    frame = _day(given, language, [()] * len(given.commits))
+    room = _room(input_tokens, system, frame, factor)
+    shown: list[tuple[str, ...]] = []
+    for place, commit in enumerate(given.commits):
+        share = room // (len(given.commits) - place)
+        kept = clip("\n".join(map(_one_note, commit.points)), share, factor)
+        shown.append(tuple(line for line in kept.split("\n") if line))
+        room -= estimate_tokens(kept, factor) + 2 * len(shown[-1])  # the marks of a list
+    return Prompt(system, _day(given, language, shown), 0, 0)
 
 
 def needs_parts(prompt: Prompt, tier: Tier) -> bool:
@@ -324,6 +347,27 @@ def _part(
         file_count=file_count,
         shown_lines=shown,
         changed_lines=changed_lines(subject.files),
+    )
+
+
+def _day(given: Given, language: Language, points: Sequence[Sequence[str]]) -> str:
+    commits = [
+        {
+            "name": one.short_sha,
+            "pull_request": one.pull_request,
+            "title": _one_note(one.title),
+            "points": of_it,
+        }
+        for one, of_it in zip(given.commits, points, strict=True)
+    ]
+    return _render(
+        "day.md",
+        repo=given.repo,
+        day=given.day.isoformat(),
+        counts=given.counts,
+        commits=commits,
+        language=language,
+        marker=hashlib.sha256(json.dumps([given.key, points]).encode()).hexdigest()[:16],
     )
 
 

@@ -1,0 +1,311 @@
+"""What a model composes out of a day's analyses, and the gate that it has to pass: nothing invented, nothing twice.
+
+A headline is sentences that name commits. It passes where every commit and pull request in it was given, each commit
+is named once, and each number and each name of code stands in the facts. Words themselves are the model's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from digest_pipeline.domain.analysis import Analysis
+from digest_pipeline.domain.commit import title_of
+from digest_pipeline.domain.vacuity import vacuity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+    from digest_pipeline.domain.analysis import Language, Status
+    from digest_pipeline.domain.importance import Tier
+
+LEAST_GIVEN = 2
+ENOUGH_HIGH = 3
+MOST_GIVEN = 24
+"""Commits that one headline is made from; a day with more of its leading tiers gives those of the most points."""
+
+MOST_SENTENCES = 5
+LONGEST_SENTENCE = 500
+SHORT_SHA = 12
+
+_PULL_REQUEST = re.compile(r"(?i)(?:#|\bGH-|\bPRs?\s*#?|\bpull requests?\s*#?|\bMR\s*!?)\s*(\d{1,9})\b")
+_SHA = re.compile(r"(?<![\w-])(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,40}(?![\w-])")
+_CODE = re.compile(r"`+([^`]+)`+")
+_ADDRESS = re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://|\bwww\.|\]\(|(?<![\w.])@\w|<[a-z/!]")
+# What only code, files and products are called.
+_NAME = re.compile(
+    r"[A-Za-z]\w*(?:(?:::|_|(?<=\w)\.(?=[a-z]))\w+)+"  # snake_case, a::b, a.b
+    r"|[\w.-]+(?:/[\w.-]+){2,}|[\w-]+/[\w-]+\.\w+"  # a/b/c, a/b.py
+    r"|\b[a-z]+[A-Z]\w*|\b[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]+)+"  # camelCase, CamelCase
+    r"|\b[A-Za-z]+-?\d[\w.]*\w|\b[A-Za-z]\d\b"  # FP8, Qwen2.5, H100, v1
+)
+_NUMBER = re.compile(r"(?<![\w.,])\d+(?:[,.]\d+)*")
+_WORDS = (
+    *("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+)
+_NUMBER_WORDS = {word: str(number) for number, word in enumerate(_WORDS, start=2)} | {
+    "dozen": "12",
+    "dozens": "12",
+    "hundred": "100",
+    "hundreds": "100",
+    "thousand": "1000",
+    "thousands": "1000",
+    "million": "1000000",
+    "millions": "1000000",
+}
+_WORD = re.compile(rf"(?i)\b({'|'.join(_NUMBER_WORDS)})\b")
+_CHINESE_DIGITS = {sign: value for value, sign in enumerate("零一二三四五六七八九")} | {"两": 2}
+_CHINESE = re.compile(
+    r"([二三四五六七八九十两][一二三四五六七八九十]{0,2})(?=[个項项次处条倍种位名份家类成天周月年行台款组]|提交|PR)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenCommit:
+    """A commit as the model was given it; `points` are what its analysis says."""
+
+    sha: str
+    title: str
+    pull_request: int | None
+    tier: Tier
+    points: tuple[str, ...]
+
+    @property
+    def short_sha(self) -> str:
+        """Its name in the prompt."""
+        return self.sha[:SHORT_SHA]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a headline may speak of: the day's leading commits, and how many there are of each."""
+
+    repo: str
+    day: date
+    commits: tuple[GivenCommit, ...]
+    counts: Mapping[str, int]
+
+    @property
+    def key(self) -> str:
+        """A hash over all of it: another headline is asked for only where this is another."""
+        told = [[one.sha, one.tier, one.title, one.pull_request, *one.points] for one in self.commits]
+        text = json.dumps([self.repo, self.day.isoformat(), told, sorted(self.counts.items())])
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """A commit of a day with what became of asking about it: what a headline is made from."""
+
+    sha: str
+    message: str
+    pull_request: int | None
+    tier: Tier
+    score: int
+    status: Status
+    analysis: Analysis | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a headline, and the commits that it tells of."""
+
+    text: str
+    shas: tuple[str, ...]
+
+
+def leading_tiers(tiers: Sequence[Tier]) -> set[Tier]:
+    """The tiers whose commits make a day's headline: the high one where it has several, else the next ones too."""
+    several: set[Tier] = {"high"}
+    if tiers.count("high") >= ENOUGH_HIGH:
+        return several
+    several.add("medium")
+    return several if sum(tier in several for tier in tiers) >= LEAST_GIVEN else {*several, "low"}
+
+
+def given_of(repo: str, day: date, commits: Sequence[Analysed]) -> Given | None:
+    """What a headline of this day is made from; None while a leading commit waits, or where fewer than two tell.
+
+    What there is to say of a single commit, its own analysis says.
+    """
+    tiers = leading_tiers([commit.tier for commit in commits])
+    leading = [commit for commit in commits if commit.tier in tiers]
+    told = [commit for commit in leading if commit.status == "ok" and commit.analysis is not None]
+    if len(told) < LEAST_GIVEN or any(commit.status == "deferred" for commit in leading):
+        return None
+    if len(told) > MOST_GIVEN:
+        most = set(sorted(range(len(told)), key=lambda place: -told[place].score)[:MOST_GIVEN])
+        told = [commit for place, commit in enumerate(told) if place in most]
+    counts = {"commits": len(commits)}
+    for name in ("high", "medium", "low"):
+        counts[name] = sum(commit.tier == name for commit in commits)
+    return Given(
+        repo,
+        day,
+        tuple(
+            GivenCommit(
+                commit.sha,
+                title_of(commit.message),
+                commit.pull_request,
+                commit.tier,
+                tuple(_points(commit.analysis)),
+            )
+            for commit in told
+            if commit.analysis is not None
+        ),
+        counts,
+    )
+
+
+def _points(analysis: Analysis) -> Iterator[str]:
+    for name in ("summary", "architecture", "performance", "security", "risks"):
+        yield from getattr(analysis, name)
+
+
+def schema(given: Given) -> dict[str, Any]:
+    """The form of a headline as a JSON schema; commits can only be named that were given."""
+    names = [commit.short_sha for commit in given.commits]
+    sentence = {
+        "type": "object",
+        "properties": {
+            "text": {"type": "string", "description": "one sentence of plain text"},
+            "commits": {
+                "type": "array",
+                "items": {"type": "string", "enum": names},
+                "description": "the commits that the sentence tells of",
+            },
+        },
+        "required": ["text", "commits"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {"sentences": {"type": "array", "items": sentence}},
+        "required": ["sentences"],
+        "additionalProperties": False,
+    }
+
+
+def read_sentences(found: Mapping[str, Any], given: Given) -> list[Sentence] | str:
+    """The sentences in a filled-in form, commits by their whole names; else what is wrong with it.
+
+    A commit may be named by a longer or shorter sha, or by its pull request: what matters is which one is meant.
+    """
+    items = found.get("sentences")
+    if not isinstance(items, list) or not items:
+        return "sentences: is empty; write one to four sentences"
+    sentences = []
+    for item in items:
+        text = item.get("text") if isinstance(item, dict) else None
+        names = item.get("commits") if isinstance(item, dict) else None
+        names = [names] if isinstance(names, str) else names
+        if not isinstance(text, str) or not text.strip() or not isinstance(names, list):
+            return "sentences: each holds a text and a list of commits"
+        shas = []
+        for name in names:
+            sha = _meant(str(name), given)
+            if sha is None:
+                return f"commits: {str(name)[:40]!r} is none of the commits that you were given"
+            shas.append(sha)
+        sentences.append(Sentence(" ".join(text.split()), tuple(shas)))
+    return sentences
+
+
+def _meant(name: str, given: Given) -> str | None:
+    name = name.strip().strip("`").removeprefix("#").lower()
+    for commit in given.commits:
+        if len(name) >= 7 and commit.sha.startswith(name):  # noqa: PLR2004 - git's own shortest
+            return commit.sha
+    numbers = [commit.sha for commit in given.commits if str(commit.pull_request) == name]
+    return numbers[0] if len(numbers) == 1 else None
+
+
+def fault(sentences: Sequence[Sentence], given: Given, language: Language, *, prompt: str = "") -> str | None:
+    """Why these sentences must not stand on a page, in words for the model that wrote them; None where they may."""
+    if len(sentences) > MOST_SENTENCES:
+        return f"{len(sentences)} sentences are too many; write one to four"
+    if (
+        empty := vacuity(Analysis(summary=[one.text for one in sentences]), language, prompt=prompt)
+    ) is not None:
+        return empty
+    named = [sha for sentence in sentences for sha in sentence.shas]
+    twice = next((sha for sha in named if named.count(sha) > 1), None)
+    if twice is not None:
+        return f"commit {twice[:SHORT_SHA]} is named twice; each commit is told of once"
+    if len({one.text.casefold() for one in sentences}) < len(sentences):
+        return "a sentence stands twice; say each thing once"
+    facts = _Facts(given)
+    return next((found for one in sentences if (found := facts.fault(one)) is not None), None)
+
+
+class _Facts:
+    """All that was given, as it is looked for in a sentence."""
+
+    def __init__(self, given: Given) -> None:
+        self._given = given
+        self._commits = {commit.sha: commit for commit in given.commits}
+        texts = [text for one in given.commits for text in (one.title, *one.points)]
+        self._text = "\n".join([given.repo, *texts]).casefold()
+        self._squeezed = re.sub(r"\s+", "", self._text)
+        self._numbers = {
+            *map(_plain, _NUMBER.findall(self._text)),
+            *re.findall(r"\d+", self._text),
+            *(_NUMBER_WORDS[word.lower()] for word in _WORD.findall(self._text)),
+            *map(str, map(_chinese, _CHINESE.findall(self._text))),
+            *(str(count) for count in given.counts.values()),
+            *(str(part) for part in (given.day.year, given.day.month, given.day.day)),
+            given.day.isoformat(),
+        }
+
+    def fault(self, sentence: Sentence) -> str | None:
+        """What is wrong with one sentence, by the facts."""
+        text = sentence.text
+        if len(text) > LONGEST_SENTENCE:
+            return f"a sentence has {len(text)} characters; at most {LONGEST_SENTENCE}"
+        if not sentence.shas:
+            return f'"{text[:60]}…" names no commit; each sentence tells of commits'
+        if _ADDRESS.search(text):
+            return "no addresses, links, mentions or HTML; plain text alone"
+        own = {self._commits[sha].pull_request for sha in sentence.shas}
+        for number in _PULL_REQUEST.findall(text):
+            if int(number) not in own:
+                return f"#{number} is no pull request of the commits that the sentence names"
+        for sha in _SHA.findall(text):
+            if not any(own_sha.startswith(sha) for own_sha in sentence.shas):
+                return f"{sha} is none of the commits that the sentence names"
+        return self._unknown_name(text) or self._unknown_number(text, len(sentence.shas))
+
+    def _unknown_name(self, text: str) -> str | None:
+        spans = _CODE.findall(text)
+        names = [match[0] for match in _NAME.finditer(_CODE.sub(" ", text)) if not _SHA.fullmatch(match[0])]
+        for name in (*spans, *names):
+            if re.sub(r"\s+", "", name.casefold()).strip(".") not in self._squeezed:
+                return f"{name[:60]!r} stands nowhere in what you were given"
+        return None
+
+    def _unknown_number(self, text: str, named: int) -> str | None:
+        rest = _PULL_REQUEST.sub(" ", _SHA.sub(" ", _CODE.sub(" ", text)))
+        known = {*self._numbers, str(named)}
+        found = {number: _plain(number) for number in _NUMBER.findall(_NAME.sub(" ", rest))}
+        found |= {word: _NUMBER_WORDS[word.lower()] for word in _WORD.findall(rest)}
+        found |= {signs: str(_chinese(signs)) for signs in _CHINESE.findall(rest)}
+        unknown = next((written for written, number in found.items() if number not in known), None)
+        return None if unknown is None else f"the number {unknown} stands nowhere in what you were given"
+
+
+def _plain(number: str) -> str:
+    """A number without the commas between its thousands."""
+    return re.sub(r",(?=\d{3}(\D|$))", "", number)
+
+
+def _chinese(signs: str) -> int:
+    """What a Chinese numeral below a hundred says: 十二 is 12, 三十 is 30."""
+    tens, ten, ones = signs.rpartition("十")
+    if not ten:
+        return _CHINESE_DIGITS.get(signs[0], 0)
+    return 10 * (_CHINESE_DIGITS.get(tens, 1) if tens else 1) + (_CHINESE_DIGITS.get(ones, 0) if ones else 0)

@@ -1,0 +1,182 @@
+"""A question that comes with the project, as its file says it: what it asks, and what it has to be told.
+
+A file of `sql/queries/` opens with comments. The first line is the question. A parameter has a line of its own,
+
+    -- $since day = 30d: commits from this day on
+
+with its name, its kind (or several, as in `day|sha`), what counts where it is not given, and what it means; without
+` = …` it has to be given. What other lines say is worth knowing beside that.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Kind = Literal["text", "pattern", "words", "number", "day", "sha", "tier"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+MOST_WORDS = 6
+"""As many as `search.sql` has patterns for."""
+
+_LARGEST = 2**31 - 1
+_TIERS = ("high", "medium", "low")
+_EXPECTED: dict[Kind, str] = {
+    "text": "some text",
+    "pattern": "some text, where % stands for anything",
+    "words": f"one to {MOST_WORDS} words",
+    "number": "a whole number, 1 or more",
+    "day": "a day as 2026-02-21, or oldest, newest, or 30d for the newest 30 days of the history",
+    "sha": "at least 4 digits of a commit's hash",
+    "tier": "high, medium or low",
+}
+_PARAMETER = re.compile(
+    r"-- \$(?P<name>[a-z]\w*) (?P<kinds>[a-z|]+)(?: = (?P<default>\S+))?: (?P<meaning>\S.*)"
+)
+_LAST_DAYS = re.compile(r"([1-9]\d{0,5})d")
+_SHA = re.compile(r"[0-9a-f]{4,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What a question has to be told; `default` is None where there is none."""
+
+    name: str
+    kinds: tuple[Kind, ...]
+    meaning: str
+    default: str | None = None
+
+    @property
+    def expected(self) -> str:
+        """What its value may be, in words."""
+        return ", or ".join(_EXPECTED[kind] for kind in self.kinds)
+
+    def read(self, text: str) -> str:
+        """The value in its plain form. Raises ValueError where it is of none of its kinds."""
+        for kind in self.kinds:
+            value = _read(kind, text.strip())
+            if value is not None:
+                return value
+        raise ValueError(self.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question with its parameters in the file's order; `notes` is what else its comments say."""
+
+    name: str
+    asks: str
+    parameters: tuple[Parameter, ...]
+    notes: str
+    sql: str
+
+
+def read_question(name: str, text: str) -> Question:
+    """The question that a file holds. Raises ValueError where its comments are not in form."""
+    asks = ""
+    parameters: list[Parameter] = []
+    notes: list[str] = []
+    for line in text.split("\n"):
+        if not line.startswith("--"):
+            break
+        if not asks:
+            asks = line.removeprefix("--").strip()
+        elif line.startswith("-- $"):
+            parameters.append(_parameter(name, line))
+        else:
+            notes.append(line.removeprefix("--").strip())
+    if not asks.endswith("?"):
+        raise ValueError(f"{name}: its first line must be the question, as -- Who changed a path?")
+    return Question(name, asks, tuple(parameters), " ".join(notes), text)
+
+
+def _parameter(name: str, line: str) -> Parameter:
+    found = _PARAMETER.fullmatch(line.rstrip())
+    kinds = found["kinds"].split("|") if found else []
+    if found is None or not set(kinds) <= set(KINDS):
+        raise ValueError(
+            f"{name}: {line!r} must be -- $name kind = default: meaning, with a kind of {', '.join(KINDS)}"
+        )
+    parameter = Parameter(
+        found["name"], tuple(kind for kind in KINDS if kind in kinds), found["meaning"], found["default"]
+    )
+    if parameter.default is not None:
+        parameter.read(parameter.default)
+    return parameter
+
+
+def day_of_history(value: str, span: tuple[date, date]) -> str:
+    """A value of the kind `day` as a day, counted in a history from `span[0]` to `span[1]`; others as they are."""
+    oldest, newest = span
+    if value in {"oldest", "newest"}:
+        return (oldest if value == "oldest" else newest).isoformat()
+    if (last := _LAST_DAYS.fullmatch(value)) is not None:
+        back = min(int(last[1]) - 1, (newest - date.min).days)
+        return (newest - timedelta(days=back)).isoformat()
+    return value
+
+
+def is_relative(value: str) -> bool:
+    """Whether `day_of_history` makes another value of it."""
+    return value in {"oldest", "newest"} or _LAST_DAYS.fullmatch(value) is not None
+
+
+def is_sha(value: str) -> bool:
+    """Whether it may be the beginning of a commit's hash, in its plain form."""
+    return _SHA.fullmatch(value) is not None
+
+
+def signature(question: Question) -> str:
+    """The parameters in a line: `path, since=30d`."""
+    return ", ".join(
+        one.name if one.default is None else f"{one.name}={one.default}" for one in question.parameters
+    )
+
+
+def values(question: Question, given: Mapping[str, str]) -> dict[str, str]:
+    """A value for each parameter, in its plain form. Raises ValueError, which says what is wrong in a line."""
+    known = {one.name: one for one in question.parameters}
+    takes = f"its parameters: {signature(question) or 'none'}"
+    for name in given:
+        if name not in known:
+            raise ValueError(f'{question.name} has no parameter "{name}"; {takes}')
+    found = {}
+    for one in question.parameters:
+        text = given.get(one.name, one.default)
+        if text is None:
+            raise ValueError(f"{question.name} lacks --param {one.name}=…: {one.meaning}; {takes}")
+        try:
+            found[one.name] = one.read(text)
+        except ValueError as error:
+            raise ValueError(f'{question.name}: --param {one.name}="{text}" must be {error}') from None
+    return found
+
+
+def _read(kind: Kind, text: str) -> str | None:
+    if kind == "number":
+        return str(int(text)) if re.fullmatch(r"[0-9]{1,10}", text) and 1 <= int(text) <= _LARGEST else None
+    if kind == "day":
+        return text.lower() if is_relative(text.lower()) else _day(text)
+    if kind == "sha":
+        return text.lower() if is_sha(text.lower()) else None
+    if kind == "tier":
+        return text.lower() if text.lower() in _TIERS else None
+    if kind == "words":
+        # Python takes the wide blank of Chinese texts for white space too.
+        words = list(dict.fromkeys(text.lower().split()))
+        return " ".join(words) if 1 <= len(words) <= MOST_WORDS else None
+    return text or None
+
+
+def _day(text: str) -> str | None:
+    try:
+        day = date.fromisoformat(text).isoformat()
+    except ValueError:
+        return None
+    # fromisoformat also reads 20260221, which may as well be a hash.
+    return day if day == text else None

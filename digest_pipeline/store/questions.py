@@ -1,0 +1,70 @@
+"""The questions in `sql/queries/`, and what their parameters mean in one history: its days, its commits."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cache
+from typing import TYPE_CHECKING
+
+from digest_pipeline.domain.question import day_of_history, is_relative, is_sha, read_question, values
+from digest_pipeline.errors import UsageError
+from digest_pipeline.store.files import names, statement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import duckdb
+
+    from digest_pipeline.domain.question import Question
+
+
+@cache
+def questions() -> dict[str, Question]:
+    """All of them by name, in order."""
+    return {name: read_question(name, statement(f"queries/{name}")) for name in names("queries")}
+
+
+def question(name: str) -> Question:
+    """The one of this name. Raises UsageError where there is none."""
+    found = questions().get(name)
+    if found is None:
+        raise UsageError(f'no question is called "{name}"; there are: {", ".join(questions())}')
+    return found
+
+
+def checked(asked: Question, given: Mapping[str, str]) -> dict[str, str]:
+    """A value for each of its parameters, as far as that can be said without a history. Raises UsageError."""
+    try:
+        return values(asked, given)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def bound(connection: duckdb.DuckDBPyConnection, asked: Question, given: Mapping[str, str]) -> dict[str, str]:
+    """What to bind in this history: its newest days as days, hashes in full. Raises UsageError, duckdb.Error."""
+    found = checked(asked, given)
+    for one in asked.parameters:
+        value = found[one.name]
+        if "day" in one.kinds and is_relative(value):
+            found[one.name] = day_of_history(value, _span(connection))
+        elif "sha" in one.kinds and is_sha(value):
+            found[one.name] = _whole(connection, one.name, value)
+    return found
+
+
+def _span(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
+    row = connection.execute(statement("pipeline/span")).fetchone()
+    # Where no day was ever read, no day is left out.
+    return (row[0], row[1]) if row is not None and row[0] is not None else (date.min, date.max)
+
+
+def _whole(connection: duckdb.DuckDBPyConnection, name: str, sha: str) -> str:
+    found = [row[0] for row in connection.execute(statement("pipeline/shas"), {"sha": sha}).fetchall()]
+    if len(found) == 1:
+        return str(found[0])
+    if not found:
+        raise UsageError(f'--param {name}="{sha}": no commit of this history begins so')
+    raise UsageError(
+        f'--param {name}="{sha}": more than one commit begins so, as {found[0][:12]} and {found[1][:12]}; '
+        "give more digits"
+    )

@@ -1,0 +1,14 @@
+-- How many commits of each tier had each week?
+-- $first day = oldest: the first day that counts
+-- $last day = newest: the last day that counts
+-- $repo pattern = %: only repositories like this
+-- ISO weeks, each from its Monday; a week that is cut by a limit counts its days inside of it.
+SELECT strftime(day, '%G-W%V') AS week, repo, count(*) AS commits,
+    count(*) FILTER (tier = 'high') AS high,
+    count(*) FILTER (tier = 'medium') AS medium,
+    count(*) FILTER (tier = 'low') AS low,
+    count(DISTINCT day) AS days
+FROM current_analyses
+WHERE day BETWEEN $first::DATE AND $last::DATE AND repo LIKE $repo
+GROUP BY week, repo
+ORDER BY week, repo;
