@@ -47,7 +47,8 @@ def build_assets(
     settings: Settings, partitions: Partitions, *, pooled: bool = True
 ) -> list[dg.AssetsDefinition]:
     """All assets for these settings. `pooled` bounds how many runs analyse at once, where a daemon counts them."""
-    return [_repo_day(settings, partitions.repo_days, pooled=pooled), _daily_digest(partitions.days)]
+    assets = [_repo_day(settings, partitions.repo_days, pooled=pooled), _daily_digest(partitions.days)]
+    return [*assets, _reader_pages(partitions.days)] if settings.reader else assets
 
 
 def _repo_day(
@@ -140,6 +141,41 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         yield from checked(context, pipeline, "daily_digest", {None: days}, whole=True)
 
     return daily_digest
+
+
+def _reader_pages(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        name="reader_pages",
+        description="Each reader's page of a day: what is theirs of it, over their repos, in their language.",
+        group_name=GROUP,
+        kinds={"markdown", "duckdb"},
+        code_version=code_version("render", "domain/reader.py", "pipeline/readers.py", "pipeline/pages.py"),
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=["daily_digest"],
+        metadata={
+            "dagster/column_schema": table_schema("reader_pages"),
+            "dagster/table_name": "history.reader_pages",
+        },
+        required_resource_keys={"pipeline"},
+    )
+    def reader_pages(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        pipeline: Pipeline = context.resources.pipeline
+        days = sorted(date.fromisoformat(key) for key in context.partition_keys)
+        try:
+            result = pipeline.reader_pages(days)
+        except DigestError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        add_partition_metadata(
+            context,
+            "reader_pages",
+            {day.isoformat(): asset_metadata(counts) for day, counts in result.done.items()},
+        )
+        if result.failed:
+            raise _failure({day.isoformat(): error for day, error in result.failed.items()})
+        yield dg.MaterializeResult(asset_key="reader_pages")
+
+    return reader_pages
 
 
 def _nobody_is_there(context: dg.AssetExecutionContext, pipeline: Pipeline) -> bool:
