@@ -47,7 +47,11 @@ def build_assets(
     settings: Settings, partitions: Partitions, *, pooled: bool = True
 ) -> list[dg.AssetsDefinition]:
     """All assets for these settings. `pooled` bounds how many runs analyse at once, where a daemon counts them."""
-    assets = [_repo_day(settings, partitions.repo_days, pooled=pooled), _daily_digest(partitions.days)]
+    assets = [
+        _repo_day(settings, partitions.repo_days, pooled=pooled),
+        _daily_digest(partitions.days),
+        _site(),
+    ]
     return [*assets, _reader_pages(partitions.days)] if settings.reader else assets
 
 
@@ -176,6 +180,32 @@ def _reader_pages(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         yield dg.MaterializeResult(asset_key="reader_pages")
 
     return reader_pages
+
+
+def _site() -> dg.AssetsDefinition:
+    @dg.asset(
+        name="site",
+        description="The history as a website with its search, and a feed for each repo; what changed is written.",
+        group_name=GROUP,
+        kinds={"html", "duckdb"},
+        code_version=code_version(
+            "site", "pipeline/site.py", "pipeline/site_folder.py", "pipeline/contents.py"
+        ),
+        deps=["daily_digest"],
+        required_resource_keys={"pipeline"},
+    )
+    def site(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        pipeline: Pipeline = context.resources.pipeline
+        try:
+            built = pipeline.site()
+        except DigestError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        for note in built.notes:
+            context.log.info(note)
+        counts = {"pages": built.pages, "written": built.written, "removed": built.removed}
+        return dg.MaterializeResult(metadata={**counts, "site": dg.MetadataValue.path(str(built.index))})
+
+    return site
 
 
 def _nobody_is_there(context: dg.AssetExecutionContext, pipeline: Pipeline) -> bool:
