@@ -83,6 +83,7 @@ def open_source(repo: RepoSettings, data_dir: Path, environ: Mapping[str, str] =
             api_url=repo.api_url,
             branch=repo.branch,
             token=token,
+            branches=repo.filter.other_branches(),
         )
     from digest_pipeline.sources.git import GitSource
 
@@ -93,6 +94,7 @@ def open_source(repo: RepoSettings, data_dir: Path, environ: Mapping[str, str] =
         branch=repo.branch,
         mirror_dir=data_dir / "mirrors" / f"{repo.name}.git",
         token=token,
+        branches=repo.filter.other_branches(),
     )
 
 

@@ -30,6 +30,9 @@ from pydantic import (
 )
 
 from digest_pipeline.domain.analysis import Language  # noqa: TC001 - pydantic reads it
+from digest_pipeline.domain.filtering import Bots, Filter
+from digest_pipeline.domain.globs import Globs
+from digest_pipeline.domain.globs import Kind as GlobKind
 from digest_pipeline.domain.importance import (
     Kind,
     KindRule,
@@ -131,6 +134,11 @@ def _branch_name(value: str) -> str:
     return value
 
 
+def _globs(value: tuple[str, ...], *, of: GlobKind) -> tuple[str, ...]:
+    Globs(value, of=of)
+    return value
+
+
 def _git_url(value: str) -> str:
     if not value.strip() or value.startswith("-"):
         raise ValueError("must be a git URL or a local path")
@@ -222,6 +230,31 @@ class ImportanceSettings(_Table):
         return dict(self.model_extra or {})
 
 
+class FilterSettings(_Table):
+    """`[repos.filter]`: what of a repository is wanted; what globs mean stands in `domain/globs.py`."""
+
+    paths: Annotated[tuple[str, ...], AfterValidator(partial(_globs, of="paths"))] = ()
+    authors: Annotated[tuple[str, ...], AfterValidator(partial(_globs, of="words"))] = ()
+    labels: Annotated[tuple[str, ...], AfterValidator(partial(_globs, of="words"))] = ()
+    branches: Annotated[tuple[str, ...], AfterValidator(partial(_globs, of="branches"))] = ()
+    bots: Bots = "fold"
+    merges: bool = True
+
+    def rules(self) -> Filter:
+        """What decides about a commit."""
+        return Filter(
+            paths=Globs(self.paths),
+            authors=Globs(self.authors, of="words"),
+            labels=Globs(self.labels, of="words"),
+            bots=self.bots,
+            merges=self.merges,
+        )
+
+    def other_branches(self) -> Globs | None:
+        """Which branches are read beside the tracked one; None for none."""
+        return Globs(self.branches, of="branches") if self.branches else None
+
+
 class RepoSettings(_Table):
     """One `[[repos]]` table."""
 
@@ -233,6 +266,7 @@ class RepoSettings(_Table):
     token_env: VariableName | None = None
     web_url: WebUrl | None = None
     importance: ImportanceSettings = ImportanceSettings()
+    filter: FilterSettings = FilterSettings()
 
     @model_validator(mode="after")
     def _has_a_url(self) -> Self:
@@ -391,6 +425,10 @@ class Settings(_Table):
         for repo in settings.repos:
             settings.profile(repo.name, file=file)
         return settings
+
+    def followed(self, name: str) -> RepoSettings | None:
+        """The settings of a repo; None for one that left them, whose days stay."""
+        return next((repo for repo in self.repos if repo.name == name), None)
 
     def repo(self, name: str) -> RepoSettings:
         """The repo called `name`; raises ConfigurationError with the names that there are."""
@@ -577,6 +615,7 @@ def _show(location: tuple[int | str, ...], value: object) -> str:
 
 _TABLES: Mapping[str, type[BaseModel]] = {
     "repos": RepoSettings,
+    "filter": FilterSettings,
     "llm": LlmSettings,
     "fallback": EndpointSettings,
     "prices": PriceSettings,

@@ -17,6 +17,7 @@ from digest_pipeline.settings import (
     AlarmSettings,
     BudgetSettings,
     EndpointSettings,
+    FilterSettings,
     ImportanceSettings,
     LlmSettings,
     PriceSettings,
@@ -40,6 +41,7 @@ EVERYWHERE = {"--help", "-h", "--config", "-c", "--quiet", "-q", "--verbose", "-
 MODELS: dict[str, type[BaseModel]] = {
     "": Settings,
     "repos": RepoSettings,
+    "repos.filter": FilterSettings,
     "importance": ImportanceSettings,
     "llm": LlmSettings,
     "llm.fallback": EndpointSettings,
@@ -115,7 +117,8 @@ def test_the_options_of_all_commands_are_documented(option: str) -> None:
 def test_every_setting_is_documented_under_its_table(table: str, key: str) -> None:
     settings = (TOP / "docs/settings.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## (.+)\n([\s\S]+?)(?=^## |\Z)", settings, re.MULTILINE))
-    heading = {"": "At the top", "repos": "`[[repos]]`"}.get(table, f"`[{table.partition('.')[0]}]`")
+    headings = {"": "At the top", "repos": "`[[repos]]`", "repos.filter": "`[repos.filter]`"}
+    heading = headings.get(table, f"`[{table.partition('.')[0]}]`")
     of_its_own = f"`[{key}]`" in sections or f"`[[{key}]]`" in sections
     # In code, as a row of a table, or as a table of the file.
     named = rf"(?:^{key} +=|`{key}`|\[\[?{table}\.{key}[\].])"
@@ -161,7 +164,7 @@ def test_every_variable_is_documented(variable: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["commits", "commit_files", "analyses", "reports", "digests", "reads", "alarms"]
+    "table", ["commits", "commit_files", "analyses", "reports", "digests", "rollups", "reads", "alarms"]
 )
 def test_every_table_is_documented(table: str) -> None:
     assert f"`{table}" in EVERYTHING

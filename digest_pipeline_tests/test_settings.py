@@ -232,6 +232,25 @@ def test_a_repo_from_github_needs_no_url() -> None:
     assert parse(text).repos[0].url is None
 
 
+def test_a_filter_belongs_to_its_repository_and_lets_all_pass_where_it_is_left_out() -> None:
+    globs = 'paths = ["lib/**"]\nauthors = ["!x*"]\nlabels = ["a"]\nbranches = ["release/*"]\n'
+    keys = f'{globs}bots = "drop"\nmerges = false\n'
+    other = '[[repos]]\nname = "owner/other"\nurl = "https://github.com/owner/other"\n'
+    first, second = parse(f"{MINIMAL}[repos.filter]\n{keys}{other}").repos
+
+    assert first.filter.paths == ("lib/**",)
+    rules = first.filter.rules()
+    assert (rules.bots, rules.merges) == ("drop", False)
+    assert rules.paths.admits("lib/a")
+    assert not rules.authors.admits("Xavier")
+    branches = first.filter.other_branches()
+    assert branches is not None
+    assert branches.admits("release/1")
+    assert second.filter.other_branches() is None
+    assert (second.filter.rules().bots, second.filter.rules().merges) == ("fold", True)
+    assert not second.filter.rules().paths
+
+
 # --- where things are counted from -----------------------------------------------------------------------------
 
 
@@ -327,6 +346,16 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, damage: Callable[[P
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        (
+            MINIMAL + '[repos.filter]\npaths = "lib/**"\n',
+            ['repos[0].filter.paths = "lib/**"', "a list in brackets"],
+        ),
+        (MINIMAL + '[repos.filter]\nlabels = ["a", "b["]\n', ["repos[0].filter.labels", '"b["', r"write \["]),
+        (MINIMAL + '[repos.filter]\nbranches = ["!"]\n', ["repos[0].filter.branches", "says nothing"]),
+        (MINIMAL + "[repos.filter]\nauthors = [1]\n", ["repos[0].filter.authors[0] = 1", "string"]),
+        (MINIMAL + '[repos.filter]\nbots = "hide"\n', ["filter.bots", '"hide"', "'fold', 'show' or 'drop'"]),
+        (MINIMAL + "[repos.filter]\nmerges = 3\n", ["repos[0].filter.merges = 3", "boolean"]),
+        (MINIMAL + "[repos.filter]\npath = []\n", ["repos[0].filter.path", '"paths"']),
         (
             MINIMAL.replace("first_day", 'timezone = "Mars/Base"\nfirst_day'),
             ['timezone = "Mars/Base"', '"UTC"'],
@@ -483,7 +512,9 @@ def test_an_unknown_key_is_refused_with_the_one_that_was_meant(text: str, key: s
 def test_an_unknown_key_that_is_like_none_is_refused_with_all_that_are_allowed() -> None:
     message = refusal(with_repo("qqq = 1"))
 
-    assert "repos[0].qqq: is no setting; allowed: api_url, branch, importance, name, source, " in message
+    assert (
+        "repos[0].qqq: is no setting; allowed: api_url, branch, filter, importance, name, source, " in message
+    )
 
 
 @pytest.mark.parametrize(

@@ -240,16 +240,15 @@ def _print_table(
 
     table = Table(title=f"{settings.first_day} to {last} ({settings.timezone.key})", title_justify="left")
     table.add_column("repository", overflow="fold")
-    for column in (
-        "made",
-        "missing",
-        "failed",
-        "unfinished",
-        "commits",
-        "analysed",
-        "failed analyses",
-        "deferred",
-    ):
+    left_out = {"filtered": "filtered"} if any(state.count("filtered") for state in states) else {}
+    columns = {
+        "commits": "commits",
+        **left_out,
+        "ok": "analysed",
+        "failed": "failed analyses",
+        "deferred": "deferred",
+    }
+    for column in ("made", "missing", "failed", "unfinished", *columns.values()):
         table.add_column(column, justify="right")
     for state in states:
         table.add_row(
@@ -261,10 +260,7 @@ def _print_table(
                     len(state.missing),
                     len(state.days("failed")),
                     len(state.days("unfinished")),
-                    state.count("commits"),
-                    state.count("ok"),
-                    state.count("failed"),
-                    state.count("deferred"),
+                    *(state.count(column) for column in columns),
                 )
             ),
         )
@@ -272,8 +268,19 @@ def _print_table(
     console.print(table)
     for folder, size in _disk_bytes(settings.data_dir).items():
         console.print(f"{folder:10} {size / 1e6:10.1f} MB", highlight=False, markup=False)
+    for note in _notes(settings, states):
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
     for problem in problems:
         console.print(problem, style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _notes(settings: Settings, states: Sequence[RepoState]) -> list[str]:
+    """What is to be known and is no problem."""
+    return [
+        f"{state.repo}: {counted(unknown, 'commit')} whose labels are not known passed the filter"
+        for state in states
+        if settings.repo(state.repo).filter.labels and (unknown := state.count("labels_unknown"))
+    ]
 
 
 def _disk_bytes(data_dir: Path) -> dict[str, int]:

@@ -48,7 +48,10 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit without its files. Times carry an offset; `message` has no trailing white space."""
+    """A commit without its files. Times carry an offset; `message` has no trailing white space.
+
+    `branch` is one that has it where the tracked one has not, else None.
+    """
 
     sha: str
     parents: tuple[str, ...]
@@ -59,6 +62,7 @@ class Commit:
     committer_email: str
     committed_at: datetime
     message: str
+    branch: str | None = None
 
     @property
     def title(self) -> str:
@@ -73,6 +77,16 @@ class CommitChanges:
     sha: str
     files: tuple[FileChange, ...]
     complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """What its page says of a pull request; `labels` in the page's order."""
+
+    number: int
+    title: str
+    labels: tuple[str, ...]
+    body: str
 
 
 def title_of(message: str) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Folded = Literal["bot", "reformat"]
 """Why a commit is told in one line: a bot made it, or it is named in `.git-blame-ignore-revs`."""
 
+FOLDED: tuple[Folded, ...] = ("bot", "reformat")
+
 ThemeKind = Literal["revert", "series", "area"]
 """What holds a theme together: a revert and what it takes back, one piece of work that goes on, one place."""
 
@@ -145,7 +147,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class FilteredOut:
-    """How many commits of a day a repo's filter left out, by its rule: paths, authors, labels, merges, bots."""
+    """How many commits of a day a repo's filter left out, by its rule: one of `filtering.RULES`."""
 
     rule: str
     commits: int
@@ -181,6 +183,19 @@ class RepoPage:
         """The commits of one tier, in the order of the page."""
         return [commit for commit in self.commits if commit.tier == tier]
 
+    def told(self, tier: Tier) -> list[CommitEntry]:
+        """The same without those that are folded: the sections of a tier."""
+        return [commit for commit in self.tier(tier) if commit.folded is None]
+
+    def folded(self) -> dict[Folded, list[CommitEntry]]:
+        """The commits that are told in one line, by the reason, in the order of the page."""
+        found: dict[Folded, list[CommitEntry]] = {}
+        for reason in FOLDED:
+            commits = [commit for commit in self.commits if commit.folded == reason]
+            if commits:
+                found[reason] = commits
+        return found
+
     def commit(self, sha: str) -> CommitEntry:
         """The commit of this name; KeyError where the day has none."""
         for commit in self.commits:
@@ -194,6 +209,7 @@ class DigestEntry:
     """A repo's place in the digest of a day.
 
     `body` is its page without the title, None where there is no page; `error` says why it could not be read.
+    `headline` is what its page opens with, as Markdown.
     """
 
     repo: str
@@ -204,6 +220,7 @@ class DigestEntry:
     medium: int = 0
     low: int = 0
     unanalysed: int = 0
+    headline: str = ""
 
 
 def without_failures(page: RepoPage) -> RepoPage:

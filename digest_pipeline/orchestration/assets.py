@@ -56,7 +56,7 @@ def _repo_day(
     @dg.multi_asset(
         name="repo_day",
         specs=_specs(settings, partitions),
-        check_specs=_check_specs(partitions, _STEPS),
+        check_specs=check_specs(partitions, _STEPS),
         can_subset=True,
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=MAX_PARTITIONS_PER_RUN),
@@ -77,21 +77,23 @@ def _repo_day(
         for name, step in _STEPS.items():
             if dg.AssetKey(name) not in context.selected_asset_keys:
                 # A check may be run alone.
-                yield from _checked(context, pipeline, name, days_of, whole=True)
+                yield from checked(context, pipeline, name, days_of, whole=True)
                 continue
             done: dict[str, list[date]] = {}
+            elsewhere: dict[str, list[date]] = {}
             for repo, days in days_of.items():
                 if not days:
                     continue
                 result = _tried(context, step, pipeline, repo, days)
                 done[repo] = list(result.done)
+                elsewhere[repo] = _free(context, pipeline, repo, result.elsewhere)
                 failed |= {str(partition_key(day, repo)): error for day, error in result.failed.items()}
                 link = settings.repo(repo).link_base
                 add_partition_metadata(
                     context,
                     name,
                     {
-                        str(partition_key(day, repo)): _metadata(counts, link)
+                        str(partition_key(day, repo)): asset_metadata(counts, link)
                         for day, counts in result.done.items()
                     },
                 )
@@ -102,8 +104,9 @@ def _repo_day(
             else:
                 # An output would materialize every partition of the run: these are logged one by one instead.
                 log_materializations(context, _materializations(context, name, done))
-            yield from _checked(context, pipeline, name, done, whole=whole)
-            days_of = done
+            yield from checked(context, pipeline, name, done, whole=whole)
+            days_of = {repo: sorted({*days, *elsewhere[repo]}) for repo, days in done.items()}
+            changed = {repo: [*changed.get(repo, ()), *elsewhere[repo]] for repo in done}
         if failed:
             raise _failure(failed)
 
@@ -120,8 +123,8 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[dg.AssetDep("repo_report", partition_mapping=dg.MultiToSingleDimensionPartitionMapping("day"))],
-        check_specs=_check_specs(partitions, ["daily_digest"]),
-        metadata={"dagster/column_schema": _table_schema("digests"), "dagster/table_name": "history.digests"},
+        check_specs=check_specs(partitions, ["daily_digest"]),
+        metadata={"dagster/column_schema": table_schema("digests"), "dagster/table_name": "history.digests"},
         required_resource_keys={"pipeline"},
     )
     def daily_digest(context: dg.AssetExecutionContext) -> Iterator[Any]:
@@ -131,10 +134,10 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
             result = pipeline.digest(days)
         except DigestError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from None
-        pages = {day.isoformat(): _metadata(counts) for day, counts in result.done.items()}
+        pages = {day.isoformat(): asset_metadata(counts) for day, counts in result.done.items()}
         add_partition_metadata(context, "daily_digest", pages)
         yield dg.MaterializeResult(asset_key="daily_digest")
-        yield from _checked(context, pipeline, "daily_digest", {None: days}, whole=True)
+        yield from checked(context, pipeline, "daily_digest", {None: days}, whole=True)
 
     return daily_digest
 
@@ -162,11 +165,18 @@ def _changed(
     except Exception:
         context.log.exception("unexpected, in %s: days that changed later were not looked for", repo)
         return []
-    if found:
-        # What another run is at, it makes as the branch stands.
-        names = [one.name for one in pipeline.settings.repos]
-        others = repo_days_in_flight(context.instance, names, in_line=False)
-        found = [day for day in found if (repo, day) not in others]
+    return _free(context, pipeline, repo, found)
+
+
+def _free(
+    context: dg.AssetExecutionContext, pipeline: Pipeline, repo: str, days: Sequence[date]
+) -> list[date]:
+    """Those of the changed `days` that this run makes again: what another run is at, it makes as the branch stands."""
+    if not days:
+        return []
+    names = [one.name for one in pipeline.settings.repos]
+    others = repo_days_in_flight(context.instance, names, in_line=False)
+    found = [day for day in days if (repo, day) not in others]
     if found:
         context.log.info(
             "%s changed since it was read, and is made again: %s", repo, ", ".join(map(str, found))
@@ -209,7 +219,7 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
             deps=deps,
             skippable=True,
             metadata={
-                "dagster/column_schema": _table_schema(table),
+                "dagster/column_schema": table_schema(table),
                 "dagster/table_name": f"history.{table}",
             },
         )
@@ -218,9 +228,11 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
     return [
         spec(
             "raw_commits",
-            "The commits of a repo's day on the tracked branch, by committer date, from local midnight to midnight.",
+            "The commits of a repo's day on its branches, by committer date, from local midnight to midnight.",
             {"git", "duckdb"},
-            code_version("sources", "pipeline/collect.py", "domain/day.py", "domain/commit.py"),
+            code_version(
+                "sources", "pipeline/collect.py", "pipeline/filters.py", "domain/day.py", "domain/commit.py"
+            ),
             "commits",
             (),
         ),
@@ -228,7 +240,7 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
             "commit_diffs",
             "The files of each commit with their patches, renames followed, merges against the first parent.",
             {"git", "duckdb"},
-            code_version("sources", "pipeline/diff.py", "domain/commit.py"),
+            code_version("sources", "pipeline/diff.py", "pipeline/filters.py", "domain/commit.py"),
             "commit_files",
             ("raw_commits",),
         ),
@@ -251,9 +263,8 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
     ]
 
 
-def _check_specs(
-    partitions: dg.PartitionsDefinition[Any], assets: Collection[str]
-) -> list[dg.AssetCheckSpec]:
+def check_specs(partitions: dg.PartitionsDefinition[Any], assets: Collection[str]) -> list[dg.AssetCheckSpec]:
+    """The checks of some assets."""
     with warnings.catch_warnings():
         # partitions_def of a check is a preview; it is what shows one result for each partition.
         warnings.simplefilter("ignore")
@@ -266,7 +277,7 @@ def _check_specs(
         ]
 
 
-def _checked(
+def checked(
     context: dg.AssetExecutionContext,
     pipeline: Pipeline,
     asset: str,
@@ -274,6 +285,7 @@ def _checked(
     *,
     whole: bool,
 ) -> Iterator[Any]:
+    """Log what an asset's selected checks say of the partitions that are `done`, with outputs where those are all."""
     for check in CHECKS:
         key = dg.AssetCheckKey(dg.AssetKey(asset), check.name)
         if check.asset != asset or key not in context.selected_asset_check_keys:
@@ -321,7 +333,7 @@ def _failure(failed: Mapping[str, DigestError]) -> dg.Failure:
     )
 
 
-def _metadata(counts: Mapping[str, Any], link: str | None = None) -> dict[str, Any]:
+def asset_metadata(counts: Mapping[str, Any], link: str | None = None) -> dict[str, Any]:
     """What a tired operator reads: counts as numbers, the page as a path and a preview, the repo as a link."""
     metadata: dict[str, Any] = {
         name: ", ".join(value) if isinstance(value, list) else value
@@ -377,5 +389,6 @@ def _schemas() -> Mapping[str, dg.TableSchema]:
         }
 
 
-def _table_schema(table: str) -> dg.TableSchema:
+def table_schema(table: str) -> dg.TableSchema:
+    """The columns of one table, for an asset's metadata."""
     return _schemas()[table]

@@ -12,6 +12,7 @@ from digest_pipeline.orchestration.assets import build_assets
 from digest_pipeline.orchestration.instance import BATCH_SIZE, BATCH_SIZE_VARIABLE
 from digest_pipeline.orchestration.jobs import build_jobs
 from digest_pipeline.orchestration.partitions import Partitions
+from digest_pipeline.orchestration.rollups import build_rollups
 from digest_pipeline.orchestration.schedules import build_schedules
 from digest_pipeline.orchestration.sensors import build_sensors
 from digest_pipeline.pipeline import Pipeline
@@ -39,7 +40,10 @@ def build_defs(
         return dg.Definitions(
             # A pool counts runs across processes with a daemon's help: without one, nobody gives back the place
             # of a killed run.
-            assets=build_assets(settings, partitions, pooled=pipeline is None and settings.llm is not None),
+            assets=[
+                *build_assets(settings, partitions, pooled=pipeline is None and settings.llm is not None),
+                *build_rollups(partitions),
+            ],
             jobs=build_jobs(),
             schedules=build_schedules(settings),
             sensors=build_sensors(settings),

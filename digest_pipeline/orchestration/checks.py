@@ -1,12 +1,13 @@
 """Asset checks: a question in `sql/checks/` each, answered for every partition, also in a run over a range."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
+from digest_pipeline.domain.period import Kind
 from digest_pipeline.orchestration.partitions import partition_key
 from digest_pipeline.pipeline import Pipeline
 
@@ -20,7 +21,10 @@ class Check:
     description: str
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
     by_language: bool = False
+    kind: Kind | None = None
 
+
+ROLLUPS: Mapping[str, Kind] = {"weekly_rollup": "weekly", "monthly_rollup": "monthly"}
 
 CHECKS = (
     Check(
@@ -59,16 +63,28 @@ CHECKS = (
         dg.AssetCheckSeverity.WARN,
         by_language=True,
     ),
+    *(
+        Check(
+            "rollup_links_resolve",
+            asset,
+            "Every link of the page leads to a target in it, or on the page of a day that is stored.",
+            by_language=True,
+            kind=kind,
+        )
+        for asset, kind in ROLLUPS.items()
+    ),
 )
 
 
 def evaluate(
     check: Check, pipeline: Pipeline, repo: str | None, days: Sequence[date]
 ) -> Iterator[dg.AssetCheckEvaluation]:
-    """The check's evaluation of each of `days`: of a repo, or of the digests where `repo` is None."""
+    """The check's evaluation of each of `days`: of a repo, or where `repo` is None of digests or rollups."""
     where: dict[str, Any] = {"first": min(days), "last": max(days)}
     if repo is not None:
         where["repo"] = repo
+    if check.kind is not None:
+        where["kind"] = check.kind
     if check.by_language:
         where["language"] = pipeline.settings.language
     answers = {row["day"]: row for row in pipeline.history.read(f"checks/{check.name}", where)}

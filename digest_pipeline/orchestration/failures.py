@@ -13,8 +13,9 @@ from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from digest_pipeline.domain.alarm import RunFailure, Runs
 from digest_pipeline.errors import DigestError
+from digest_pipeline.orchestration.checks import ROLLUPS
 from digest_pipeline.orchestration.in_flight import repo_days_in_flight
-from digest_pipeline.orchestration.jobs import DIGESTS, DOES_MORE, REPO_DAYS
+from digest_pipeline.orchestration.jobs import DIGESTS, DOES_MORE, REPO_DAYS, ROLLUP_JOBS
 from digest_pipeline.pipeline import Pipeline
 
 _MOST_FAILURES = 200
@@ -136,6 +137,9 @@ def _job_of(run: dg.DagsterRun) -> str:
     if run.job_name != _BY_HAND:
         return run.job_name
     chosen = {key.to_user_string() for key in run.asset_selection or ()}
+    for asset, kind in ROLLUPS.items():
+        if chosen == {asset}:
+            return ROLLUP_JOBS[kind]
     return DIGESTS if chosen == {"daily_digest"} else REPO_DAYS
 
 

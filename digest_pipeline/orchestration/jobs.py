@@ -5,12 +5,14 @@ from collections.abc import Collection, Mapping
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from digest_pipeline.domain.period import Kind
 from digest_pipeline.pipeline import Pipeline
 
 REPO_DAYS = "repo_days"
 REANALYSE = "reanalyse"
 DIGESTS = "digests"
 UPKEEP = "upkeep"
+ROLLUP_JOBS: Mapping[Kind, str] = {"weekly": "weekly_rollups", "monthly": "monthly_rollups"}
 RERENDER = "rerender"
 
 DOES_MORE: Mapping[str, Collection[str]] = {REANALYSE: (REPO_DAYS,), RERENDER: (REANALYSE, REPO_DAYS)}
@@ -33,19 +35,26 @@ def upkeep_job() -> None:
     keep_history_small()
 
 
+def _job(name: str, description: str, *selection: str) -> UnresolvedAssetJobDefinition:
+    return dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(*selection),
+        description=description,
+        executor_def=dg.in_process_executor,
+    )
+
+
+rollup_jobs = [
+    _job(ROLLUP_JOBS["weekly"], "Render the pages of weeks from their stored days.", "weekly_rollup"),
+    _job(ROLLUP_JOBS["monthly"], "Render the pages of months from their stored days.", "monthly_rollup"),
+]
+"""The sensor that asks for both names them by these objects."""
+
+
 def build_jobs() -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
     """The asset jobs, in-process: a process for each of four short steps costs more than the steps."""
-
-    def job(name: str, description: str, *selection: str) -> UnresolvedAssetJobDefinition:
-        return dg.define_asset_job(
-            name,
-            selection=dg.AssetSelection.assets(*selection),
-            description=description,
-            executor_def=dg.in_process_executor,
-        )
-
     return [
-        job(
+        _job(
             REPO_DAYS,
             "Read, score, analyse and report repos' days: the main job.",
             "raw_commits",
@@ -53,13 +62,14 @@ def build_jobs() -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
             "commit_analyses",
             "repo_report",
         ),
-        job(
+        _job(
             REANALYSE,
             "Try again what has no analysis yet, and render the pages anew.",
             "commit_analyses",
             "repo_report",
         ),
-        job(RERENDER, "Render the pages anew from what is stored.", "repo_report"),
-        job(DIGESTS, "Render the digests of days over all repos.", "daily_digest"),
+        _job(RERENDER, "Render the pages anew from what is stored.", "repo_report"),
+        _job(DIGESTS, "Render the digests of days over all repos.", "daily_digest"),
+        *rollup_jobs,
         upkeep_job,
     ]

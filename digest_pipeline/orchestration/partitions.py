@@ -1,4 +1,4 @@
-"""Partitions: a day and a repo, as `2026-02-21|owner/name`; the digest by day alone."""
+"""Partitions: a day and a repo, as `2026-02-21|owner/name`; the digest by day alone, rollups by their first day."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,6 +6,7 @@ from datetime import date
 
 import dagster as dg
 
+from digest_pipeline.domain.period import Kind, Month, Week
 from digest_pipeline.settings import Settings
 
 DAY = "day"
@@ -15,10 +16,11 @@ RANGE_END = "dagster/asset_partition_range_end"
 
 
 class Partitions:
-    """The partitions of these settings: `days`, and `repo_days`.
+    """The partitions of these settings: `days`, `repo_days`, and `periods` by kind.
 
     A day has a partition once it is over, cut at local midnight; with `today`, also the one under way. Repos
-    come from the file: append to it, and history stays where it is.
+    come from the file: append to it, and history stays where it is. Weeks and months begin with those that hold
+    `first_day`, and the last is the one under way, so that it can be made by hand.
     """
 
     def __init__(self, settings: Settings, *, today: bool = False) -> None:
@@ -28,6 +30,16 @@ class Partitions:
         self.repo_days = dg.MultiPartitionsDefinition(
             {DAY: self.days, REPO: dg.StaticPartitionsDefinition([repo.name for repo in settings.repos])}
         )
+        zone = settings.timezone.key
+        week, month = Week.of(settings.first_day), Month.of(settings.first_day)
+        self.periods: Mapping[Kind, dg.TimeWindowPartitionsDefinition] = {
+            "weekly": dg.WeeklyPartitionsDefinition(
+                start_date=week.first.isoformat(), timezone=zone, day_offset=1, end_offset=1
+            ),
+            "monthly": dg.MonthlyPartitionsDefinition(
+                start_date=month.first.isoformat(), timezone=zone, end_offset=1
+            ),
+        }
 
 
 def partition_key(day: date, repo: str) -> dg.MultiPartitionKey:

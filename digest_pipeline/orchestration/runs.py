@@ -12,12 +12,14 @@ import dagster as dg
 from digest_pipeline.domain.day import days_between
 from digest_pipeline.domain.due import digest_states, due_digests
 from digest_pipeline.domain.healing import missing_days
+from digest_pipeline.domain.period import Period
 from digest_pipeline.domain.state import consecutive, counted, spans
 from digest_pipeline.orchestration.build import build_defs
+from digest_pipeline.orchestration.checks import ROLLUPS
 from digest_pipeline.orchestration.failures import alarming, is_interrupt, reasons
 from digest_pipeline.orchestration.in_flight import repo_days_in_flight
 from digest_pipeline.orchestration.instance import open_instance
-from digest_pipeline.orchestration.jobs import DIGESTS, REANALYSE, REPO_DAYS
+from digest_pipeline.orchestration.jobs import DIGESTS, REANALYSE, REPO_DAYS, ROLLUP_JOBS
 from digest_pipeline.orchestration.orphans import report_orphans, run_tags
 from digest_pipeline.orchestration.partitions import (
     RANGE_END,
@@ -155,6 +157,18 @@ def heal(pipeline: Pipeline, first: date, last: date) -> RunOutcome:
     return session.outcome
 
 
+def make_rollup(pipeline: Pipeline, period: Period) -> RunOutcome:
+    """Materialise the page of a week or month from the days that are stored. The pipeline is closed in the end."""
+    with _Session.open(pipeline) as session:
+        key = period.first.isoformat()
+        asset = next(name for name, kind in ROLLUPS.items() if kind == period.kind)
+        job = session.defs.resolve_job_def(ROLLUP_JOBS[period.kind])
+        tags = {RANGE_START: key, RANGE_END: key}
+        if key in _execute(job, session.instance, tags, session.outcome, asset):
+            session.outcome.paths.append(str((session.settings.data_dir / period.path).absolute()))
+    return session.outcome
+
+
 @dataclass
 class _Session:
     """The history, the instance and the definitions, for the runs of one command."""
@@ -263,4 +277,4 @@ def _collect(
         outcome.paths += [str((settings.data_dir / page).absolute()) for page in pages]
 
 
-__all__ = ["RunOutcome", "heal", "run_days"]
+__all__ = ["RunOutcome", "heal", "make_rollup", "run_days"]

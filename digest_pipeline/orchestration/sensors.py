@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,21 @@ import dagster as dg
 from digest_pipeline.compose import beat, open_pipeline
 from digest_pipeline.domain.alarm import Runs
 from digest_pipeline.domain.day import days_between, yesterday
-from digest_pipeline.domain.due import DigestState, contiguous, digest_states, due_digests
+from digest_pipeline.domain.due import (
+    DigestState,
+    RollupState,
+    contiguous,
+    digest_states,
+    due_digests,
+    due_rollups,
+    in_ranges,
+    rollup_states,
+)
 from digest_pipeline.domain.healing import Decision, Waiting, due_analyses, missing_days
 from digest_pipeline.errors import DigestError, StoreError
 from digest_pipeline.orchestration.failures import runs_since
 from digest_pipeline.orchestration.in_flight import repo_days_in_flight
-from digest_pipeline.orchestration.jobs import DIGESTS, REANALYSE, REPO_DAYS
+from digest_pipeline.orchestration.jobs import DIGESTS, REANALYSE, REPO_DAYS, ROLLUP_JOBS, rollup_jobs
 from digest_pipeline.orchestration.partitions import RANGE_END, RANGE_START, range_tags
 from digest_pipeline.pipeline import utc_now
 from digest_pipeline.pipeline.alarm import Look, SeeRuns, look_from_outside
@@ -39,7 +48,7 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
 
     `stale_digests`: every digest whose pages changed since it was made. `failed_analyses`: commits whose time
     to be asked about again has come. `missing_partitions`: days that were never made, or not to their end.
-    `watch`: alarms and the heartbeat.
+    `watch`: alarms and the heartbeat. `stale_rollups`: weeks and months that are over, or whose days changed.
     """
 
     @dg.sensor(
@@ -59,9 +68,8 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
         if rows is None:
             return dg.SkipReason("there is no history yet; materialize a day first")
         states = digest_states(rows)
-        at = settings.daily_at
-        deadline = timedelta(hours=at.hour + settings.digest_deadline_hours, minutes=at.minute)
-        decision = due_digests(states, [repo.name for repo in settings.repos], now=now(), deadline=deadline)
+        names = [repo.name for repo in settings.repos]
+        decision = due_digests(states, names, now=now(), deadline=_deadline(settings))
         if not decision.due:
             waiting = ", ".join(f"{day} for {repo}" for day, repo in decision.waiting[:3])
             return dg.SkipReason(
@@ -75,7 +83,52 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
         _failed_analyses(settings, now),
         _missing_partitions(settings, now),
         _watch(settings, now),
+        _stale_rollups(settings, now),
     ]
+
+
+def _stale_rollups(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="stale_rollups",
+        jobs=rollup_jobs,
+        minimum_interval_seconds=300,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Asks for the page of each week and month that is over, once all its days are done, or "
+            f"{settings.digest_deadline_hours:g} hours after the daily run with those that are there; again where "
+            "its days changed."
+        ),
+    )
+    def stale_rollups(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        del context
+        moment = now()
+        where = {"first": settings.first_day, "last": moment.date(), "language": settings.language}
+        rows = _stored(settings, "pipeline/rollup_states", where)
+        if rows is None:
+            return dg.SkipReason("there is no history yet; materialize a day first")
+        decision = due_rollups(
+            rollup_states(rows),
+            [repo.name for repo in settings.repos],
+            first_day=settings.first_day,
+            now=moment,
+            timezone=settings.timezone,
+            deadline=_deadline(settings),
+        )
+        if not decision.due:
+            waiting = ", ".join(f"{one.label} for {day} of {repo}" for one, day, repo in decision.waiting[:3])
+            return dg.SkipReason(f"waiting: {waiting}" if waiting else "all rollups are up to date")
+        groups = in_ranges(decision.due)
+        return dg.SensorResult(
+            run_requests=[_rollup_request(group, moment) for group in groups[:MAX_REQUESTS]]
+        )
+
+    return stale_rollups
+
+
+def _deadline(settings: Settings) -> timedelta:
+    """How long after its last day a page waits for repos that are not done."""
+    at = settings.daily_at
+    return timedelta(hours=at.hour + settings.digest_deadline_hours, minutes=at.minute)
 
 
 def _watch(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefinition:
@@ -217,10 +270,26 @@ def _asked(decision: Decision) -> dg.SensorResult | dg.SkipReason:
 
 def _request(group: list[DigestState], now: datetime) -> dg.RunRequest:
     first, last = group[0].day.isoformat(), group[-1].day.isoformat()
-    # A run_key is spent for ever: it names the state that is asked for, so that the next state asks again, and the
-    # hour, so that a run that died is asked for again.
-    revision = hashlib.sha256("".join(state.inputs for state in group).encode()).hexdigest()[:12]
-    run_key = f"digest:{first}:{last}:{revision}:{now:%Y-%m-%dT%H}"
+    run_key = _run_key("digest", first, last, group, now)
     if first == last:
         return dg.RunRequest(run_key=run_key, partition_key=first)
     return dg.RunRequest(run_key=run_key, tags={RANGE_START: first, RANGE_END: last})
+
+
+def _rollup_request(group: list[RollupState], now: datetime) -> dg.RunRequest:
+    kind = group[0].period.kind
+    first, last = group[0].period.first.isoformat(), group[-1].period.first.isoformat()
+    return dg.RunRequest(
+        run_key=_run_key(kind, first, last, group, now),
+        job_name=ROLLUP_JOBS[kind],
+        tags={RANGE_START: first, RANGE_END: last},
+    )
+
+
+def _run_key(
+    kind: str, first: str, last: str, group: Sequence[DigestState | RollupState], now: datetime
+) -> str:
+    # A run_key is spent for ever: it names the state that is asked for, so that the next state asks again, and the
+    # hour, so that a run that died is asked for again.
+    revision = hashlib.sha256("".join(state.inputs for state in group).encode()).hexdigest()[:12]
+    return f"{kind}:{first}:{last}:{revision}:{now:%Y-%m-%dT%H}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from digest_pipeline.domain.endpoint import came_back
 from digest_pipeline.errors import DigestError
-from digest_pipeline.pipeline import alarm, analyse, collect, diff, digest, recheck, report
+from digest_pipeline.pipeline import alarm, analyse, collect, diff, digest, recheck, report, rollup
 from digest_pipeline.pipeline.pages import digest_path, report_path
 from digest_pipeline.pipeline.workbench import Progress, StepResult, Workbench, utc_now
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
+    from digest_pipeline.domain.period import Period
     from digest_pipeline.settings import Settings
     from digest_pipeline.store.history import History
 
@@ -90,6 +91,10 @@ class Pipeline:
     def digest(self, days: Sequence[date]) -> StepResult:
         """Render the digest of each day over all repos; asset `daily_digest`."""
         return digest.digest(self._workbench, days)
+
+    def rollup(self, periods: Sequence[Period]) -> rollup.RollupResult:
+        """Render the page of each week or month; assets `weekly_rollup` and `monthly_rollup`."""
+        return rollup.rollup(self._workbench, periods)
 
     def watch(self, see_runs: alarm.SeeRuns | None = None) -> alarm.Look:
         """Raise, close and send alarms, by what is stored and what is seen of runs. Raises StoreError."""

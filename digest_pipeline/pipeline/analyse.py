@@ -40,7 +40,7 @@ _PAID = "status = 'ok' AND analyst <> 'offline'"
 
 
 def analyse(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
-    """Score every commit of `days`, and ask the analyst about each that has no analysis yet.
+    """Score every commit of `days` that the filter lets in, and ask the analyst about each without an analysis.
 
     An analysis by a model that is `ok` is kept and never asked for again, also where the branch lost the commit
     and has it again; all else is tried again, in a run that nobody started by hand once its time has come. A
@@ -71,7 +71,10 @@ def _analyse_chunk(
     bench: Workbench, repo: str, days: Sequence[date], cues: Future[dict[str, list[Cue]]], result: StepResult
 ) -> None:
     collected = bench.collected(repo, days)
-    commits = bench.by_day("commits_of_days", repo, days)
+    commits = {
+        day: [row for row in rows if row["filtered"] is None]
+        for day, rows in bench.by_day("commits_of_days", repo, days).items()
+    }
     ready = [
         day for day in days if day in collected and all(row["files"] is not None for row in commits[day])
     ]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.commit import pull_request_number
 from digest_pipeline.domain.day import day_of, day_window, span_window
 from digest_pipeline.domain.recheck import came_and_went
 from digest_pipeline.errors import SourceError
-from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches
+from digest_pipeline.pipeline.filters import open_sieve
+from digest_pipeline.pipeline.workbench import StepResult, Workbench, as_stored, batches
 from digest_pipeline.store.history import Replacement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     from digest_pipeline.domain.commit import Commit
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     """Read which commits each of `days` has, and store them.
 
-    What a day had when it was read before, and the branch has no longer, stays as rows that say so. A repo that
+    What a day had when it was read before, and no branch has any longer, stays as rows that say so. A repo that
     cannot be read fails all of its days, and the failure is stored beside what was known before.
     """
     timezone = bench.settings.timezone
@@ -34,25 +34,33 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     except SourceError as error:
         _remember_failure(bench, repo, days, error)
         return StepResult(failed=dict.fromkeys(days, error))
-    by_day: dict[date, list[dict[str, Any]]] = {day: [] for day in days}
+    by_day: dict[date, list[Commit]] = {day: [] for day in days}
     for commit in commits:
         day = day_of(commit.committed_at, timezone)
         if day in by_day:
-            by_day[day].append(_row(repo, day, len(by_day[day]), commit))
+            by_day[day].append(commit)
+    sieve = open_sieve(bench, repo, source, head, (commit for found in by_day.values() for commit in found))
     now = bench.now()
     read = {"branch": head.branch, "head_sha": head.sha, "read_at": now.isoformat()}
     for batch in batches(days):
         key: dict[str, Any] = {"repo": [repo], "day": batch}
         before = {row["day"]: row for row in bench.rows("reads", repo, batch)}
         stored = bench.by_day("log_of_days", repo, batch)
+        found: dict[date, list[dict[str, Any]]] = {}
+        for day in batch:
+            known = {row["sha"]: row for row in stored[day]}
+            found[day] = [
+                _row(repo, day, position, commit) | sieve.columns(commit, known.get(commit.sha))
+                for position, commit in enumerate(by_day[day])
+            ]
         reads = [
             _read_row(bench, repo, day)
             | read
             | {"commit_count": len(by_day[day])}
-            | _change(before.get(day), stored[day], [row["sha"] for row in by_day[day]], now)
+            | _change(before.get(day), stored[day], [commit.sha for commit in by_day[day]], now)
             for day in batch
         ]
-        log = [row for day in batch for row in (*by_day[day], *_gone(stored[day], by_day[day]))]
+        log = [row for day in batch for row in (*found[day], *_gone(stored[day], found[day]))]
         bench.history.replace(Replacement("reads", key, reads), Replacement("commit_log", key, log))
     bench.progress("collect", repo, len(days), len(days))
     return StepResult(
@@ -76,6 +84,7 @@ def _row(repo: str, day: date, position: int, commit: Commit) -> dict[str, Any]:
         "message": commit.message,
         "pull_request": pull_request_number(commit.message),
         "on_branch": True,
+        "branch": commit.branch,
     }
 
 
@@ -84,14 +93,9 @@ def _gone(stored: Sequence[Row], found: Sequence[Row]) -> list[Row]:
     there = {row["sha"] for row in found}
     gone = [row for row in stored if row["sha"] not in there]
     return [
-        {name: _text(value) for name, value in row.items()} | {"position": position, "on_branch": False}
+        as_stored(row) | {"position": position, "on_branch": False}
         for position, row in enumerate(gone, start=len(found))
     ]
-
-
-def _text(value: object) -> object:
-    # In UTC: a local time of long ago may have an offset that DuckDB does not read.
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
 
 def _change(before: Row | None, stored: Sequence[Row], found: Sequence[str], now: datetime) -> dict[str, Any]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.analysis import Analysis
 from digest_pipeline.domain.commit import title_of
 from digest_pipeline.domain.day import day_window
+from digest_pipeline.domain.filtering import RULES
 from digest_pipeline.domain.importance import Reason
 from digest_pipeline.domain.ledger import read_ledger
-from digest_pipeline.domain.page import CommitEntry, RepoPage
+from digest_pipeline.domain.page import CommitEntry, FilteredOut, RepoPage
 from digest_pipeline.pipeline.headlines import composed
+from digest_pipeline.pipeline.pull_requests import stored_pull_requests
+from digest_pipeline.pipeline.story import background, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,13 +33,16 @@ def repo_pages(
 ) -> dict[date, RepoPage]:
     """The pages of those of `days` whose commits were read, and were all analysed or have a reason why not.
 
+    What the filter left out is on none of them, and counted.
+
     In the settings' language where none is given. When a page was rendered and updated last stands in it where it
     was. As many days as `BATCH_DAYS` may be asked for at once.
     """
     language = language or bench.settings.language
     timezone = bench.settings.timezone
     reads = {row["day"]: row for row in bench.rows("reads", repo, days) if row["head_sha"] is not None}
-    commits = bench.by_day("commits_of_days", repo, days)
+    stored = bench.by_day("commits_of_days", repo, days)
+    commits = {day: [row for row in rows if row["filtered"] is None] for day, rows in stored.items()}
     analyses = bench.by_day("analyses_of_days", repo, days, language=language)
     made = {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)}
     costs = {row["day"]: row["cost"] for row in bench.rows("costs_of_days", repo, days, language=language)}
@@ -45,6 +51,9 @@ def repo_pages(
     unread: dict[str, list[str]] = defaultdict(list)
     for row in bench.rows("unread_files_of_days", repo, days):
         unread[row["sha"]].append(row["path"])
+    behind = background(bench, repo, days)
+    numbers = {row["pull_request"] for rows in commits.values() for row in rows} - {None}
+    pulls = stored_pull_requests(bench, repo, sorted(numbers))
     pages: dict[date, RepoPage] = {}
     for day in days:
         said = {row["sha"]: row for row in analyses[day]}
@@ -56,7 +65,7 @@ def repo_pages(
             day,
             day_window(day, timezone),
             tuple(
-                _entry(bench.settings.repo(repo), row, said[row["sha"]], unread, files)
+                _entry(bench.settings.followed(repo), row, said[row["sha"]], unread, files, pulls)
                 for row in commits[day]
             ),
             cost=costs.get(day),
@@ -64,18 +73,28 @@ def repo_pages(
             went=read["went"] or 0,
             updated_at=stood.get("updated_at"),
             rendered_at=stood.get("rendered_at"),
+            filtered=_filtered(stored[day]),
         )
+        page = told(page, behind, bench, language)
+        # A model's words stand in the place of the facts where they were let through.
         headline = composed(headlines[day], page) if day in headlines else None
-        pages[day] = replace(page, headline=headline)
+        pages[day] = page if headline is None else replace(page, headline=headline)
     return pages
 
 
+def _filtered(rows: Sequence[Row]) -> tuple[FilteredOut, ...]:
+    """What was left out, by the rules in their order."""
+    counts = Counter(row["filtered"] for row in rows)
+    return tuple(FilteredOut(rule, counts[rule]) for rule in RULES if counts[rule])
+
+
 def _entry(
-    repo: RepoSettings,
+    repo: RepoSettings | None,
     row: Row,
     said: Row,
     unread: Mapping[str, Sequence[str]],
     files: Mapping[str, Sequence[Row]],
+    pulls: Mapping[int, Row],
 ) -> CommitEntry:
     # Of these files the model did not see all; an entry without a path stands for many.
     cut = [one for one in read_ledger(said["ledger"] or "") if one.shown_lines < one.changed_lines]
@@ -85,7 +104,7 @@ def _entry(
         authored_at=row["authored_at"],
         message=row["message"],
         title=title_of(row["message"]),
-        url=repo.commit_url(row["sha"]),
+        url=repo.commit_url(row["sha"]) if repo else None,
         tier=said["tier"],
         score=said["score"],
         reasons=tuple(Reason(**reason) for reason in said["reasons"]),
@@ -103,6 +122,8 @@ def _entry(
         unread=tuple(unread.get(row["sha"], ())),
         complete=row["complete"] is not False,
         pull_request=row["pull_request"],
+        labels=tuple(pulls[row["pull_request"]]["labels"]) if row["pull_request"] in pulls else (),
+        folded=row["folded"],
         paths=tuple(file["path"] for file in files.get(row["sha"], ())),
         additions=row["additions"] or 0,
         deletions=row["deletions"] or 0,

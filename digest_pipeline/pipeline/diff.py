@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from digest_pipeline.domain.commit import UNREAD_STATES
 from digest_pipeline.errors import SourceError, StoreError
+from digest_pipeline.pipeline.filters import needs_files, sift
 from digest_pipeline.pipeline.workbench import BATCH_BYTES, StepResult, Workbench
 from digest_pipeline.store.history import Replacement
 
@@ -25,7 +26,8 @@ def diff(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     """Read and store the files of the commits of `days` that are not here yet, or were not seen whole.
 
     A commit never changes, so that what was seen whole is not read again, also where the branch lost the commit
-    and has it again; files of a commit that the day never had are taken away.
+    and has it again; files of a commit that the day never had are taken away. Nothing is read of what
+    the filter leaves out whatever its files are.
     """
     result = StepResult()
     collected = bench.collected(repo, days)
@@ -36,7 +38,9 @@ def diff(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     commits = bench.by_day("commits_of_days", repo, [day for day in days if day in collected] or days)
     wanted = {
         day: [
-            row["sha"] for row in rows if row["files"] is None or row["unread_files"] or not row["complete"]
+            row["sha"]
+            for row in rows
+            if needs_files(row) and (row["files"] is None or row["unread_files"] or not row["complete"])
         ]
         for day, rows in commits.items()
         if day in collected
@@ -48,8 +52,11 @@ def diff(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
             result.failed |= {day: error for day in wanted if day not in writer.taken}
     done = [day for day in wanted if day not in result.failed]
     if done:
-        for day, rows in bench.by_day("commits_of_days", repo, done).items():
-            result.done[day] = _counts(rows)
+        read = bench.by_day("commits_of_days", repo, done)
+        reasons, result.elsewhere = sift(bench, repo, read)
+        for day, rows in read.items():
+            left_out = sum(reasons[day, row["sha"]] is not None for row in rows)
+            result.done[day] = _counts(rows) | ({"filtered": left_out} if left_out else {})
     bench.progress("diff", repo, len(days), len(days))
     return result
 

@@ -9,7 +9,7 @@ from digest_pipeline.domain.page import DigestEntry
 from digest_pipeline.pipeline.pages import digest_path, preview, revision, write_page
 from digest_pipeline.pipeline.report import renderer
 from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches, by_bytes, span
-from digest_pipeline.render.markdown import MarkdownRenderer, body_of
+from digest_pipeline.render.markdown import MarkdownRenderer, body_of, headline_of
 from digest_pipeline.store.history import Replacement
 
 if TYPE_CHECKING:
@@ -85,4 +85,5 @@ def _entry(name: str, row: Row | None) -> DigestEntry:
         medium=row["medium"],
         low=row["low"],
         unanalysed=row["failed"] + row["deferred"],
+        headline=headline_of(row["markdown"]),
     )

@@ -58,6 +58,8 @@ class Headlines:
         """
         if not self._bench.analyst.composes:
             return
+        # What is told in one line leads nothing.
+        commits = [(row, score) for row, score in commits if row["folded"] is None]
         leading = leading_tiers([score.tier for _, score in commits])
         self._calls[day] = calls
         self._days[day] = {row["sha"]: _analysed(row, score, known.get(row["sha"])) for row, score in commits}
@@ -72,7 +74,7 @@ class Headlines:
 
     def settle(self, day: date, sha: str, outcome: Outcome) -> None:
         """Take what became of asking about a commit; ask for the day's headline where it was the last one to lead."""
-        if day not in self._days:
+        if sha not in self._days.get(day, {}):
             return
         before = self._days[day][sha]
         self._days[day][sha] = replace(before, status=outcome.status, analysis=outcome.analysis)
@@ -136,7 +138,7 @@ class Headlines:
 
 def composed(row: Row, page: RepoPage) -> Headline | None:
     """The headline in a stored row, where it was made from what the page says now; else None."""
-    given = given_of(page.repo, page.day, [_of_page(commit) for commit in page.commits])
+    given = given_of(page.repo, page.day, [_of_page(one) for one in page.commits if one.folded is None])
     if row["status"] != "ok" or given is None or given.key != row["inputs"]:
         return None
     sentences = json.loads(row["sentences"])

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 
+_CONTENT = "day-1-"
+"""What a hash of a day's content begins with, so that one over something else is told from it."""
+
+
 def renderer(settings: Settings) -> MarkdownRenderer:
     """The renderer of these settings' language and timezone."""
     return _renderer(settings.language, settings.timezone, show_reasons=settings.report.show_reasons)
@@ -43,7 +47,8 @@ def report(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     """Render the page of each of `days`; a page that says the same as before is left alone.
 
     One whose commits, analyses or statuses are others than on a page that stood before, or whose day changed, says
-    when and what. One on which only the words of failures, tries and costs would be others stays as it is.
+    when and what; one that is another because of the days before it does not. One on which only the words of
+    failures, tries and costs would be others stays as it is.
     """
     result = StepResult()
     pages = renderer(bench.settings)
@@ -69,25 +74,28 @@ def _report_chunk(
             continue
         page = contents.pop(day)
         stood = before.get(day)
-        bare = replace(without_failures(page), updated_at=None, rendered_at=None, came=0, went=0)
-        markdown = pages.page(bare)
-        content = revision(markdown)
+        content = _content(page, shows_reasons=settings.report.show_reasons)
         updated_at = _updated_at(stood, content=content, page=page, now=bench.now())
         shown = _updated(page, reads[day], updated_at)
-        if shown != bare:
-            markdown = pages.page(shown)
-        state = {"content": content, "updated_at": updated_at, "readable": _readable(shown, content)}
+        # A page that says the same was rendered when it was.
+        rendered_at = (_rendered_at(stood, reads[day]) if stood is not None else None) or bench.now()
+        markdown = pages.page(replace(shown, rendered_at=rendered_at))
+        bare = without_failures(replace(shown, rendered_at=None))
+        plain = pages.unstamped(markdown) if replace(shown, rendered_at=None) == bare else pages.page(bare)
+        state = {"content": content, "updated_at": updated_at, "readable": _readable(bare, plain)}
         same = stood is not None and stood["revision"] == revision(markdown)
-        if stood is not None and not same and stood["readable"] == state["readable"]:
-            # Words of failures, tries and costs alone would be others.
-            same, markdown = True, _stored(bench, repo, day)
+        if stood is not None and not same:
+            if stood["readable"] == state["readable"]:
+                # Words of failures, tries and costs alone would be others.
+                same, markdown = True, _stored(bench, repo, day)
+            else:
+                rendered_at = bench.now()
+                markdown = pages.page(replace(shown, rendered_at=rendered_at))
         path = report_path(repo, day)
         counts = _counts(page) | {"revision": revision(markdown)}
         write_page(settings.data_dir / path, markdown)
         if stood is None or not same or any(stood[name] != value for name, value in state.items()):
             key: dict[str, Any] = {"repo": repo, "day": day, "language": language}
-            rendered_at = _rendered_at(stood, reads[day]) if stood is not None and same else None
-            rendered_at = rendered_at or bench.now()
             made = {"path": path, "markdown": markdown, "rendered_at": rendered_at.isoformat()}
             changed.append(key | made | counts | state)
         result.done[day] = counts | {"path": settings.data_dir / path, "preview": preview(markdown)}
@@ -104,9 +112,9 @@ def _updated_at(stood: Row | None, *, content: str, page: RepoPage, now: datetim
     """When the page's content became another than that of a page that stood before."""
     if stood is None:
         return None
-    # A page of a day that was not over was to become another one; rows without `readable` hold another hash.
+    # A page of a day that was not over was to become another one; rows of earlier versions hold another hash.
     was_final = stood["rendered_at"] >= page.window.end
-    is_known = stood["content"] is not None and stood["readable"] is not None
+    is_known = stood["content"] is not None and stood["content"].startswith(_CONTENT)
     updated_at: datetime | None = stood["updated_at"]
     return now if was_final and is_known and stood["content"] != content else updated_at
 
@@ -120,14 +128,33 @@ def _rendered_at(stood: Row, read: Row) -> datetime | None:
     return None if read["changed_at"] is not None and read["changed_at"] > rendered_at else rendered_at
 
 
-def _readable(page: RepoPage, content: str) -> str:
-    """A hash of what a reader would call another page: its content, the kinds of failures, when it was updated.
+def _content(page: RepoPage, *, shows_reasons: bool) -> str:
+    """A hash of what a page says of its own commits, their analyses and statuses: nothing that other days decide.
 
-    The words of a failure are others with each try, and with who met it first.
+    Not of what failures say, of tries and costs: with those a day is the same.
+    """
+    told = [
+        (
+            *(commit.sha, commit.message, commit.author_name, commit.authored_at.astimezone(UTC).isoformat()),
+            *(commit.url, commit.tier, commit.status, commit.model, commit.is_offline),
+            (commit.score, commit.reasons) if shows_reasons else None,
+            commit.analysis and commit.analysis.model_dump_json(),
+            *(commit.complete, commit.unread, commit.share, commit.left_out, commit.left_out_files),
+        )
+        for commit in page.commits
+    ]
+    return _CONTENT + revision(repr(told))
+
+
+def _readable(page: RepoPage, plain: str) -> str:
+    """A hash of what a reader would call another page: its text, the kinds of failures, when it was updated.
+
+    Not of when it was rendered, and not of the words of a failure: they are others with each try, and with who met
+    it first.
     """
     kinds = [f"{commit.error_class}" for commit in page.commits]
     updated = page.updated_at and page.updated_at.astimezone(UTC)
-    return revision("\n".join([content, *kinds, f"{updated} {page.came} {page.went}"]))
+    return revision("\n".join([plain, *kinds, f"{updated} {page.came} {page.went}"]))
 
 
 def _stored(bench: Workbench, repo: str, day: date) -> str:
@@ -146,7 +173,7 @@ def _updated(page: RepoPage, read: Row, updated_at: datetime | None) -> RepoPage
 def _counts(page: RepoPage) -> dict[str, Any]:
     return {
         "commits": len(page.commits),
-        **{tier: len(page.tier(tier)) for tier in TIERS},
+        **{tier: len(page.told(tier)) for tier in TIERS},
         "analysed": page.count("ok"),
         "failed": page.count("failed"),
         "deferred": page.count("deferred"),

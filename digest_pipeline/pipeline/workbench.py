@@ -54,10 +54,14 @@ BATCH_DAYS = 62
 
 @dataclass(slots=True)
 class StepResult:
-    """What one step did: counts for each day that was done, the error for each that was not."""
+    """What one step did: counts for each day that was done, the error for each that was not.
+
+    `elsewhere` are days besides these whose pages would say something else now.
+    """
 
     done: dict[date, dict[str, Any]] = field(default_factory=dict)
     failed: dict[date, DigestError] = field(default_factory=dict)
+    elsewhere: list[date] = field(default_factory=list)
 
 
 class Workbench:
@@ -175,6 +179,15 @@ def by_bytes(rows: Sequence[Row], column: str) -> Iterator[list[Row]]:
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def as_stored(row: Row) -> dict[str, Any]:
+    """A row that was read, as it is written: times as text."""
+    # In UTC: a local time of long ago may have an offset that DuckDB does not read.
+    return {
+        name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
 
 
 def utc_now() -> datetime:

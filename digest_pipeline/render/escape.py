@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from digest_pipeline.domain.markdown import code_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 # Bidirectional controls, zero-width and tag characters can make text look like what it is not. The joiners
 # U+200C and U+200D stay: scripts and emoji need them.
@@ -50,9 +50,7 @@ def lines(text: str) -> list[str]:
 
 def inline(text: str, *, table: bool = False) -> str:
     """`text` on one line, safe inside a paragraph, a heading or a link's text; in a table cell with `table`."""
-    text = visible(
-        " ".join(part.strip() if index else part.rstrip() for index, part in enumerate(lines(text)))
-    )
+    text = _flat(text)
     if not _QUICK.search(text):
         return text
     parts = []
@@ -71,10 +69,26 @@ def inline(text: str, *, table: bool = False) -> str:
 
 def block(text: str) -> str:
     """`inline`, safe also where a line begins: no list, quote, heading or rule comes of it."""
-    escaped = inline(text).strip()
-    if _BLOCK_START.match(escaped):
-        return "\\" + escaped
-    return _ORDERED_START.sub(r"\1\\\2", escaped, count=1) if _ORDERED_START.match(escaped) else escaped
+    return _as_block(inline(text).strip())
+
+
+def linked(text: str, targets: Mapping[str, str]) -> str:
+    """`block`, with each word of `targets` that stands outside code as a link to its target."""
+    flat = _flat(text).strip()
+    if not targets:
+        return block(flat)
+    words = "|".join(re.escape(word) for word in sorted(targets, key=len, reverse=True))
+    # Behind an exclamation mark a link would be an image.
+    pattern = re.compile(rf"(?<![\w#/!&])({words})(?!\w)")
+    parts = []
+    position = 0
+    for start, end in [*_code_spans(flat), (len(flat), len(flat))]:
+        for number, piece in enumerate(pattern.split(flat[position:start])):
+            plain = _plain(piece, table=False)
+            parts.append(f"[{plain}]({targets[piece]})" if number % 2 else plain)
+        parts.append(flat[start:end])
+        position = end
+    return _as_block("".join(parts))
 
 
 def heading(text: str) -> str:
@@ -106,6 +120,19 @@ def code(text: str) -> str:
 def shorten(text: str, width: int = 60) -> str:
     """`text`, or its first `width` - 3 characters and `...`."""
     return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def _flat(text: str) -> str:
+    """`text` on one line, without what cannot be seen."""
+    return visible(
+        " ".join(part.strip() if index else part.rstrip() for index, part in enumerate(lines(text)))
+    )
+
+
+def _as_block(escaped: str) -> str:
+    if _BLOCK_START.match(escaped):
+        return "\\" + escaped
+    return _ORDERED_START.sub(r"\1\\\2", escaped, count=1) if _ORDERED_START.match(escaped) else escaped
 
 
 def _plain(text: str, *, table: bool) -> str:

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from digest_pipeline.domain.commit import Commit, CommitChanges
+    from digest_pipeline.domain.commit import Commit, CommitChanges, PullRequest
     from digest_pipeline.domain.day import Window
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where the tracked branch stood when the source was refreshed."""
+    """Where the tracked branch stood when the source was refreshed, and those that are read beside it, by name."""
 
     branch: str
     sha: str
+    others: tuple[tuple[str, str], ...] = ()
 
 
 class Source(Protocol):
@@ -28,7 +29,7 @@ class Source(Protocol):
     """
 
     def refresh(self) -> Head:
-        """Bring the source up to date with its origin, once, and resolve the tracked branch.
+        """Bring the source up to date with its origin, once, and resolve the branches.
 
         Raises SourceRejected where the repository is empty or the branch unknown.
         """
@@ -39,9 +40,10 @@ class Source(Protocol):
         ...
 
     def commits(self, head: Head, window: Window) -> list[Commit]:
-        """The commits reachable from `head` whose committer date lies in `window`.
+        """The commits reachable from `head` whose committer date lies in `window`, each of them once.
 
-        In the order of the history, newest first, as `git log` prints them.
+        In the order of the history, newest first, as `git log` prints them; those that only other branches have
+        stand by their committer date between those of the tracked one, and name the first branch that has them.
         """
         ...
 
@@ -49,6 +51,17 @@ class Source(Protocol):
         """The files of each of `shas` against its first parent, in the order of `shas`, one after the other.
 
         A root commit is compared with the empty tree. An object that is missing costs its file the patch.
+        """
+        ...
+
+    def read(self, head: Head, path: str) -> str | None:
+        """The text of a file at the top of the tracked branch; None where there is none, or it is no text file."""
+        ...
+
+    def pull_requests(self, numbers: Collection[int]) -> Mapping[int, PullRequest | None] | None:
+        """What is known of pull requests: None for a number that is none; None in all where nobody knows of any.
+
+        That is so for a source without pull requests, and for one that would have to say who asks.
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import re
 import secrets
 import shutil
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from digest_pipeline.domain.commit import Commit, CommitChanges, storable, storable_moment
 from digest_pipeline.errors import SourceError, SourceRejected, SourceUnavailable
 from digest_pipeline.sources import Head
+from digest_pipeline.sources.branches import MOST_TEXT_BYTES, as_one
 from digest_pipeline.sources.git_command import Git
 from digest_pipeline.sources.git_diff import (
     RawEntry,
@@ -27,9 +29,11 @@ from digest_pipeline.sources.git_diff import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from digest_pipeline.domain.commit import PullRequest
     from digest_pipeline.domain.day import Window
+    from digest_pipeline.domain.globs import Globs
 
 _SHA256_LENGTH = 64
 MINIMUM_GIT = (2, 37)
@@ -43,6 +47,8 @@ _FETCH_SECONDS = 3600.0
 _FIELDS = "%H%x00%P%x00%an%x00%ae%x00%at %ad%x00%cn%x00%ce%x00%ct %cd%x00%B"
 # One ref, whatever the branch is called: `release/1.0` cannot stand beside `release`.
 _TRACKED = "refs/digest/tracked"
+_OTHERS = "refs/digest/others/"
+_A_FILE = re.compile(rb"100(?:644|755|664) blob ([0-9a-f]{40,64})\t")
 _DIFF_TREE = (
     "diff-tree",
     "--stdin",
@@ -67,15 +73,24 @@ class GitSource:
     """`Source` over git.
 
     A remote `url` is mirrored at `mirror_dir`, bare and without blobs, which are fetched for the days that
-    are read. A local path is only ever read. `token` is for http(s) remotes.
+    are read. A local path is only ever read. `token` is for http(s) remotes. `branches` are read beside the
+    tracked one, none where they are None.
     """
 
     def __init__(
-        self, *, repo: str, url: str, branch: str | None, mirror_dir: Path, token: str | None = None
+        self,
+        *,
+        repo: str,
+        url: str,
+        branch: str | None,
+        mirror_dir: Path,
+        token: str | None = None,
+        branches: Globs | None = None,
     ) -> None:
         self._repo = repo
         self._url = url
         self._branch = branch
+        self._branches = branches
         self._is_local = "://" not in url and (Path(url).is_absolute() or Path(url).exists())
         self._mirror_dir = mirror_dir
         self._asking = Git(None, repo=repo, origin=url, token=token)
@@ -88,10 +103,19 @@ class GitSource:
 
     def probe(self) -> Head:
         """See `Source.probe`."""
-        return self._resolve_local() if self._is_local else Head(*self._ask_remote())
+        return self._resolve_local() if self._is_local else self._ask_remote()
 
     def commits(self, head: Head, window: Window) -> list[Commit]:
         """See `Source.commits`."""
+        before = [head.sha]
+        others = []
+        for name, sha in head.others:
+            others.append((name, self._listed(sha, window, without=before)))
+            before.append(sha)
+        return as_one(self._listed(head.sha, window), others)
+
+    def _listed(self, sha: str, window: Window, *, without: Sequence[str] = ()) -> list[Commit]:
+        """The commits of a window that `sha` reaches, and none of `without`."""
         marker = secrets.token_hex(16)
         output = self._reading().run(
             "rev-list",
@@ -101,7 +125,8 @@ class GitSource:
             "--date=raw",
             f"--format={marker}{_FIELDS}",
             "--encoding=UTF-8",
-            head.sha,
+            sha,
+            *(f"^{one}" for one in without),
             "--",
         )
         chunks = output.decode("utf-8", "replace").split(marker)[1:]
@@ -112,22 +137,42 @@ class GitSource:
         """See `Source.changes`. The objects that are missing are found first: one would end the stream."""
         git = self._reading()
         entries = self._raw_entries(git, shas)
+        needed = {blob for files in entries.values() for entry in files for blob in entry.blobs}
         gone = next((sha for sha in shas if sha not in entries), None)
         if gone is not None:
             raise SourceRejected(
                 f"{self._repo}: commit {gone[:12]} is not in {self._url} any more; materialize raw_commits first",
                 repo=self._repo,
             )
-        missing = self._missing_blobs(git, entries)
+        missing = self._missing_blobs(git, needed)
         marred = {
             sha: [entry for entry in files if missing.intersection(entry.blobs)]
             for sha, files in entries.items()
             if missing and any(missing.intersection(entry.blobs) for entry in files)
         }
-        del entries
+        del entries, needed
         whole = (changes for changes in self._stream(git, [sha for sha in shas if sha not in marred]))
         for sha in shas:
             yield self._marred(git, sha, marred[sha]) if sha in marred else next(whole)
+
+    def read(self, head: Head, path: str) -> str | None:
+        """See `Source.read`. A link is no file, and what is longer than a megabyte no text."""
+        git = self._reading()
+        found = _A_FILE.match(git.run("ls-tree", "-z", "--full-tree", head.sha, "--", path))
+        if found is None:
+            return None
+        name = found[1].decode()
+        if not git.succeeds("cat-file", "-e", name) and not self._is_local:
+            with _exclusive(self._mirror_dir, self._repo):
+                self._fetch_blobs({found[1]})
+        if int(git.run("cat-file", "-s", name)) > MOST_TEXT_BYTES:
+            return None
+        return storable(git.run("cat-file", "blob", name).decode("utf-8", "replace"))
+
+    def pull_requests(self, numbers: Collection[int]) -> Mapping[int, PullRequest | None] | None:
+        """None: git knows of no pull requests."""
+        del numbers
+        return None
 
     def close(self) -> None:
         """Nothing is held between calls."""
@@ -158,7 +203,7 @@ class GitSource:
             for prefix in ("refs/heads/", "refs/remotes/origin/"):
                 sha = _try_commit(git, prefix + self._branch)
                 if sha is not None:
-                    return Head(self._branch, sha)
+                    return Head(self._branch, sha, self._local_others(git, self._branch))
             if not git.run("for-each-ref", "--count=1", "refs/heads", "refs/remotes").strip():
                 raise self._empty()
             raise self._unknown_branch(
@@ -175,24 +220,55 @@ class GitSource:
                 )
             raise self._empty()
         name = git.run("rev-parse", "--abbrev-ref", "HEAD").decode().strip()
-        return Head(name, sha)
+        return Head(name, sha, self._local_others(git, name))
+
+    def _local_others(self, git: Git, tracked: str) -> tuple[tuple[str, str], ...]:
+        """The branches beside `tracked`; of a clone those too that only its origin had when it was fetched."""
+        if self._branches is None:
+            return ()
+        found: dict[str, str] = {}
+        for prefix in ("refs/remotes/origin/", "refs/heads/"):
+            listed = git.run("for-each-ref", "--format=%(objectname) %(refname) %(symref)", prefix)
+            for line in listed.decode("utf-8", "replace").splitlines():
+                sha, name, symbolic = line.split(" ")
+                if not symbolic:  # such as origin's HEAD, another's name
+                    found[name.removeprefix(prefix)] = sha
+        return self._chosen(found, tracked)
+
+    def _chosen(self, branches: Mapping[str, str], tracked: str) -> tuple[tuple[str, str], ...]:
+        if self._branches is None:
+            return ()
+        admits = self._branches.admits
+        return tuple((name, branches[name]) for name in sorted(branches) if name != tracked and admits(name))
 
     def _refresh_mirror(self) -> Head:
-        branch, sha = self._ask_remote()
+        head = self._ask_remote()
+        wanted = {_TRACKED: head.branch} | {_ref_of(name): name for name, _ in head.others}
         with _exclusive(self._mirror_dir, self._repo):
-            self._prepare_mirror(sha)
-            if _try_commit(self._mirror, sha) is None or _try_commit(self._mirror, _TRACKED) != sha:
-                self._fetch("--filter=blob:none", "origin", f"+refs/heads/{branch}:{_TRACKED}")
-            fetched = _try_commit(self._mirror, _TRACKED)
-        if fetched is None:
+            self._prepare_mirror(head.sha)
+            asked = dict([(_TRACKED, head.sha), *((_ref_of(name), sha) for name, sha in head.others)])
+            stand = self._tracked_refs()
+            behind = [ref for ref, sha in asked.items() if stand.get(ref) != sha]
+            if behind or _try_commit(self._mirror, head.sha) is None:
+                lines = "".join(f"+refs/heads/{wanted[ref]}:{ref}\n" for ref in behind or [_TRACKED])
+                self._fetch("--filter=blob:none", "--stdin", "origin", stdin=lines.encode())
+                stand = self._tracked_refs()
+        fetched = stand.get(_TRACKED)
+        if fetched is None or _try_commit(self._mirror, fetched) is None:
             raise SourceUnavailable(
-                f"{self._repo}: {self._url} sent no commits for {branch}; try again", repo=self._repo
+                f"{self._repo}: {self._url} sent no commits for {head.branch}; try again", repo=self._repo
             )
         self._git = self._mirror
-        return Head(branch, fetched)
+        others = tuple((name, stand[_ref_of(name)]) for name, _ in head.others)
+        return Head(head.branch, fetched, others)
 
-    def _ask_remote(self) -> tuple[str, str]:
-        """The tracked branch and where it stands, in one question."""
+    def _tracked_refs(self) -> dict[str, str]:
+        """Where the mirror's branches stand, by the names that they have in it."""
+        listed = self._mirror.run("for-each-ref", "--format=%(refname) %(objectname)", "refs/digest/")
+        return dict(line.split(" ") for line in listed.decode().splitlines())
+
+    def _ask_remote(self) -> Head:
+        """The branches and where they stand, in one question."""
         answer = self._asking.run(
             "ls-remote",
             "--symref",
@@ -222,7 +298,7 @@ class GitSource:
         wanted = self._branch or default
         if wanted is None or wanted not in branches:
             raise self._unknown_branch(list(branches), wanted)
-        return wanted, branches[wanted]
+        return Head(wanted, branches[wanted], self._chosen(branches, wanted))
 
     def _prepare_mirror(self, sha: str) -> None:
         try:
@@ -262,8 +338,8 @@ class GitSource:
         ) as output:
             return {sha: parse_raw(chunk)[0] for sha, chunk in split_commits(output, marker.encode())}
 
-    def _missing_blobs(self, git: Git, entries: dict[str, list[RawEntry]]) -> set[bytes]:
-        needed = {blob for files in entries.values() for entry in files for blob in entry.blobs}
+    def _missing_blobs(self, git: Git, needed: set[bytes]) -> set[bytes]:
+        """Which of these objects are not here, and cannot be had."""
         if not needed:
             return set()
         missing = needed - _present(git, needed)
@@ -388,6 +464,11 @@ def _top_of(finder: Git, path: Path) -> Path:
         return Path(finder.run(*asked, "--show-toplevel").decode().strip())
     except SourceError:
         return Path(finder.run(*asked, "--absolute-git-dir").decode().strip())
+
+
+def _ref_of(branch: str) -> str:
+    """What another branch than the tracked one is called in the mirror: see `_TRACKED`."""
+    return _OTHERS + hashlib.sha256(branch.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def _present(git: Git, names: set[bytes]) -> set[bytes]:

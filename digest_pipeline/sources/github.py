@@ -21,11 +21,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from digest_pipeline.domain.commit import Commit, CommitChanges, FileChange
 from digest_pipeline.sources import Head
+from digest_pipeline.sources.branches import as_one
 from digest_pipeline.sources.github_answers import (
     BRANCH,
+    BRANCHES,
     COMMITS,
+    CONTENTS,
     DETAIL,
     NO_TREE,
+    PULL_REQUESTS,
     REPOSITORY,
     TREE,
     CommitDetail,
@@ -35,17 +39,24 @@ from digest_pipeline.sources.github_answers import (
     file_change,
     git_order,
     needs_trees,
+    pull_requests_of,
+    pull_requests_query,
+    text_of,
     tree_of,
 )
 from digest_pipeline.sources.github_api import GitHubApi, says_no_diff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from digest_pipeline.domain.commit import PullRequest
     from digest_pipeline.domain.day import Window
+    from digest_pipeline.domain.globs import Globs
     from digest_pipeline.errors import SourceRejected, SourceUnavailable
 
 COMMITS_PER_PAGE = 100
+PULL_REQUESTS_AT_ONCE = 50
+"""In one question; each has a text of up to 64 kB."""
 FILES_PER_PAGE = 50
 """On larger pages of files GitHub leaves patches out."""
 MAX_FILES = 3000
@@ -63,7 +74,8 @@ _T = TypeVar("_T")
 class GitHubSource:
     """`Source` over the REST API: one request for a hundred commits, one or more for each commit's files.
 
-    `repo` is what errors call it, `owner_and_name` what GitHub does; without `branch` it is the default one.
+    `repo` is what errors call it, `owner_and_name` what GitHub does; without `branch` it is the default one, and
+    `branches` are read beside it. Pull requests are asked of the GraphQL API, which wants a token.
     `sleep` and `now` (seconds since 1970) are the clock by which limits are waited out. Raises
     ConfigurationError where the token or the environment's certificates cannot be used.
     """
@@ -79,9 +91,12 @@ class GitHubSource:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
         user_agent: str = "digest-pipeline",
+        branches: Globs | None = None,
     ) -> None:
         self._name = owner_and_name
         self._branch = branch
+        self._branches = branches
+        self._graphql = f"{api_url.rstrip('/').removesuffix('/v3')}/graphql"
         self._url = f"{api_url.rstrip('/')}/repos/{quote(owner_and_name)}"
         self._api = GitHubApi(
             repo=repo, api_url=api_url, token=token, sleep=sleep, now=now, user_agent=user_agent
@@ -107,19 +122,32 @@ class GitHubSource:
         response = self._api.get(f"{self._url}/branches/{quote(branch, safe='')}")
         if response.status_code == httpx.codes.NOT_FOUND:
             raise self._no_branch(branch)
-        return Head(branch, self._read(response, BRANCH).commit.sha)
+        return Head(branch, self._read(response, BRANCH).commit.sha, self._others(branch))
+
+    def _others(self, tracked: str) -> tuple[tuple[str, str], ...]:
+        """The branches beside `tracked`, by name."""
+        if self._branches is None:
+            return ()
+        pages = self._pages(f"{self._url}/branches", {"per_page": str(COMMITS_PER_PAGE)})
+        found = {one.name: one.commit.sha for page in pages for one in self._read(page, BRANCHES)}
+        admits = self._branches.admits
+        return tuple((name, found[name]) for name in sorted(found) if name != tracked and admits(name))
 
     def commits(self, head: Head, window: Window) -> list[Commit]:
-        """See `Source.commits`. `head.sha` pins the pages: a push in between moves nothing."""
+        """See `Source.commits`. The heads pin the pages: a push in between moves nothing."""
+        others = ((name, self._listed(sha, window)) for name, sha in head.others)
+        return as_one(self._listed(head.sha, window), others)
+
+    def _listed(self, sha: str, window: Window) -> list[Commit]:
         # Whole seconds, and at GitHub both bounds are inclusive: the exact rule is applied to what it sends.
         margin = timedelta(seconds=1)
         params = {
-            "sha": head.sha,
+            "sha": sha,
             "since": _stamp(window.start - margin),
             "until": _stamp(window.end + margin),
             "per_page": str(COMMITS_PER_PAGE),
         }
-        missing = f"GitHub does not know commit {head.sha}; refresh the source and try again"
+        missing = f"GitHub does not know commit {sha}; refresh the source and try again"
         pages = (
             self._read(page, COMMITS, missing=missing) for page in self._pages(f"{self._url}/commits", params)
         )
@@ -140,6 +168,34 @@ class GitHubSource:
             finally:
                 for future in ahead:
                     future.cancel()
+
+    def read(self, head: Head, path: str) -> str | None:
+        """See `Source.read`."""
+        response = self._api.get(f"{self._url}/contents/{quote(path)}", {"ref": head.sha})
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return None
+        # A folder is a list, and no file.
+        return None if response.content.lstrip()[:1] == b"[" else text_of(self._read(response, CONTENTS))
+
+    def pull_requests(self, numbers: Collection[int]) -> Mapping[int, PullRequest | None] | None:
+        """See `Source.pull_requests`; None without a token, for GraphQL answers nobody who has none."""
+        if not self._api.has_token:
+            return None
+        owner, _, name = self._name.partition("/")
+        wanted = sorted(set(numbers))
+        found: dict[int, PullRequest | None] = {}
+        for start in range(0, len(wanted), PULL_REQUESTS_AT_ONCE):
+            query = pull_requests_query(wanted[start : start + PULL_REQUESTS_AT_ONCE])
+            body = {"query": query, "variables": {"owner": owner, "name": name}}
+            answer = self._read(self._api.post(self._graphql, body), PULL_REQUESTS)
+            said = pull_requests_of(answer)
+            if said is None:
+                words = "; ".join(self._api.one_line(error.message) for error in answer.errors[:3])
+                raise self._api.unavailable(
+                    f"GitHub does not tell of pull requests ({words or 'no reason given'})"
+                )
+            found |= said
+        return found
 
     def close(self) -> None:
         """Close the connections."""

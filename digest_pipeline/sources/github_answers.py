@@ -6,8 +6,10 @@ it is no answer. They keep GitHub's names.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Annotated, get_args
@@ -19,12 +21,16 @@ from digest_pipeline.domain.commit import (
     FileChange,
     FileStatus,
     PatchState,
+    PullRequest,
     storable,
     storable_moment,
 )
 
 EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 """The object that every empty file of every repository is."""
+
+LONGEST_BODY = 65_536
+"""So long may the text of a pull request be at GitHub."""
 
 _FIRST_HUNK = re.compile(r"^@@ ", re.MULTILINE)
 _SUBPROJECT = re.compile(r"[+-]Subproject commit [0-9a-f]{40,64}(-dirty)?")
@@ -114,6 +120,52 @@ class CommitDetail(_Answer):
     files: tuple[File, ...] = ()
 
 
+class ListedBranch(_Answer):
+    """One entry of `GET …/branches`."""
+
+    name: Annotated[str, Field(min_length=1)]
+    commit: Pointer
+
+
+class Contents(_Answer):
+    """`GET …/contents/{path}` of a file; `content` is empty where it is longer than a megabyte."""
+
+    type: str
+    encoding: str = ""
+    content: str = ""
+
+
+class _Label(_Answer):
+    name: str
+
+
+class _Labels(_Answer):
+    nodes: tuple[_Label | None, ...] | None = None
+
+
+class _PullRequest(_Answer):
+    number: _Count
+    title: str
+    body: str = ""
+    labels: _Labels | None = None
+
+
+class _GraphError(_Answer):
+    message: str = ""
+    type: str = ""
+
+
+class _Graph(_Answer):
+    repository: dict[str, _PullRequest | None] | None = None
+
+
+class PullRequests(_Answer):
+    """The answer to `pull_requests_query`: for each number its pull request, null where there is none."""
+
+    data: _Graph | None = None
+    errors: tuple[_GraphError, ...] = ()
+
+
 class TreeEntry(_Answer):
     """One path of a tree; `type` is blob, tree or commit."""
 
@@ -132,6 +184,9 @@ class TreeListing(_Answer):
 
 REPOSITORY = TypeAdapter(Repository)
 BRANCH = TypeAdapter(Branch)
+BRANCHES = TypeAdapter(list[ListedBranch])
+CONTENTS = TypeAdapter(Contents)
+PULL_REQUESTS = TypeAdapter(PullRequests)
 COMMITS = TypeAdapter(list[ListedCommit])
 DETAIL = TypeAdapter(CommitDetail)
 TREE = TypeAdapter(TreeListing)
@@ -170,6 +225,49 @@ def commit_of(listed: ListedCommit) -> Commit:
         committer_email=storable(committer.email or ""),
         committed_at=storable_moment(committer.date).astimezone(UTC),
         message=storable(listed.commit.message.rstrip()),
+    )
+
+
+def text_of(contents: Contents) -> str | None:
+    """The text of a file; None where it is no file, or GitHub does not show it."""
+    if contents.type != "file" or contents.encoding != "base64":
+        return None
+    try:
+        return storable(base64.b64decode(contents.content).decode("utf-8", "replace"))
+    except binascii.Error:
+        return None
+
+
+def pull_requests_query(numbers: Iterable[int]) -> str:
+    """The question for these pull requests, in GraphQL; its variables are `owner` and `name`."""
+    wanted = "".join(
+        f" p{number}: pullRequest(number: {number}) {{ number title body labels(first: 100) {{ nodes {{ name }} }} }}"
+        for number in numbers
+    )
+    return (
+        f"query($owner: String!, $name: String!) {{ repository(owner: $owner, name: $name) {{{wanted} }} }}"
+    )
+
+
+def pull_requests_of(answer: PullRequests) -> dict[int, PullRequest | None] | None:
+    """What an answer says of each number; None where it says nothing, and why stands in its errors."""
+    if answer.data is None or answer.data.repository is None:
+        return None
+    if any(error.type != "NOT_FOUND" for error in answer.errors):
+        return None
+    return {
+        int(alias.removeprefix("p")): None if one is None else _pull_request(one)
+        for alias, one in answer.data.repository.items()
+    }
+
+
+def _pull_request(one: _PullRequest) -> PullRequest:
+    labels = (one.labels.nodes if one.labels is not None else None) or ()
+    return PullRequest(
+        number=one.number,
+        title=storable(one.title),
+        labels=tuple(storable(label.name) for label in labels if label is not None),
+        body=storable(one.body)[:LONGEST_BODY],
     )
 
 

@@ -1,4 +1,4 @@
-"""How a request to GitHub's REST API is made: it outlasts limits and faults, and it keeps the token at home.
+"""How a request to GitHub's APIs is made: it outlasts limits and faults, and it keeps the token at home.
 
 What the answers mean is not known here, except where they say that they are none.
 """
@@ -37,7 +37,7 @@ _NO_DIFF = re.compile(rb"(?i)\bdiff is taking too long\b|\"field\": ?\"diff\"")
 
 
 class GitHubApi:
-    """GET, and an answer in the end: limits are waited out, faults tried again, redirects followed.
+    """A question, and an answer in the end: limits are waited out, faults tried again, redirects followed.
 
     The token goes to the origin (scheme, host, port) of `api_url` and to no other, whoever points there. A
     limit that one thread meets holds them all. Proxies and authorities are those of the environment.
@@ -86,11 +86,15 @@ class GitHubApi:
         """
         target = httpx.URL(url).copy_merge_params(params or {})
         for _ in range(MAX_HOPS + 1):
-            response = self._outlast(target)
+            response = self._outlast(httpx.Request("GET", target))
             if response.status_code not in _REDIRECTS:
                 return response
             target = self.resolve(response, response.headers.get("location", ""))
         raise self.unavailable(f"GitHub redirects more than {MAX_HOPS} times; check api_url and the name")
+
+    def post(self, url: str, body: Mapping[str, object]) -> httpx.Response:
+        """The answer to a question that is sent as JSON, as above; a redirect is not followed."""
+        return self._outlast(httpx.Request("POST", url, json=body))
 
     def resolve(self, response: httpx.Response, reference: str) -> httpx.URL:
         """Where a redirect or a link points; raises SourceUnavailable where that is no web address."""
@@ -128,13 +132,15 @@ class GitHubApi:
             words = ""
         return f" ({words})" if words else ""
 
-    def _outlast(self, url: httpx.URL) -> httpx.Response:
+    def _outlast(self, asked: httpx.Request) -> httpx.Response:
         waited, limits, faults = 0.0, 0, 0
         while True:
             waited += self._hold(waited)
             named = None
             try:
-                response = self._client.get(url, headers=self._authorization(url))
+                response = self._client.request(
+                    asked.method, asked.url, content=asked.content, headers=self._headers(asked)
+                )
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
                 # UnicodeError: a host's name that no resolver takes; InvalidURL: httpx looks at a redirect
                 # even where it does not follow. The error's request holds the token: only its words are kept.
@@ -173,10 +179,11 @@ class GitHubApi:
             self._sleep(pause)
         return pause
 
-    def _authorization(self, url: httpx.URL) -> dict[str, str]:
-        if self._token is None or not self.is_home(url):
-            return {}
-        return {"Authorization": f"Bearer {self._token.get_secret_value()}"}
+    def _headers(self, asked: httpx.Request) -> dict[str, str]:
+        headers = {"Content-Type": "application/json"} if asked.content else {}
+        if self._token is not None and self.is_home(asked.url):
+            headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        return headers
 
 
 def limit_wait(response: httpx.Response, *, now: float, earlier: int) -> float | None:

@@ -12,6 +12,7 @@ from digest_pipeline.settings import (
     AlarmSettings,
     BudgetSettings,
     EndpointSettings,
+    FilterSettings,
     ImportanceSettings,
     LlmSettings,
     PriceSettings,
@@ -84,6 +85,7 @@ def uncommented(text: str) -> dict[str, Any]:
     [
         ("", Settings),
         ("repos", RepoSettings),
+        ("repos.filter", FilterSettings),
         ("importance", ImportanceSettings),
         ("llm", LlmSettings),
         ("llm.prices", PriceSettings),
@@ -98,8 +100,8 @@ def test_every_setting_stands_in_its_table(project: Project, table: str, model: 
     found: Any = uncommented(text)
     for part in filter(None, table.split(".")):
         found = found[part]
-    if table == "repos":
-        [found] = found
+        if part == "repos":
+            [found] = found
     if table == "llm.prices":
         found = found["some-model"]
     missing = [name for name in model.model_fields if name not in found and f"[{table}.{name}]" not in text]

@@ -1,15 +1,26 @@
-"""Which digests are due."""
+"""Which digests and rollups are due."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest_pipeline.domain.due import DigestDecision, DigestState, contiguous, due_digests
+from digest_pipeline.domain.due import (
+    DigestDecision,
+    DigestState,
+    RollupDecision,
+    RollupState,
+    contiguous,
+    due_digests,
+    due_rollups,
+    in_ranges,
+)
+from digest_pipeline.domain.period import Month, Period, Week
 
 DAY = date(2026, 2, 21)
 END = datetime(2026, 2, 21, 16, tzinfo=UTC)
@@ -106,3 +117,76 @@ def test_runs_of_consecutive_days_are_put_together(days: list[DigestState]) -> N
     assert [one for group in groups for one in group] == ordered
     assert all(group[-1].day - group[0].day == timedelta(days=len(group) - 1) for group in groups)
     assert all(after[0].day - before[-1].day > timedelta(days=1) for before, after in pairwise(groups))
+
+
+# --- rollups ----------------------------------------------------------------------------------------------
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+WEEK = Week(2026, 8)
+WEEK_END = datetime(2026, 2, 22, 16, tzinfo=UTC)
+FIRST = date(2026, 1, 6)
+WHOLE = frozenset((repo, day) for repo in REPOS for day in WEEK.days())
+
+
+def rolled(
+    done: frozenset[tuple[str, date]] = WHOLE,
+    *,
+    inputs: str = "new",
+    made_from: str | None = None,
+    made_at: datetime | None = None,
+    elsewhere: int = 0,
+    period: Period = WEEK,
+) -> RollupState:
+    return RollupState(period, inputs, made_from, made_at, done, elsewhere)
+
+
+def decide(*states: RollupState, now: datetime = WEEK_END, first_day: date = FIRST) -> RollupDecision:
+    return due_rollups(states, REPOS, first_day=first_day, now=now, timezone=SHANGHAI, deadline=DEADLINE)
+
+
+def test_a_rollup_is_due_once_its_period_is_over_where_the_repos_are_read() -> None:
+    assert decide(rolled(), now=WEEK_END - timedelta(seconds=1)) == RollupDecision((), ())
+    assert decide(rolled()).due == (rolled(),)
+
+
+def test_until_its_deadline_a_rollup_waits_for_the_first_day_that_is_missing() -> None:
+    one = rolled(WHOLE - {("b/b", WEEK.last)})
+    assert decide(one, now=WEEK_END + DEADLINE - timedelta(seconds=1)) == RollupDecision(
+        (), ((WEEK, WEEK.last, "b/b"),)
+    )
+    assert decide(one, now=WEEK_END + DEADLINE).due == (one,)
+
+
+def test_days_before_the_first_are_not_waited_for() -> None:
+    rest = frozenset((repo, day) for repo, day in WHOLE if day >= date(2026, 2, 19))
+    assert decide(rolled(rest), first_day=date(2026, 2, 19)).due
+    assert decide(rolled(rest)).waiting
+
+
+def test_a_rollup_whose_days_changed_is_due_at_once_and_one_that_says_what_is_stored_is_not() -> None:
+    later = WEEK_END + timedelta(hours=1)
+    some = WHOLE - {("b/b", WEEK.last)}
+    assert decide(rolled(some, made_from="old", made_at=later), now=later).due
+    assert decide(rolled(made_from="new", made_at=later), now=later) == RollupDecision((), ())
+
+
+def test_what_was_made_while_its_period_was_under_way_is_made_again() -> None:
+    early = rolled(made_from="new", made_at=WEEK_END - timedelta(hours=1))
+    assert decide(early).due == (early,)
+
+
+def test_a_period_without_a_page_has_no_rollup_and_one_in_another_language_is_left_as_it_stands() -> None:
+    later = WEEK_END + 10 * DEADLINE
+    assert decide(rolled(frozenset()), now=later) == RollupDecision((), ())
+    assert decide(rolled(elsewhere=3), now=later) == RollupDecision((), ())
+    assert decide(rolled(elsewhere=3, made_from="old", made_at=later), now=later).due
+
+
+def test_periods_that_follow_each_other_share_a_run_of_at_most_thirteen() -> None:
+    weeks: list[Period] = [WEEK]
+    while len(weeks) < 15:
+        weeks.insert(0, weeks[0].previous())
+    months: list[Period] = [Month(2025, 12), Month(2026, 1), Month(2026, 3)]
+    groups = in_ranges([rolled(period=period) for period in [*weeks, *months]])
+    assert [len(group) for group in groups] == [13, 2, 2, 1]
+    assert [one.period for group in groups for one in group] == [*weeks, *months]

@@ -8,11 +8,13 @@ knows of GitHub's habits:
   repository's number instead of its name;
 - a page of files carries only so many lines of patches, and the files behind them lose theirs;
 - without lines there is neither `patch` nor any word on whether a file is binary, moved or empty;
-- an empty repository answers 409 for commits and 404 for its branch, a private one 404 for all.
+- an empty repository answers 409 for commits and 404 for its branch, a private one 404 for all;
+- GraphQL answers nobody without a token, and with 200 where it has only complaints.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import threading
@@ -24,6 +26,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
+from digest_pipeline_tests.fakes import graphql
 from digest_pipeline_tests.fakes.repositories import GitFailed, git
 
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ class Request:
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,15 @@ def error(status: int, message: str) -> Reply:
     return Reply(status, {"message": message, "documentation_url": "https://docs.github.com/rest"})
 
 
+@dataclass(frozen=True)
+class Pull:
+    """A pull request, as its page shows it."""
+
+    title: str
+    labels: tuple[str, ...] = ()
+    body: str = ""
+
+
 @dataclass
 class _Rule:
     pattern: re.Pattern[str]
@@ -100,7 +114,8 @@ class _Rule:
 class FakeGitHub:
     """Serves `repositories` (by owner/name, a folder each) while it is entered as a context.
 
-    `tokens` are those that may read; without any, everybody may. `patch_lines_per_page`, `max_files` and
+    `tokens` are those that may read; without any, everybody may. `pulls` are the pull requests of all its
+    repositories, by number. `patch_lines_per_page`, `max_files` and
     `max_tree_entries` are GitHub's own limits, made small enough for a test to reach.
     """
 
@@ -116,6 +131,7 @@ class FakeGitHub:
     ) -> None:
         self.requests: list[Request] = []
         self.tokens = set(tokens)
+        self.pulls: dict[int, Pull] = {}
         self.patch_lines_per_page = patch_lines_per_page
         self.max_files = max_files
         self.max_tree_entries = max_tree_entries
@@ -191,7 +207,8 @@ class FakeGitHub:
             rule = self._rule_for(request)
         if rule is not None and rule.reply is not None:
             return rule.reply
-        reply = self._route(request)
+        is_graph = request.path == f"{self._prefix.removesuffix('/v3')}/graphql"
+        reply = self._graph(request) if is_graph else self._route(request)
         if rule is not None and rule.alter is not None:
             return Reply(reply.status, rule.alter(reply.body), reply.headers)
         return reply
@@ -206,7 +223,7 @@ class FakeGitHub:
     def _route(self, request: Request) -> Reply:
         path = request.path.removeprefix(self._prefix)
         match = re.fullmatch(r"/(?:repos/(?P<name>[^/]+/[^/]+)|repositories/(?P<id>\d+))(?P<rest>/.*)?", path)
-        if match is None:
+        if match is None or request.method != "GET":
             return error(404, "Not Found")
         if self.tokens:
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -232,6 +249,10 @@ class FakeGitHub:
         match rest.removeprefix("/").split("/", 1):
             case [""]:
                 reply = self._about(number)
+            case ["branches"]:
+                reply = _branches(folder, query, url)
+            case ["contents", path]:
+                reply = _contents(folder, unquote(path), query.get("ref", "HEAD"))
             case ["branches", name]:
                 reply = _branch(folder, unquote(name))
             case ["commits", *_] if not git(folder, "for-each-ref", "--count=1"):
@@ -261,6 +282,52 @@ class FakeGitHub:
                 .strip(),
             },
         )
+
+    def _graph(self, request: Request) -> Reply:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if request.method != "POST" or not token:
+            return error(403, "API rate limit exceeded for 127.0.0.1. (But here's the good news: …)")
+        if scheme != "Bearer" or (self.tokens and token not in self.tokens):
+            return error(401, "Bad credentials")
+        asked = json.loads(request.body)
+        variables = asked.get("variables", {})
+        try:
+            document = graphql.parse(asked["query"], variables)
+        except graphql.Refused as refused:
+            return Reply(200, {"errors": [{"message": str(refused)}]})
+        errors: list[Json] = []
+
+        def value(text: str) -> Json:
+            return variables[text[1:]] if text.startswith("$") else json.loads(text)
+
+        def repository(arguments: Mapping[str, str]) -> Json:
+            name = f"{value(arguments['owner'])}/{value(arguments['name'])}"
+            if self._moved.get(name, name) not in self._names:
+                errors.append(
+                    {
+                        "type": "NOT_FOUND",
+                        "message": f"Could not resolve to a Repository with the name '{name}'.",
+                    }
+                )
+                return None
+            return {"nameWithOwner": name, "pullRequest": pull_request}
+
+        def pull_request(arguments: Mapping[str, str]) -> Json:
+            number = value(arguments["number"])
+            if number not in self.pulls:
+                words = f"Could not resolve to a PullRequest with the number of {number}."
+                errors.append({"type": "NOT_FOUND", "message": words})
+                return None
+            pull = self.pulls[number]
+            nodes = [{"name": label, "color": "ededed"} for label in pull.labels]
+
+            def labels(limits: Mapping[str, str]) -> Json:
+                return {"nodes": nodes[: value(limits["first"])], "totalCount": len(nodes)}
+
+            return {"number": number, "title": pull.title, "body": pull.body, "labels": labels}
+
+        data = graphql.chosen({"repository": repository}, document.selection)
+        return Reply(200, {"data": data} | ({"errors": errors} if errors else {}))
 
     def _commit(self, folder: Path, sha: str, query: Mapping[str, str], url: str) -> Reply:
         if not _exists(folder, sha):
@@ -296,13 +363,17 @@ class FakeGitHub:
 class _Handler(BaseHTTPRequestHandler):
     fake: ClassVar[FakeGitHub]
 
+    def do_POST(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
         # Through a proxy the whole address stands here: it is kept, so that a test can see it.
         where = f"{parts.scheme}://{parts.netloc}{parts.path}" if parts.netloc else parts.path
-        reply = self.fake.answer(Request(where, query, headers))
+        body = self.rfile.read(int(headers.get("content-length", "0")))
+        reply = self.fake.answer(Request(where, query, headers, self.command, body))
         if reply.hang_up:
             return
         self.send_response(reply.status)
@@ -332,6 +403,34 @@ def _branch(folder: Path, name: str) -> Reply:
         return error(404, "Branch not found")
     sha = git(folder, "rev-parse", f"refs/heads/{name}").decode().strip()
     return Reply(200, {"name": name, "commit": {"sha": sha}, "protected": False})
+
+
+def _branches(folder: Path, query: Mapping[str, str], url: str) -> Reply:
+    names = git(folder, "for-each-ref", "--format=%(refname)", "refs/heads").decode().split()
+    page, links = _page(names, query, url, default=30, most=100)
+    return Reply(200, [_branch(folder, name.removeprefix("refs/heads/")).body for name in page], links)
+
+
+def _contents(folder: Path, path: str, ref: str) -> Reply:
+    try:
+        listed = git(folder, "ls-tree", "-z", "--full-tree", ref, "--", path)
+    except GitFailed:
+        return error(404, f"No commit found for the ref {ref}")
+    about, _, name = listed.partition(b"\t")
+    if not name:
+        return error(404, "Not Found")
+    mode, kind, sha = about.decode().split()
+    if kind == "tree":
+        return Reply(200, [])
+    if mode == "120000":
+        return Reply(200, {"type": "symlink", "path": path, "sha": sha, "size": 1, "target": "elsewhere"})
+    content = git(folder, "cat-file", "blob", sha)
+    shown = {"encoding": "none", "content": ""} if len(content) > 1 << 20 else _encoded(content)
+    return Reply(200, {"type": "file", "path": path, "sha": sha, "size": len(content), **shown})
+
+
+def _encoded(content: bytes) -> dict[str, str]:
+    return {"encoding": "base64", "content": base64.encodebytes(content).decode()}
 
 
 def _commits(folder: Path, query: Mapping[str, str], url: str) -> Reply:

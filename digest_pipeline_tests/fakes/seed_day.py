@@ -18,7 +18,7 @@ from digest_pipeline.domain.commit import Commit, CommitChanges, FileChange
 from digest_pipeline.sources import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from digest_pipeline.domain.day import Window
     from digest_pipeline.domain.importance import Tier
@@ -117,6 +117,12 @@ class RecordedSource:
         """See `Source.changes`."""
         for sha in shas:
             yield self._changes[sha]
+
+    def read(self, head: Head, path: str) -> str | None:
+        """See `Source.read`; it is not recorded that there was a file."""
+
+    def pull_requests(self, numbers: Collection[int]) -> None:
+        """See `Source.pull_requests`; nobody recorded any."""
 
     def close(self) -> None:
         """See `Source.close`."""

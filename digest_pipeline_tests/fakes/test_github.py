@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from digest_pipeline_tests.fakes.github import HANG_UP, FakeGitHub, Reply
+from digest_pipeline_tests.fakes.github import HANG_UP, FakeGitHub, Pull, Reply
 from digest_pipeline_tests.fakes.repositories import NastyRepository, nasty_repository
 
 if TYPE_CHECKING:
@@ -117,3 +117,36 @@ def test_to_hang_up_is_to_give_no_answer(client: httpx.Client, fake: FakeGitHub)
 
     with pytest.raises(httpx.RemoteProtocolError):
         client.get("commits")
+
+
+def test_graphql_answers_what_its_schema_has_and_refuses_the_rest(fake: FakeGitHub) -> None:
+    fake.pulls[1] = Pull("One", ("a", "b"))
+
+    def ask(selection: str, **variables: object) -> Any:  # noqa: ANN401 - JSON
+        query = f"query($owner: String!, $name: String!) {{ {selection} }}"
+        body = {"query": query, "variables": {"owner": "ada", "name": "engine", **variables}}
+        headers = {"Authorization": "Bearer x"}
+        return httpx.post(f"{fake.origin}/graphql", json=body, headers=headers, trust_env=False).json()
+
+    where = "repository(owner: $owner, name: $name)"
+    labels = "labels(first: 1) { nodes { name } }"
+    answer = ask(
+        f"{where} {{ p1: pullRequest(number: 1) {{ title {labels} }} p2: pullRequest(number: 2) {{ title }} }}"
+    )
+    assert answer["data"]["repository"] == {
+        "p1": {"title": "One", "labels": {"nodes": [{"name": "a"}]}},
+        "p2": None,
+    }
+    assert [one["type"] for one in answer["errors"]] == ["NOT_FOUND"]
+    for wrong in (
+        f"{where} {{ pullRequest {{ title }} }}",
+        f"{where} {{ pullRequest(number: 1) {{ heading }} }}",
+        f"{where} {{ pullRequest(number: 1) {{ labels {{ nodes {{ name }} }} }} }}",
+        f"{where} {{ pullRequest(number: 1) }}",
+        f'{where} {{ pullRequest(number: "1") {{ title }} }}',
+        "repository(owner: $who, name: $name) { nameWithOwner }",
+        f"{where} {{ nameWithOwner",
+    ):
+        assert list(ask(wrong)) == ["errors"], wrong
+    assert list(ask(f"{where} {{ nameWithOwner }}", owner=3)) == ["errors"]
+    assert httpx.post(f"{fake.origin}/graphql", json={}, trust_env=False).status_code == 403

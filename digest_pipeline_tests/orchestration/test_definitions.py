@@ -82,7 +82,7 @@ def test_the_definitions_load(defs: dg.Definitions) -> None:
 
 def test_there_are_the_assets_of_the_contract(defs: dg.Definitions) -> None:
     specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
-    assert set(specs) == {*REPO_ASSETS, "daily_digest"}
+    assert set(specs) == {*REPO_ASSETS, "daily_digest", "weekly_rollup", "monthly_rollup"}
     for name, spec in specs.items():
         assert spec.description, name
         assert spec.group_name == "digest"
@@ -96,6 +96,8 @@ def test_there_are_the_assets_of_the_contract(defs: dg.Definitions) -> None:
         "commit_analyses": {"commit_diffs"},
         "repo_report": {"commit_analyses"},
         "daily_digest": {"repo_report"},
+        "weekly_rollup": {"daily_digest"},
+        "monthly_rollup": {"daily_digest"},
     }
     assert specs["commit_analyses"].kinds == {"python", "duckdb"}
 
@@ -146,7 +148,8 @@ def test_a_repo_that_is_added_to_the_settings_appears_without_code(shop: Worksho
 
 def test_jobs_are_those_that_an_operator_wants_and_each_says_what_it_does(defs: dg.Definitions) -> None:
     jobs = {job.name: job for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
-    assert set(jobs) == {"repo_days", "reanalyse", "rerender", "digests", "upkeep"}
+    rollups = {"weekly_rollups", "monthly_rollups"}
+    assert set(jobs) == {"repo_days", "reanalyse", "rerender", "digests", "upkeep"} | rollups
     assert all(job.description for job in jobs.values())
     selected = {
         name: {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
@@ -157,6 +160,8 @@ def test_jobs_are_those_that_an_operator_wants_and_each_says_what_it_does(defs: 
         "reanalyse": {"commit_analyses", "repo_report"},
         "rerender": {"repo_report"},
         "digests": {"daily_digest"},
+        "weekly_rollups": {"weekly_rollup"},
+        "monthly_rollups": {"monthly_rollup"},
         "upkeep": set(),
     }
 
@@ -171,10 +176,10 @@ def test_a_backfill_of_many_days_is_a_handful_of_runs(defs: dg.Definitions) -> N
 
 
 def test_each_check_is_described_and_has_its_question_in_sql(defs: dg.Definitions) -> None:
-    digest = defs.get_assets_def("daily_digest")
-    specs = {spec.name: spec for spec in [*repo_day(defs).check_specs, *digest.check_specs]}
+    others = [defs.get_assets_def(name) for name in ("daily_digest", "weekly_rollup", "monthly_rollup")]
+    specs = {spec.name: spec for one in [repo_day(defs), *others] for spec in one.check_specs}
     of_repos = {"unique_commits", "counts_agree", "coverage", "links_resolve", "freshness"}
-    assert set(specs) == of_repos | {"digest_links_resolve", "digest_is_whole"}
+    assert set(specs) == of_repos | {"digest_links_resolve", "digest_is_whole", "rollup_links_resolve"}
     assert all(spec.description for spec in specs.values())
     assert {check.name for check in CHECKS} == set(specs)
 
@@ -612,5 +617,6 @@ def test_every_place_that_a_code_version_names_is_there() -> None:
     for place in (
         *("sources", "analysts", "render", "profiles", "domain", "domain/day.py", "domain/commit.py"),
         *(f"pipeline/{name}.py" for name in ("collect", "diff", "analyse", "report", "digest")),
+        *("pipeline/rollup.py", "pipeline/contents.py", "domain/rollup.py", "domain/followups.py"),
     ):
         assert code_version(place) != empty, place

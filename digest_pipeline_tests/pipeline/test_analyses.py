@@ -115,8 +115,8 @@ def test_what_failed_is_asked_again_and_what_succeeded_is_not(
     assert error
     page = workshop.page(NAME, FIRST_DAY)
     assert "2 commits seen, 1 analysed, 1 failed" in page
-    assert "Analysis failed after 1 attempts" in page
-    assert "1 commits without an analysis" in workshop.daily(FIRST_DAY)
+    assert "Analysis failed after 1 attempt:" in page
+    assert "1 commit without an analysis" in workshop.daily(FIRST_DAY)
 
     before = len(server.analyses)
     workshop.make(DAYS[:1])

@@ -150,7 +150,7 @@ def test_another_branch_is_another_history_for_the_days_that_are_looked_at(
     workshop.configure(local(NAME, engine.path, branch="release"), recheck_days=2)
     assert changed(workshop, DAYS[:1]) == [], "a run over an old day does not look at newer ones"
     assert run(workshop, DAYS[2:]) == DAYS[1:2]
-    assert "1 commits seen" in workshop.page(NAME, DAYS[1])
+    assert "1 commit seen" in workshop.page(NAME, DAYS[1])
     assert updates(workshop.page(NAME, DAYS[1]))[0].endswith(": 0 commits came, 1 went")
     assert "No commits on this day." in workshop.page(NAME, DAYS[2])
     assert updates(workshop.page(NAME, DAYS[2]))[0].endswith(": 0 commits came, 2 went")

@@ -14,16 +14,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest_pipeline.domain.analysis import Analysis, Status
+from digest_pipeline.domain.cues import TOPICS
 from digest_pipeline.domain.day import day_window
 from digest_pipeline.domain.importance import TIERS, Reason
-from digest_pipeline.domain.page import CommitEntry, DigestEntry, RepoPage, without_failures
-from digest_pipeline.render.markdown import MarkdownRenderer, body_of, slug, without_request
+from digest_pipeline.domain.page import (
+    BusyDirectory,
+    CommitEntry,
+    Context,
+    Delta,
+    DigestEntry,
+    Earlier,
+    FilteredOut,
+    Headline,
+    Mention,
+    Part,
+    RepoPage,
+    Theme,
+    ThemeKind,
+    without_failures,
+)
+from digest_pipeline.render.markdown import (
+    MarkdownRenderer,
+    body_of,
+    headline_of,
+    slug,
+    sparkline,
+    without_request,
+)
 from digest_pipeline_tests.render.reading import anchors, every, headings, local_links, parse, rows, shown
 from digest_pipeline_tests.render.test_escape import nasty
 
 if TYPE_CHECKING:
     from digest_pipeline.domain.analysis import Language
     from digest_pipeline.domain.importance import Tier
+    from digest_pipeline.domain.page import Folded
 
 DAY = date(2026, 2, 21)
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -49,6 +73,9 @@ def entry(
     unread: tuple[str, ...] = (),
     complete: bool = True,
     url: str | None = None,
+    pull_request: int | None = None,
+    labels: tuple[str, ...] = (),
+    folded: Folded | None = None,
 ) -> CommitEntry:
     if status == "ok" and analysis is None:
         analysis = Analysis(change_type="New feature", summary=["a thing"])
@@ -70,6 +97,9 @@ def entry(
         error=error,
         unread=unread,
         complete=complete,
+        pull_request=pull_request,
+        labels=labels,
+        folded=folded,
     )
 
 
@@ -107,10 +137,139 @@ def entries(draw: st.DrawFn) -> tuple[CommitEntry, ...]:
             unread=tuple(draw(st.lists(nasty, max_size=2))),
             complete=draw(st.booleans()),
             url=draw(st.sampled_from([None, "https://a.example/commit/1"])),
+            pull_request=draw(st.sampled_from([None, 12, number])),
+            labels=tuple(draw(st.lists(nasty, max_size=2))),
+            folded=draw(st.sampled_from([None, None, "bot", "reformat"])),
         )
         for number in range(1, draw(st.integers(0, 3)) + 1)
         for status in [draw(st.sampled_from(get_args(Status)))]
     )
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> RepoPage:
+    """A page that tells all that a page can, of commits and people that write whatever they like."""
+    commits = draw(entries())
+    shas = [commit.sha for commit in commits]
+    some = (
+        st.lists(st.sampled_from(shas), unique=True, min_size=1, max_size=3).map(tuple)
+        if shas
+        else st.just(())
+    )
+    earlier = st.builds(
+        Earlier,
+        st.just(DAY),
+        st.just("e" * 40),
+        nasty,
+        st.sampled_from([None, 7]),
+        st.sampled_from([None, "https://a.example/commit/1"]),
+    )
+    directory = st.builds(
+        BusyDirectory,
+        nasty.filter(bool),
+        st.integers(1, 9),
+        st.lists(st.integers(0, 9), max_size=30).map(tuple),
+    )
+    delta = st.builds(Delta, st.integers(0, 2000), st.sampled_from([0.0, 1.5, 1234.0]))
+    page = RepoPage("owner/name", DAY, day_window(DAY, ZONE), commits)
+    filtered = st.lists(
+        st.builds(FilteredOut, st.one_of(st.just("paths"), nasty), st.integers(1, 3)), max_size=2
+    )
+    if not commits:
+        return replace(page, filtered=tuple(draw(filtered)))
+    return replace(
+        page,
+        headline=draw(st.builds(Headline, st.lists(nasty, max_size=4).map("#12. #1! A ".join), some)),
+        parts=tuple(
+            Part(topic, tuple(Mention(sha, draw(nasty)) for sha in draw(some)))
+            for topic in draw(st.lists(st.sampled_from(TOPICS), unique=True))
+        ),
+        themes=tuple(
+            draw(
+                st.lists(
+                    st.builds(
+                        Theme,
+                        st.sampled_from(get_args(ThemeKind)),
+                        nasty.filter(bool),
+                        some,
+                        st.lists(earlier, max_size=4).map(tuple),
+                    ),
+                    max_size=2,
+                )
+            )
+        ),
+        context=Context(
+            draw(st.integers(0, 7)),
+            draw(delta),
+            draw(delta),
+            draw(delta),
+            tuple(draw(st.lists(directory, max_size=2))),
+            tuple(draw(st.lists(nasty, max_size=3))),
+        ),
+        filtered=tuple(draw(filtered)),
+        rendered_at=draw(st.sampled_from([None, datetime(2026, 2, 22, tzinfo=UTC)])),
+    )
+
+
+def assert_well_built(text: str) -> None:
+    """Levels nest, every link leads to a target of this page or where it may, and nothing acts but what is ours."""
+    __tracebackhide__ = True
+    tokens = parse(text)
+    levels = [level for level, _ in headings(tokens)]
+    targets = anchors(tokens)
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert {unquote(link) for link in local_links(tokens)} <= set(targets)
+    assert len(targets) == len(set(targets))
+    for token in every(tokens):
+        assert token.type not in ("image", "s_open", "fence", "code_block", "ordered_list_open")
+        if token.type in ("html_inline", "html_block"):
+            assert token.content.startswith(("<a id=", *HTML))
+        if token.type == "link_open":
+            assert str(token.attrGet("href")).startswith(("#", "https://a.example/commit/1"))
+
+
+@settings(max_examples=100)
+@given(stories(), st.sampled_from(["zh", "en"]))
+def test_every_commit_has_one_row_and_one_section_and_all_else_links_to_it(
+    story: RepoPage, language: Language
+) -> None:
+    text = RENDERERS[language].page(story)
+    tokens = parse(text)
+    sections = [name for name in anchors(tokens) if name.startswith("owner~name-0")]
+
+    assert_well_built(text)
+    assert len(rows(text)) == len(story.commits)
+    assert sorted(sections) == sorted(f"owner~name-{commit.sha[:12]}" for commit in story.commits)
+    assert sum(level == 4 for level, _ in headings(tokens)) == len(story.commits)
+    topics = [name for name in anchors(tokens) if name.rpartition("-")[2] in TOPICS]
+    assert topics == [f"owner~name-{part.topic}" for part in story.parts]
+    if story.commits:
+        digest = RENDERERS[language].digest(
+            DAY, [DigestEntry("owner/name", body_of(text), None, headline=headline_of(text))]
+        )
+        assert_well_built(digest)
+        assert len(rows(digest)) == len(story.commits) + 1
+
+
+@settings(max_examples=60)
+@given(stories(), st.sampled_from(["zh", "en"]))
+def test_a_brief_page_stands_on_its_own(story: RepoPage, language: Language) -> None:
+    text = RENDERERS[language].page(story, edition="brief")
+    high = [commit for commit in story.commits if commit.tier == "high" and commit.folded is None]
+
+    assert_well_built(text)
+    assert rows(text) == []
+    assert [level for level, _ in headings(parse(text))].count(4) == len(high)
+    assert "<details>" not in text
+
+
+@settings(max_examples=60)
+@given(stories(), st.sampled_from(["zh", "en"]))
+def test_when_a_page_was_rendered_stands_on_a_line_of_its_own(story: RepoPage, language: Language) -> None:
+    pages = RENDERERS[language]
+    stamped = replace(story, rendered_at=datetime(2026, 2, 22, tzinfo=UTC))
+
+    assert pages.unstamped(pages.page(stamped)) == pages.page(replace(story, rendered_at=None))
 
 
 @settings(max_examples=60)
@@ -126,26 +285,19 @@ def test_no_commit_and_no_model_can_change_how_a_page_is_built(
             DigestEntry("b/c_d", None, error),
         ],
     )
-    tiers = {commit.tier for commit in commits}
+    tiers = {commit.tier for commit in commits if commit.folded is None}
     sections = 2 + len(tiers) + len(commits) if commits else 0  # statistics, contents, tiers, commits
 
     for text, more_headings, more_rows in ((single, 2, 0), (both, 4, 2)):
-        tokens = parse(text)
-        levels = [level for level, _ in headings(tokens)]
-        targets = anchors(tokens)
-        assert len(levels) == more_headings + sections
-        assert all(after <= before + 1 for before, after in pairwise(levels))
+        assert_well_built(text)
+        assert len(headings(parse(text))) == more_headings + sections
         assert len(rows(text)) == len(commits) + more_rows
-        assert {unquote(link) for link in local_links(tokens)} <= set(targets)
-        assert len(targets) == len(set(targets))
-        for token in every(tokens):
-            assert token.type not in ("image", "s_open", "fence", "code_block", "ordered_list_open")
-            if token.type in ("html_inline", "html_block"):
-                assert token.content.startswith(("<a id=", *HTML))
-            if token.type == "link_open":
-                assert str(token.attrGet("href")).startswith(("#", "https://a.example/commit/1"))
-    folded = single.partition("<details>")[2].partition("</details>")[0]
-    assert folded.count("\n#### ") == sum(commit.tier == "low" for commit in commits)
+    folded = [part.partition("</details>")[0] for part in single.split("<details>")[1:]]
+    low = sum(commit.tier == "low" and commit.folded is None for commit in commits)
+    told_in_a_line = sum(commit.folded is not None for commit in commits)
+    assert [part.count("\n#### ") for part in folded] == [
+        number for number in (low, told_in_a_line) if number
+    ]
 
 
 @given(entries())
@@ -303,10 +455,66 @@ def test_a_digest_names_repos_that_failed_wait_or_lack_analyses() -> None:
 
     cells = [[shown(cell.children or []) for cell in row] for row in rows(text)[:4]]
     states = [next(cell for cell in reversed(row)) for row in cells]
-    assert states == ["✅", "🟠 1 commits without an analysis", "⚠️ could not be read", "⏳ not made yet"]
+    assert states == ["✅", "🟠 1 commit without an analysis", "⚠️ could not be read", "⏳ not made yet"]
     assert "4 repositories, 3 commits | 🔴 high 2 | 🟡 medium 0 | 🟢 low 1" in text
     assert "> ⚠️ Could not be read: no | access" in text
     assert "> ⏳ The report of this day has not been made yet" in text
+
+
+def test_folded_commits_stand_behind_one_line_that_says_how_many_and_whose() -> None:
+    text = page(
+        entry(1),
+        entry(2, author="robot<b>", folded="bot", tier="low"),
+        entry(3, author="robot<b>", folded="bot", tier="high"),
+        entry(4, author="Ada", folded="reformat"),
+    )
+
+    assert (
+        "4 commits | 🔴 high 1 | 🟡 medium 0 | 🟢 low 0 | 🤖 2 commits by bots | 🧹 1 pure reformatting\n"
+        in text
+    )
+    line = "🤖 2 commits by bots (robot&lt;b&gt;) · 🧹 1 pure reformatting (Ada)"
+    assert f"<details>\n<summary>{line}</summary>" in text
+    assert "  - [🤖 2 commits by bots | 🧹 1 pure reformatting](#owner~name-folded)\n" in text
+    assert text.count("](#owner~name-000000000000)") == 1, "the contents name the other one alone"
+    assert "High importance (1)" in text
+
+
+def test_a_headline_leads_to_the_commits_that_it_names_and_stands_in_the_digest() -> None:
+    commits = (entry(1, pull_request=12), entry(1 << 135, tier="low", url="https://a.example/commit/1"))
+    headline = Headline(
+        "One thing (#12). Another, 0000008; `#12` and !#12 and #120 lead nowhere. 3. rd",
+        (commits[0].sha, commits[1].sha),
+    )
+    story = replace(RepoPage("o/n", DAY, day_window(DAY, ZONE), commits), headline=headline)
+    text = RENDERERS["en"].page(story)
+
+    assert (
+        "## o/n\n\nOne thing ([#12](#o~n-000000000000)).\nAnother, [0000008](#o~n-000000800000); `#12` and"
+        in text
+    )
+    assert "!#12 and #120 lead nowhere.\n3\\. rd\n\n> Coverage" in text
+    assert headline_of(text).startswith("One thing ([#12](#o~n-000000000000)). Another, [0000008]")
+    assert headline_of(page(entry())) == ""
+    brief = RENDERERS["en"].page(story, edition="brief")
+    assert "Another, [0000008](https://a.example/commit/1);" in brief
+
+
+def test_the_header_says_what_was_filtered_out_and_a_filtered_day_is_not_called_quiet() -> None:
+    filtered = (FilteredOut("paths", 10), FilteredOut("bots", 2))
+    plain = RepoPage("owner/name", DAY, day_window(DAY, ZONE), (), filtered=filtered)
+
+    assert "\n> 12 commits filtered out: 10 by paths, 2 by bots\n" in RENDERERS["en"].page(plain)
+    assert "No commits on this day that pass the filter." in RENDERERS["en"].page(plain)
+    assert "> 过滤掉 12 个提交：按路径 10 个，机器人 2 个\n" in RENDERERS["zh"].page(plain)
+    assert "1 commit filtered out: 1 by x" in RENDERERS["en"].page(
+        replace(plain, commits=(entry(),), filtered=(FilteredOut("x", 1),))
+    )
+
+
+def test_a_line_of_bars_is_lowest_for_none_and_highest_for_the_most() -> None:
+    assert sparkline((0, 1, 4, 8)) == "▁▂▅█"
+    assert sparkline((0, 0)) == "▁▁"
 
 
 def test_no_two_repos_share_an_anchor() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from digest_pipeline.domain.commit import Commit, FileChange, FileStatus, PatchState
 from digest_pipeline.domain.day import Window
+from digest_pipeline.domain.globs import Globs
 from digest_pipeline.errors import SourceRejected
 from digest_pipeline.sources import Head, Source
 from digest_pipeline.sources.git import GitSource
@@ -178,16 +179,21 @@ def open_source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open
     numbers = count()
     with ExitStack() as stack:
 
-        def open_git(path: Path, *, branch: str | None = None) -> Source:
+        def open_git(path: Path, *, branch: str | None = None, branches: Globs | None = None) -> Source:
             mirror = tmp_path / f"mirror{next(numbers)}"
             url = str(path) if request.param == "git" else path.as_uri()
-            source = GitSource(repo=NAME, url=url, branch=branch, mirror_dir=mirror)
+            source = GitSource(repo=NAME, url=url, branch=branch, mirror_dir=mirror, branches=branches)
             return stack.enter_context(closing(source))
 
-        def open_github(path: Path, *, branch: str | None = None) -> Source:
+        def open_github(path: Path, *, branch: str | None = None, branches: Globs | None = None) -> Source:
             fake = stack.enter_context(FakeGitHub({NAME: path}))
             source = GitHubSource(
-                repo=NAME, owner_and_name=NAME, api_url=fake.api_url, branch=branch, token=None
+                repo=NAME,
+                owner_and_name=NAME,
+                api_url=fake.api_url,
+                branch=branch,
+                token=None,
+                branches=branches,
             )
             return stack.enter_context(closing(source))
 
@@ -317,6 +323,118 @@ def test_a_day_without_commits_is_an_empty_list(source: Source) -> None:
     quiet = Window(datetime(2026, 1, 20, tzinfo=UTC), datetime(2026, 1, 21, tzinfo=UTC))
 
     assert source.commits(source.refresh(), quiet) == []
+
+
+# --- several branches -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def branched(tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """A history of three branches that grew in turns, one of them merged, one not asked for."""
+    builder = RepositoryBuilder(tmp_path / "branched")
+    shas: dict[str, str] = {}
+
+    def commit(name: str) -> None:
+        builder.write(f"{name}.txt", f"{name}\n")
+        shas[name] = builder.commit(name)
+
+    commit("first")
+    for branch in ("release/1.0", "release/old-1", "release"):
+        builder.git("branch", branch if branch != "release" else "topic")
+    commit("on main")
+    builder.switch("release/1.0")
+    commit("on release")
+    builder.switch("topic")
+    commit("on topic")
+    builder.switch("release/old-1")
+    commit("on old")
+    builder.switch("main")
+    shas["merge"] = builder.merge("topic", "merge topic")
+    builder.switch("release/1.0")
+    builder.git("merge", "--quiet", "--ff-only", "release/1.0")
+    commit("on release later")
+    builder.switch("main")
+    commit("on main later")
+    return builder.path, shas
+
+
+RELEASES = Globs(["main", "release/*", "!release/old-*"], of="branches")
+
+
+def test_the_head_names_the_branches_that_are_read_beside_the_tracked_one(
+    open_source: Open, branched: tuple[Path, dict[str, str]]
+) -> None:
+    path, shas = branched
+    head = open_source(path, branches=RELEASES).refresh()
+
+    assert head == Head("main", shas["on main later"], (("release/1.0", shas["on release later"]),))
+    assert open_source(path).refresh() == Head("main", shas["on main later"])
+    everything = open_source(path, branches=Globs(["!main"], of="branches")).refresh()
+    assert [name for name, _ in everything.others] == ["release/1.0", "release/old-1", "topic"]
+
+
+def test_a_commit_of_several_branches_comes_once_and_the_tracked_one_has_it_first(
+    open_source: Open, branched: tuple[Path, dict[str, str]]
+) -> None:
+    path, shas = branched
+    source = open_source(path, branches=Globs(["release/*", "topic"], of="branches"))
+    commits = source.commits(source.refresh(), ALL_OF_IT)
+
+    names = {sha: name for name, sha in shas.items()}
+    assert [(names[commit.sha], commit.branch) for commit in commits] == [
+        ("on main later", None),
+        ("on release later", "release/1.0"),
+        ("merge", None),
+        ("on old", "release/old-1"),
+        ("on topic", None),
+        ("on release", "release/1.0"),
+        ("on main", None),
+        ("first", None),
+    ]
+    [changes] = source.changes([shas["on release"]])
+    assert changes.files == (added("on release.txt", "on release"),)
+
+
+def test_a_branch_that_grows_comes_and_goes_is_seen_as_it_stands(
+    open_source: Open, branched: tuple[Path, dict[str, str]]
+) -> None:
+    path, shas = branched
+    source = open_source(path, branches=RELEASES)
+    source.refresh()
+    git(path, "branch", "release/2.0", shas["on topic"])
+    git(path, "branch", "--force", "release/1.0", shas["on release"])
+
+    assert source.refresh().others == (("release/1.0", shas["on release"]), ("release/2.0", shas["on topic"]))
+    git(path, "branch", "-D", "release/1.0")
+    assert source.refresh().others == (("release/2.0", shas["on topic"]),)
+
+
+# --- files at the top -------------------------------------------------------------------------------------
+
+
+def test_a_file_is_read_from_the_top_of_the_tracked_branch(open_source: Open, tmp_path: Path) -> None:
+    builder = RepositoryBuilder(tmp_path / "r")
+    builder.write("a list.txt", b"one\ncaf\xe9 \0\n")
+    builder.write("folder/two", "2\n")
+    builder.write("large", "x" * 1_100_000)
+    builder.link("link", "a list.txt")
+    builder.commit("first")
+    source = open_source(builder.path)
+    head = source.refresh()
+
+    assert source.read(head, "a list.txt") == "one\ncaf\ufffd \ufffd\n"
+    assert source.read(head, "folder/two") == "2\n"
+    assert [source.read(head, path) for path in ("none", "folder", "link", "large", "*")] == [None] * 5
+    builder.write("a list.txt", "another\n")
+    builder.commit("second")
+    assert source.read(source.refresh(), "a list.txt") == "another\n"
+    assert source.read(head, "folder/two") == "2\n"
+
+
+def test_without_saying_who_asks_nobody_knows_of_pull_requests(source: Source) -> None:
+    source.refresh()
+
+    assert source.pull_requests([7]) is None
 
 
 # --- changes ----------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from digest_pipeline.domain.commit import PullRequest
 from digest_pipeline.domain.day import Window
 from digest_pipeline.errors import ConfigurationError, SourceError, SourceRejected, SourceUnavailable
 from digest_pipeline.sources import Head, github, github_api
@@ -30,6 +31,7 @@ from digest_pipeline_tests.fakes.github import (
     SERVER_ERROR,
     Alteration,
     FakeGitHub,
+    Pull,
     Reply,
     error,
     primary_limit,
@@ -400,11 +402,11 @@ def _below(base: type[httpx.RequestError]) -> list[type[httpx.RequestError]]:
 def test_every_error_of_the_client_becomes_one_of_ours_and_takes_no_secret_along(
     monkeypatch: pytest.MonkeyPatch, open_source: Open, kind: type[httpx.RequestError]
 ) -> None:
-    def fail(url: httpx.URL, headers: dict[str, str]) -> httpx.Response:
-        raise kind(f"failed with\n{headers}", request=httpx.Request("GET", url, headers=headers))
+    def fail(method: str, url: httpx.URL, content: bytes, headers: dict[str, str]) -> httpx.Response:
+        raise kind(f"failed with\n{headers}", request=httpx.Request(method, url, headers=headers))
 
     source = open_source(token=TOKEN)
-    monkeypatch.setattr(source._api._client, "get", fail)
+    monkeypatch.setattr(source._api._client, "request", fail)
 
     with pytest.raises(SourceUnavailable) as caught:
         source.refresh()
@@ -1013,3 +1015,71 @@ def test_fields_that_nobody_asked_for_are_passed_over(
 
     assert source.refresh() == head
     assert json.loads(Reply(200, {"new": 1}).content) == {"new": 1}
+
+
+# --- pull requests ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("prefix", "path"), [("", "/graphql"), ("/api/v3", "/api/graphql"), ("/api/v3/", "/api/graphql")]
+)
+def test_pull_requests_are_asked_about_fifty_at_once_beside_the_rest(
+    nasty: NastyRepository, clock: Clock, prefix: str, path: str
+) -> None:
+    with FakeGitHub({NAME: nasty.path}, tokens=[TOKEN], prefix=prefix.rstrip("/")) as fake:
+        fake.pulls |= {number: Pull(f"Number {number}", (f"label {number}",)) for number in range(1, 61)}
+        fake.rename(NAME, "ada/difference-engine")
+        with closing(
+            GitHubSource(repo="r", owner_and_name=NAME, api_url=fake.origin + prefix, token=TOKEN)
+        ) as source:
+            found = source.pull_requests([*range(1, 61), 404, 7])
+            assert source.pull_requests([]) == {}
+
+    assert [(request.method, request.path) for request in fake.requests] == [("POST", path)] * 2
+    assert fake.requests[0].headers["content-type"] == "application/json"
+    assert found is not None
+    assert sorted(found) == [*range(1, 61), 404]
+    assert found[404] is None
+    assert found[60] == PullRequest(60, "Number 60", ("label 60",), "")
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply(200, {"errors": [{"message": f"{TOKEN} is tired"}]}), r"\*\*\* is tired"),
+        (
+            Reply(200, {"data": {"repository": None}, "errors": [{"type": "NOT_FOUND", "message": "gone"}]}),
+            "gone",
+        ),
+        (
+            Reply(200, {"data": {"repository": {"p1": None}}, "errors": [{"type": "FORBIDDEN"}]}),
+            "no reason given",
+        ),
+        (Reply(200, {"data": {"repository": {"p1": {"number": "x"}}}}), "not in GitHub's form"),
+        (Reply(200, b"<html>"), "not in GitHub's form"),
+        (error(403, "Resource not accessible by personal access token"), "may read its contents"),
+    ],
+)
+def test_what_is_no_answer_about_pull_requests_is_an_error_and_not_an_empty_answer(
+    open_source: Open, fake: FakeGitHub, reply: Reply, said: str
+) -> None:
+    fake.on("graphql", reply)
+
+    with pytest.raises(SourceError, match=said) as caught:
+        open_source(token=TOKEN).pull_requests([1])
+    assert_speaks_plainly(caught.value)
+
+
+def test_a_limit_holds_a_question_as_it_holds_the_rest(
+    open_source: Open, fake: FakeGitHub, clock: Clock
+) -> None:
+    fake.pulls[1] = Pull("One")
+    fake.on("graphql", secondary_limit(retry_after="7"), times=1)
+
+    assert open_source(token=TOKEN).pull_requests([1]) == {1: PullRequest(1, "One", (), "")}
+    assert clock.slept == [7.0]
+
+
+def test_without_a_token_nobody_is_asked(source: GitHubSource, fake: FakeGitHub) -> None:
+    assert source.pull_requests([1]) is None
+    assert fake.requests == []

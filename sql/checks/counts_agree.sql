@@ -1,4 +1,4 @@
--- Are the files of every commit on the branch there, and of none that the day never had?  $repo, $first, $last
+-- Are the files of every commit on the branch there that needs them, and of none that the day never had?  $repo, $first, $last
 WITH files AS (
     SELECT day, sha, count(*) AS files, count(DISTINCT path) AS paths,
         coalesce(sum(additions), 0) AS additions, coalesce(sum(deletions), 0) AS deletions
@@ -11,13 +11,14 @@ sizes AS (
 ),
 log AS (
     -- Files of a commit that the branch no longer has are kept where they were read.
-    SELECT day, sha, on_branch IS DISTINCT FROM false AS on_branch
+    -- What was left out whatever its files are has none.
+    SELECT day, sha, on_branch IS DISTINCT FROM false AND filtered IS NULL AS is_shown
     FROM commit_log WHERE repo = $repo AND day BETWEEN $first AND $last
 ),
 compared AS (
     SELECT coalesce(log.day, sizes.day, files.day) AS day,
         log.sha IS NULL AS is_stray,
-        sizes.sha IS NULL AND coalesce(log.on_branch, true) AS is_unread,
+        sizes.sha IS NULL AND coalesce(log.is_shown, true) AS is_unread,
         coalesce(files.files, 0) <> coalesce(sizes.files, 0)
             OR coalesce(files.paths, 0) <> coalesce(sizes.files, 0)
             OR coalesce(files.additions, 0) <> coalesce(sizes.additions, 0)

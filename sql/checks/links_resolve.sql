@@ -1,7 +1,8 @@
 -- Has every link inside the page a target in it?  $repo, $first, $last, $language
+-- Ours name their repo, whose slash is a tilde in anchors; what a commit or a model wrote stands in code, or escaped.
 WITH links AS (
     SELECT day,
-        list_distinct(regexp_extract_all(markdown, '\]\(#([^)\s]+)\)', 1)) AS wanted,
+        list_distinct(regexp_extract_all(markdown, '\]\(#([^)\s]+~[^)\s]+)\)', 1)) AS wanted,
         regexp_extract_all(markdown, '<a id="([^"]+)"></a>', 1) AS targets
     FROM reports
     WHERE repo = $repo AND day BETWEEN $first AND $last AND language = $language

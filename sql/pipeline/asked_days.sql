@@ -9,7 +9,7 @@ WITH stored AS (
         count(*) FILTER (said.status = 'deferred' AND said.error_class = 'outage') AS out
     FROM commit_log AS log
     LEFT JOIN (FROM analyses WHERE language = $language AND day BETWEEN $first AND $last) AS said USING (repo, day, sha)
-    WHERE log.day BETWEEN $first AND $last AND log.on_branch IS DISTINCT FROM false
+    WHERE log.day BETWEEN $first AND $last AND log.on_branch IS DISTINCT FROM false AND log.filtered IS NULL
     GROUP BY log.repo, log.day
 ),
 pages AS (

@@ -9,9 +9,18 @@ WITH analysed AS (
         sum(least(shown_lines, changed_lines)) FILTER (status = 'ok') AS shown_lines,
         sum(changed_lines) FILTER (status = 'ok') AS changed_lines
     FROM analyses
-    SEMI JOIN (SELECT repo, day, sha FROM commit_log WHERE coalesce(on_branch, true)) AS there USING (repo, day, sha)
+    SEMI JOIN (SELECT repo, day, sha FROM commit_log WHERE coalesce(on_branch, true) AND filtered IS NULL) AS there
+        USING (repo, day, sha)
     WHERE language = $language
     GROUP BY repo, day
+),
+left_out AS (
+    SELECT log.repo, log.day, count(*) FILTER (filtered IS NOT NULL) AS filtered,
+        count(*) FILTER (filtered IS NULL AND pull_request IS NOT NULL AND pulls.number IS NULL) AS labels_unknown
+    FROM commit_log AS log
+    LEFT JOIN pull_requests AS pulls ON pulls.repo = log.repo AND pulls.number = log.pull_request
+    WHERE coalesce(on_branch, true)
+    GROUP BY log.repo, log.day
 ),
 spent AS (
     SELECT repo, day, sum(cost) AS cost FROM attempts WHERE language = $language GROUP BY repo, day
@@ -24,11 +33,13 @@ SELECT reads.repo, reads.day,
     END AS state,
     reads.error,
     reads.commit_count AS commits,
+    coalesce(left_out.filtered, 0) AS filtered,
+    coalesce(left_out.labels_unknown, 0) AS labels_unknown,
     coalesce(analysed.ok, 0) AS ok,
     coalesce(analysed.failed, 0) AS failed,
     coalesce(analysed.deferred, 0) AS deferred,
     greatest(
-        coalesce(reads.commit_count, 0)
+        coalesce(reads.commit_count, 0) - coalesce(left_out.filtered, 0)
         - coalesce(analysed.ok, 0) - coalesce(analysed.failed, 0) - coalesce(analysed.deferred, 0), 0
     ) AS not_asked,
     coalesce(analysed.failed_classes, []) AS failed_classes,
@@ -42,5 +53,6 @@ SELECT reads.repo, reads.day,
 FROM reads
 LEFT JOIN (FROM reports WHERE language = $language) AS page USING (repo, day)
 LEFT JOIN analysed USING (repo, day)
+LEFT JOIN left_out USING (repo, day)
 LEFT JOIN spent USING (repo, day)
 ORDER BY reads.repo, reads.day;

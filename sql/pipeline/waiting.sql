@@ -10,7 +10,7 @@ WITH tried AS (
 SELECT analyses.repo, analyses.day, analyses.sha, error_class, retry_at, attempts,
     coalesce(endpoint, '') AS endpoint, model, coalesce(tried.tried, []) AS tried
 FROM analyses
-SEMI JOIN (SELECT repo, day, sha FROM commit_log WHERE coalesce(on_branch, true)) AS there USING (repo, day, sha)
+SEMI JOIN (SELECT repo, day, sha FROM commit_log WHERE coalesce(on_branch, true) AND filtered IS NULL) AS there USING (repo, day, sha)
 LEFT JOIN tried USING (repo, day, sha)
 WHERE status <> 'ok' AND language = $language AND analyses.day BETWEEN $first AND $last
 ORDER BY analyses.day, analyses.repo, analyses.sha;

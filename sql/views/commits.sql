@@ -1,4 +1,4 @@
--- Commits with their size; on_branch is false for what the branch had once and has no longer. additions, deletions and files are null until the commit's files were read.
+-- Commits with their size; on_branch is false for what the branch had once and has no longer, filtered names the rule that left a commit out. additions, deletions and files are null until the commit's files were read.
 CREATE OR REPLACE VIEW commits AS
 SELECT
     log.repo,
@@ -16,6 +16,9 @@ SELECT
     regexp_extract(log.message, '\S(?:[^\n]*\S)?') AS title,
     log.pull_request,
     coalesce(log.on_branch, true) AS on_branch,
+    log.branch,
+    log.filtered,
+    log.folded,
     size.additions,
     size.deletions,
     size.files,
