@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, timedelta
@@ -28,10 +29,14 @@ if TYPE_CHECKING:
     from digest_pipeline.alarms.post import Post
     from digest_pipeline.analysts import Analyst, Memory, Spending
     from digest_pipeline.analysts.gateway import EndpointConfig
+    from digest_pipeline.deliver import Channel
     from digest_pipeline.domain.analysis import Language
     from digest_pipeline.pipeline import Progress
-    from digest_pipeline.settings import LlmSettings
+    from digest_pipeline.settings import ChannelSettings, LlmSettings
     from digest_pipeline.sources import Source
+
+CHANNEL_WAIT_SECONDS = 120.0
+"""So long one request to a channel waits for a limit; what takes longer is tried again when that is over."""
 
 
 def open_pipeline(
@@ -60,6 +65,7 @@ def open_pipeline(
         progress=progress,
         by_hand=by_hand,
         open_messenger=open_messenger,
+        open_channel=open_channel,
     )
     return Pipeline(workbench)
 
@@ -168,6 +174,40 @@ def open_messenger(settings: Settings, environ: Mapping[str, str] = os.environ) 
         else:
             addresses += [Address(variable, number, url) for number, url in enumerate(urls, start=1)]
     return Post(addresses, problems)
+
+
+def open_channel(channel: ChannelSettings, environ: Mapping[str, str] = os.environ) -> Channel:
+    """Where a channel's pages go. Raises ConfigurationError where its variable is not set, or holds no address."""
+    key = f'channel "{channel.name}"'
+    if channel.kind == "apprise":
+        from digest_pipeline.alarms.post import Address, Service
+        from digest_pipeline.deliver.chat import Chat
+
+        variable = channel.url_env
+        assert variable is not None  # noqa: S101 - settings see to it
+        urls = _needed(variable, f"{key}: url_env", environ).split()
+        addresses = [Address(variable, number, url) for number, url in enumerate(urls, start=1)]
+        return Chat([Service(address, key=f"{key}: url_env") for address in addresses])
+    from digest_pipeline.deliver.github_file import GitHubFile
+    from digest_pipeline.deliver.github_issue import GitHubIssue
+    from digest_pipeline.deliver.hub import Hub
+    from digest_pipeline.deliver.issue_markdown import host_of
+    from digest_pipeline.sources.github_api import GitHubApi
+
+    assert channel.repo is not None  # noqa: S101 - settings see to it
+    api = GitHubApi(
+        repo=f"channel {channel.name}",
+        api_url=channel.api_url,
+        token=_secret(channel.token_env, f"{key}: token_env", environ),
+        sleep=time.sleep,
+        now=time.time,
+        user_agent="digest-pipeline",
+        max_wait_seconds=CHANNEL_WAIT_SECONDS,
+    )
+    hub = Hub(api, api_url=channel.api_url, repo=channel.repo)
+    if channel.kind == "github_file":
+        return GitHubFile(hub, folder=channel.path, branch=channel.branch)
+    return GitHubIssue(hub, channel=channel.name, host=host_of(channel.api_url))
 
 
 def heartbeat_url(settings: Settings, environ: Mapping[str, str] = os.environ) -> str | None:

@@ -6,6 +6,9 @@
     ├── SourceError                 a repository cannot be read
     │   ├── SourceUnavailable       transient: the network, a limit; `retry_after` in seconds
     │   └── SourceRejected          terminal: no access, no such repository, branch or commit
+    ├── DeliveryError               a page could not be brought to a channel; it is tried again, never fatal to a run
+    │   ├── DeliveryUnavailable     transient: the network, a limit; `retry_after` in seconds
+    │   └── DeliveryRejected        the service said no: somebody has to mend something first
     ├── AlarmError                  nobody could be told of an alarm; it is tried again, never fatal
     └── StoreError                  the history cannot be read or written
         ├── StoreBusy               transient: somebody else holds it too long
@@ -52,6 +55,25 @@ class SourceUnavailable(SourceError):  # noqa: N818 - the field says "unavailabl
 
 class SourceRejected(SourceError):  # noqa: N818 - as above
     """The source answered, and the answer is no."""
+
+
+class DeliveryError(DigestError):
+    """A page could not be delivered, or not everywhere; `remote` is the receipt of what was. It holds no address."""
+
+    retry_after: float | None = None
+    remote: str | None = None
+
+
+class DeliveryUnavailable(DeliveryError):  # noqa: N818 - as above
+    """The service may take it later; `retry_after` is in seconds where it named a time."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DeliveryRejected(DeliveryError):  # noqa: N818 - as above
+    """The service answered, and the answer is no."""
 
 
 class AlarmError(DigestError):

@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import tomllib
+import unicodedata
 from datetime import date, time
 from functools import cache, partial
 from importlib import resources
@@ -30,6 +31,7 @@ from pydantic import (
 )
 
 from digest_pipeline.domain.analysis import Language  # noqa: TC001 - pydantic reads it
+from digest_pipeline.domain.delivery import ChannelKind  # noqa: TC001 - pydantic reads it
 from digest_pipeline.domain.filtering import Bots, Filter
 from digest_pipeline.domain.globs import Globs
 from digest_pipeline.domain.globs import Kind as GlobKind
@@ -40,9 +42,11 @@ from digest_pipeline.domain.importance import (
     Profile,
     Step,
     Thresholds,
+    Tier,
     TitleRule,
     merge_overrides,
 )
+from digest_pipeline.domain.reader import Edition, Reader, WhenEmpty
 from digest_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -54,6 +58,7 @@ DEFAULT_FILE = "digest.toml"
 _RESERVED_OWNERS = frozenset({"daily", "weekly", "monthly", "readers"})
 _OWNER = re.compile(r"\w[\w.+@-]*")
 _NAME = re.compile(r"\.?\w[\w.+@-]*")  # owner/.github is a repository like any other
+_FOLDER = re.compile(r"\w(?:[\w.-]{0,62}[\w-])?")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LIKE_A_SECRET = re.compile(r"(?=.*[a-z])(?=.*\d).{20,}")  # GitHub's tokens are made of a name's characters
@@ -100,9 +105,9 @@ def _data_folder(value: Path) -> Path:
     return _expand(value)
 
 
-def _tables(value: object) -> object:
+def _tables(value: object, *, name: str = "repos") -> object:
     if isinstance(value, dict):
-        raise ValueError("must be a list of tables; write [[repos]], with two brackets, above each")  # noqa: TRY004
+        raise ValueError(f"must be a list of tables; write [[{name}]], with two brackets, above each")  # noqa: TRY004
     return value
 
 
@@ -126,6 +131,32 @@ def _repo_name(value: str) -> str:
     if owner.casefold() in _RESERVED_OWNERS:
         raise ValueError(f'"{owner}" cannot be an owner: reports/{owner}/ is a folder of its own')
     return value
+
+
+def _folder_name(value: str) -> str:
+    if not _FOLDER.fullmatch(value):
+        raise ValueError(
+            "must be a name of letters, digits and . _ - (at most 64, no . at either end); it is a folder's"
+        )
+    return value
+
+
+def _something(value: str) -> str:
+    if not value.strip().lstrip("!"):
+        raise ValueError("is empty; leave it out")
+    return value
+
+
+def _glob(value: str) -> str:
+    Globs([_something(value)])  # what is no pattern is told
+    return value
+
+
+def _folder_path(value: str) -> str:
+    parts = value.strip("/").split("/")
+    if not all(parts) or {".", ".."} & set(parts) or re.search(r"[\x00-\x1f\\]", value):
+        raise ValueError('must be a folder in the repository, such as "reports"; no . or .. and no backslash')
+    return "/".join(parts)
 
 
 def _branch_name(value: str) -> str:
@@ -205,6 +236,8 @@ Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 VariableName = Annotated[str, AfterValidator(_variable_name)]
 ModelUrl = Annotated[str, AfterValidator(partial(_http_url, way_out=_NAME_IT.format(key="api_key_env")))]
 ApiUrl = Annotated[str, AfterValidator(partial(_http_url, way_out=_NAME_IT.format(key="token_env")))]
+Pattern = Annotated[str, AfterValidator(_glob)]
+Word = Annotated[str, AfterValidator(_something)]
 WebUrl = Annotated[str, AfterValidator(partial(_http_url, way_out="take it out; links are made without it"))]
 SiteUrl = Annotated[
     str, AfterValidator(partial(_http_url, way_out="take it out; everybody who reads a feed sees it"))
@@ -370,6 +403,68 @@ class ReportSettings(_Table):
     show_reasons: bool = True
 
 
+class ReaderSettings(_Table):
+    """One `[[reader]]` table: who gets a page of their own, of what, and where it goes."""
+
+    name: Annotated[str, AfterValidator(_folder_name)]
+    repos: tuple[Pattern, ...] = ()
+    paths: tuple[Pattern, ...] = ()
+    keywords: tuple[Word, ...] = ()
+    min_tier: Tier = "low"
+    language: Language | None = None
+    edition: Edition = "full"
+    channels: tuple[str, ...] = ()
+    when_empty: WhenEmpty = "nothing"
+
+
+class ChannelSettings(_Table):
+    """One `[[channel]]` table: where pages are delivered to."""
+
+    name: Annotated[str, AfterValidator(_folder_name)]
+    kind: ChannelKind
+    url_env: VariableName | None = None
+    repo: Annotated[str, AfterValidator(_repo_name)] | None = None
+    path: Annotated[str, AfterValidator(_folder_path)] = "reports"
+    branch: Annotated[str, AfterValidator(_branch_name)] | None = None
+    token_env: VariableName | None = None
+    api_url: ApiUrl = "https://api.github.com"
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Self:
+        needed, allowed = _OF_KIND[self.kind]
+        for key, what in needed.items():
+            if getattr(self, key) is None:
+                raise ValueError(f'{key} is missing: {what} (kind = "{self.kind}" needs it)')
+        for key in sorted(self.model_fields_set - {"name", "kind", *needed, *allowed}):
+            others = [
+                f'"{kind}"' for kind, keys in _OF_KIND.items() if key in {**keys[0], **dict.fromkeys(keys[1])}
+            ]
+            raise ValueError(
+                f'{key} belongs to kind = {" or ".join(others)}, and not to "{self.kind}"; take it out'
+            )
+        return self
+
+
+_OF_KIND: Mapping[str, tuple[Mapping[str, str], tuple[str, ...]]] = {
+    "github_file": (
+        {
+            "repo": "owner/name of the repository",
+            "token_env": "the NAME of the variable with a token that may write",
+        },
+        ("path", "branch", "api_url"),
+    ),
+    "github_issue": (
+        {
+            "repo": "owner/name of the repository",
+            "token_env": "the NAME of the variable with a token that may write",
+        },
+        ("api_url",),
+    ),
+    "apprise": ({"url_env": "the NAME of the variable with the addresses"}, ()),
+}
+"""What a channel of each kind needs, and what it may have besides."""
+
+
 class SiteSettings(_Table):
     """`[site]`: where the site will be seen."""
 
@@ -388,6 +483,8 @@ class Settings(_Table):
     llm: LlmSettings | None = None
     alarm: AlarmSettings | None = None
     report: ReportSettings = ReportSettings()
+    reader: Annotated[tuple[ReaderSettings, ...], BeforeValidator(partial(_tables, name="reader"))] = ()
+    channel: Annotated[tuple[ChannelSettings, ...], BeforeValidator(partial(_tables, name="channel"))] = ()
     site: SiteSettings = SiteSettings()
     daily_at: time = time(2, 0)
     digest_deadline_hours: Annotated[float, Field(gt=0, le=24 * 7)] = 6
@@ -405,6 +502,30 @@ class Settings(_Table):
             if folder in seen:
                 raise ValueError(f'repos: "{repo.name}" stands twice; give each repository a name of its own')
             seen.add(folder)
+        return self
+
+    @model_validator(mode="after")
+    def _has_readers_of_what_there_is(self) -> Self:
+        for key, found in (("reader", self.reader), ("channel", self.channel)):
+            seen: set[str] = set()
+            for one in found:
+                folder = unicodedata.normalize("NFC", one.name).casefold()
+                if folder in seen:
+                    raise ValueError(f'{key}: "{one.name}" stands twice; give each {key} a name of its own')
+                seen.add(folder)
+        channels = [channel.name for channel in self.channel]
+        repos = [repo.name for repo in self.repos]
+        for number, reader in enumerate(self.reader):
+            for name in reader.channels:
+                if name not in channels:
+                    known = ", ".join(f'"{one}"' for one in channels) or "none; write a [[channel]] table"
+                    raise ValueError(f'reader[{number}].channels: "{name}" is no channel; there are: {known}')
+            for pattern in reader.repos:
+                if not any(Globs([pattern.removeprefix("!")]).admits(repo) for repo in repos):
+                    known = ", ".join(repos)
+                    raise ValueError(
+                        f'reader[{number}].repos: "{pattern}" is no repository here; there are: {known}'
+                    )
         return self
 
     @classmethod
@@ -447,6 +568,25 @@ class Settings(_Table):
                 return repo
         known = ", ".join(repo.name for repo in self.repos)
         raise ConfigurationError(f'no repository is called "{name}"; the settings have: {known}')
+
+    def channel_called(self, name: str) -> ChannelSettings:
+        """The channel called `name`; raises ConfigurationError with the names that there are."""
+        for channel in self.channel:
+            if channel.name == name:
+                return channel
+        known = ", ".join(channel.name for channel in self.channel) or "none"
+        raise ConfigurationError(f'no channel is called "{name}"; the settings have: {known}')
+
+    def readers(self) -> list[Reader]:
+        """Those who get a page of their own, each with a language."""
+        return [
+            Reader(**(one.model_dump(exclude={"channels"}) | {"language": one.language or self.language}))
+            for one in self.reader
+        ]
+
+    def everything(self) -> Reader:
+        """Whoever gets the whole digest."""
+        return Reader(name="", language=self.language)
 
     def profile_name(self, repo_name: str) -> str:
         """What the settings call the profile of a repo."""
@@ -617,7 +757,7 @@ def _show(location: tuple[int | str, ...], value: object) -> str:
         isinstance(part, str) and _HIDDEN_KEY.search(part) for part in location
     ):
         return "…"
-    if isinstance(value, str) and str(location[-1]).endswith("url"):
+    if isinstance(value, str) and (str(location[-1]).endswith("url") or "://" in value):
         value = _QUERY.sub(r"\1***", _USER_INFO.sub(r"\1***@", value))
     text = f'"{value}"' if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - one line on a terminal
@@ -632,6 +772,8 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "budget": BudgetSettings,
     "alarm": AlarmSettings,
     "report": ReportSettings,
+    "reader": ReaderSettings,
+    "channel": ChannelSettings,
     "site": SiteSettings,
     "thresholds": Thresholds,
     "title": TitleRule,

@@ -16,11 +16,13 @@ from digest_pipeline.errors import ConfigurationError
 from digest_pipeline.settings import (
     AlarmSettings,
     BudgetSettings,
+    ChannelSettings,
     EndpointSettings,
     FilterSettings,
     ImportanceSettings,
     LlmSettings,
     PriceSettings,
+    ReaderSettings,
     ReportSettings,
     RepoSettings,
     Settings,
@@ -50,8 +52,11 @@ MODELS: dict[str, type[BaseModel]] = {
     "llm.budget": BudgetSettings,
     "alarm": AlarmSettings,
     "report": ReportSettings,
+    "reader": ReaderSettings,
+    "channel": ChannelSettings,
     "site": SiteSettings,
 }
+LISTS = {"repos", "reader", "channel"}
 KEYS = [(table, key) for table, model in MODELS.items() for key in model.model_fields]
 
 
@@ -119,8 +124,9 @@ def test_the_options_of_all_commands_are_documented(option: str) -> None:
 def test_every_setting_is_documented_under_its_table(table: str, key: str) -> None:
     settings = (TOP / "docs/settings.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## (.+)\n([\s\S]+?)(?=^## |\Z)", settings, re.MULTILINE))
-    headings = {"": "At the top", "repos": "`[[repos]]`", "repos.filter": "`[repos.filter]`"}
-    heading = headings.get(table, f"`[{table.partition('.')[0]}]`")
+    top = table.partition(".")[0]
+    heading = f"`[[{top}]]`" if top in LISTS else f"`[{top}]`" if top else "At the top"
+    heading = "`[repos.filter]`" if table == "repos.filter" else heading
     of_its_own = f"`[{key}]`" in sections or f"`[[{key}]]`" in sections
     # In code, as a row of a table, or as a table of the file.
     named = rf"(?:^{key} +=|`{key}`|\[\[?{table}\.{key}[\].])"
@@ -166,7 +172,11 @@ def test_every_variable_is_documented(variable: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["commits", "commit_files", "analyses", "reports", "digests", "rollups", "reads", "alarms"]
+    "table",
+    [
+        *("commits", "commit_files", "analyses", "reports", "digests", "rollups", "reads", "alarms"),
+        *("reader_pages", "deliveries"),
+    ],
 )
 def test_every_table_is_documented(table: str) -> None:
     assert f"`{table}" in EVERYTHING

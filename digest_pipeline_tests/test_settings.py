@@ -610,6 +610,69 @@ def test_every_mistake_gets_a_line() -> None:
     ]
 
 
+# --- readers and channels ----------------------------------------------------------------------------------------
+
+TEAM = '[[channel]]\nname = "team"\nkind = "apprise"\nurl_env = "TEAM_URL"\n'
+NEWS = '[[channel]]\nname = "news"\nkind = "github_file"\nrepo = "acme/news"\ntoken_env = "NEWS_TOKEN"\n'
+READER = '[[reader]]\nname = "infra"\n'
+
+
+def test_readers_and_channels_have_defaults() -> None:
+    settings = parse(MINIMAL + READER + 'channels = ["team"]\n' + TEAM + NEWS)
+    [reader] = settings.readers()
+    assert (reader.language, reader.min_tier, reader.edition, reader.when_empty) == (
+        "en",
+        "low",
+        "full",
+        "nothing",
+    )
+    news = settings.channel_called("news")
+    assert (news.path, news.api_url, news.branch) == ("reports", "https://api.github.com", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (READER + 'channels = ["tam"]\n' + TEAM, ['reader[0].channels: "tam" is no channel', '"team"']),
+        (
+            READER + 'repos = ["other/*"]\n',
+            ['reader[0].repos: "other/*" is no repository here', "owner/name"],
+        ),
+        (READER + READER.replace("infra", "INFRA"), ['reader: "INFRA" stands twice']),
+        (TEAM + TEAM.replace("team", "Team"), ['channel: "Team" stands twice']),
+        (READER.replace("infra", "../x"), ['reader[0].name = "../x"', "letters, digits and . _ -"]),
+        (READER.replace("infra", ".x"), ['reader[0].name = ".x"']),
+        (READER + 'paths = [""]\n', ["reader[0].paths[0]", "is empty"]),
+        (READER + 'keywords = "kv"\n', ["reader[0].keywords", 'list in brackets, such as ["…"]']),
+        (READER + 'min_tier = "urgent"\n', ['reader[0].min_tier = "urgent"', "'high', 'medium' or 'low'"]),
+        (READER + 'edition = "long"\n', ["reader[0].edition", "'brief' or 'full'"]),
+        (READER + 'when_empty = "mail"\n', ["reader[0].when_empty", "'nothing' or 'line'"]),
+        (READER + 'language = "fr"\n', ["reader[0].language"]),
+        (READER + 'pathes = ["x"]\n', ['reader[0].pathes: is no setting; did you mean "paths"?']),
+        ('[reader]\nname = "x"\n', ["reader: must be a list of tables; write [[reader]]"]),
+        (TEAM.replace("url_env", "#"), ["channel[0]: url_env is missing", 'kind = "apprise" needs it']),
+        (NEWS.replace("repo", "#"), ["channel[0]: repo is missing", 'kind = "github_file" needs it']),
+        (NEWS.replace("token_env", "#"), ["channel[0]: token_env is missing", "the NAME of the variable"]),
+        (TEAM + 'path = "x"\n', ['channel[0]: path belongs to kind = "github_file", and not to "apprise"']),
+        (NEWS.replace("_file", "_issue") + 'branch = "x"\n', ['branch belongs to kind = "github_file"']),
+        (NEWS + 'url_env = "X"\n', ['url_env belongs to kind = "apprise", and not to "github_file"']),
+        (NEWS + 'path = "../x"\n', ['channel[0].path = "../x"', "a folder in the repository"]),
+        (NEWS + 'api_url = "ftp://x"\n', ["channel[0].api_url"]),
+        (TEAM.replace('"apprise"', '"mail"'), ['channel[0].kind = "mail"', "'github_issue' or 'apprise'"]),
+        (
+            TEAM.replace("TEAM_URL", f"slack://{SECRET}"),
+            ["channel[0].url_env = …", "NAME of an environment variable"],
+        ),
+        (NEWS.replace("acme/news", f"https://{SECRET}@x/y"), ["channel[0].repo", '"owner/name"']),
+    ],
+)
+def test_a_wrong_reader_or_channel_is_refused(text: str, words: list[str]) -> None:
+    message = refusal(MINIMAL + text)
+    for word in words:
+        assert word in message
+    assert SECRET not in message
+
+
 # --- overrides by repo -------------------------------------------------------------------------------------------
 
 

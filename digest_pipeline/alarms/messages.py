@@ -8,7 +8,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.alarms import Message
-from digest_pipeline.alarms.plain import plain
+from digest_pipeline.domain.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

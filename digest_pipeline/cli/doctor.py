@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ import typer
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line
 from digest_pipeline.domain.state import counted
 from digest_pipeline.errors import DigestError
-from digest_pipeline.settings import RepoSettings, Settings, find_file
+from digest_pipeline.settings import ChannelSettings, RepoSettings, Settings, find_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,6 +65,8 @@ def _checks(settings: Settings, *, send_test_alarm: bool) -> Iterator[tuple[str,
     yield "alarm", lambda: _alarm(settings)
     if send_test_alarm:
         yield "test alarm", lambda: _test_alarm(settings)
+    for channel in settings.channel:
+        yield f"channel {channel.name}", lambda channel=channel: _channel(channel)  # type: ignore[misc] # bound now
     for alarm in _open_alarms(settings):
         yield "open alarm", lambda alarm=alarm: _raise(alarm)  # type: ignore[misc] # bound now
 
@@ -171,6 +174,13 @@ def _alarm(settings: Settings) -> str:
     if heartbeat_url(settings) is None:
         return f"{told}; no heartbeat"
     return f"{told}; heartbeat to the address in {settings.alarm.heartbeat_url_env}"
+
+
+def _channel(settings: ChannelSettings) -> str:
+    from digest_pipeline.compose import open_channel
+
+    with closing(open_channel(settings)) as channel:
+        return channel.check()
 
 
 def _test_alarm(settings: Settings) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from digest_pipeline.domain.state import RepoState
+    from digest_pipeline.store.history import Read
 
 
 def status(
@@ -50,6 +51,7 @@ def status(
     states = repo_states(stored.days, [repo.name for repo in settings.repos], settings.first_day, last)
     problems = [problem for state in states for problem in _problems(state)]
     problems += _page_problems(settings, stored)
+    problems += [_delivery_problem(settings, row) for row in stored.undelivered]
     told = " ".join(alarm["detail"] for alarm in alarms)
     problems += [_endpoint_problem(settings, row, told) for row in stored.endpoints if not row["is_up"]]
     if as_json:
@@ -72,11 +74,12 @@ def status(
 
 @dataclass
 class _Stored:
-    """What the history says: of days, of digests, and of the endpoints that the settings name, in their order."""
+    """What the history says: of days, digests, the endpoints that the settings name, and pages that went nowhere."""
 
     days: list[dict[str, Any]] = field(default_factory=list)
     digests: list[dict[str, Any]] = field(default_factory=list)
     endpoints: list[dict[str, Any]] = field(default_factory=list)
+    undelivered: list[dict[str, Any]] = field(default_factory=list)
 
 
 def _stored(settings: Settings, last: date) -> _Stored:
@@ -97,6 +100,7 @@ def _stored(settings: Settings, last: date) -> _Stored:
         waiting = [Waiting.of(row) for row in read("pipeline/waiting", where)]
         digests = read("pipeline/digest_states", where)
         known = read("pipeline/endpoints", {})
+        undelivered = _undelivered(settings, read)
     tries = next_tries(waiting, endpoints_in_use(settings, known, now=utc_now()))
     for row in days:
         if row["state"] == "made" and (row["repo"], row["day"]) in unfinished:
@@ -104,7 +108,17 @@ def _stored(settings: Settings, last: date) -> _Stored:
         row["next_retry"] = _local(settings, tries.get((row["repo"], row["day"])))
     by_name = {(row["endpoint"], row["model"]): row for row in known}
     named = dict.fromkeys(named_endpoints(settings))
-    return _Stored(days, digests, [by_name[name] for name in named if name in by_name])
+    return _Stored(days, digests, [by_name[name] for name in named if name in by_name], undelivered)
+
+
+def _undelivered(settings: Settings, read: Read) -> list[dict[str, Any]]:
+    from digest_pipeline.domain.alarm import STALE
+    from digest_pipeline.pipeline import utc_now
+
+    if not any(table["name"] == "deliveries" for table in read("pipeline/tables", {})):
+        return []
+    names = [channel.name for channel in settings.channel]
+    return read("pipeline/undelivered", {"channels": names, "since": utc_now() - STALE})
 
 
 def alarm_line(alarm: Mapping[str, Any]) -> str:
@@ -118,18 +132,18 @@ def _problems(state: RepoState) -> list[str]:
     problems = []
     if state.missing:
         problems.append(
-            f"{state.repo}: {counted(len(state.missing), 'day')} never made: {_spans(state.missing)}"
+            f"{state.repo}: {counted(len(state.missing), 'day')} never made: {spans_of(state.missing)}"
         )
     failed = state.days("failed")
     if failed:
         reason = str(failed[-1]["error"]).removeprefix(f"{state.repo}: ")
-        days = _spans([row["day"] for row in failed])
+        days = spans_of([row["day"] for row in failed])
         problems.append(f"{state.repo}: {counted(len(failed), 'day')} could not be read: {days} ({reason})")
     unfinished = state.days("unfinished")
     none = [row["day"] for row in unfinished if row["report"] is None]
     older = [row["day"] for row in unfinished if row["report"] is not None]
     problems += [
-        f"{state.repo}: {counted(len(found), 'day')} {words}: {_spans(found)}"
+        f"{state.repo}: {counted(len(found), 'day')} {words}: {spans_of(found)}"
         for words, found in (("without a report", none), ("whose report is older than its commits", older))
         if found
     ]
@@ -160,7 +174,7 @@ def _page_problems(settings: Settings, stored: _Stored) -> list[str]:
         (stale, "with a digest of older pages"),
         (gone, "whose page is gone"),
     )
-    return [f"{counted(len(days), 'day')} {words}: {_spans(days)}" for days, words in found if days]
+    return [f"{counted(len(days), 'day')} {words}: {spans_of(days)}" for days, words in found if days]
 
 
 def _as_json(
@@ -219,6 +233,13 @@ def _endpoints_as_json(settings: Settings, rows: Sequence[Mapping[str, Any]]) ->
         }
         for row in rows
     ]
+
+
+def _delivery_problem(settings: Settings, row: Mapping[str, Any]) -> str:
+    whose = f" for {row['reader']}" if row["reader"] else ""
+    again = _local(settings, row["retry_at"])
+    when = f"tried again at {again}" if again else f"digest deliver --day {row['day']} tries again"
+    return f"channel {row['channel']}: {row['day']}{whose} was not delivered, {when}: {row['error']}"
 
 
 def _endpoint_problem(settings: Settings, row: Mapping[str, Any], told: str) -> str:
@@ -294,7 +315,8 @@ def _disk_bytes(data_dir: Path) -> dict[str, int]:
     return {**sizes, "total": sum(sizes.values())}
 
 
-def _spans(days: Sequence[date]) -> str:
+def spans_of(days: Sequence[date]) -> str:
+    """Days as a reader would list them."""
     from digest_pipeline.domain.state import spans
 
     found = [str(first) if first == last else f"{first} to {last}" for first, last in spans(sorted(days))]

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from zoneinfo import ZoneInfo
 
-Kind = Literal["repo", "endpoint", "coverage", "run"]
-"""A repo's days could not be read; an endpoint is down; less than 90 % of a day is analysed; a run failed."""
+Kind = Literal["repo", "endpoint", "coverage", "run", "delivery"]
+"""A repo's days could not be read; an endpoint is down; less than 90 % of a day is analysed; a run failed; pages do not
+reach a channel."""
 
 Ending = Literal["unused", "aged"]
 """Why an alarm was closed, where its trouble did not end: the settings no longer name what it is about; it is still
@@ -247,14 +248,17 @@ def ending_of(
     repos: Collection[str],
     endpoints: Collection[str],
     timezone: ZoneInfo,
+    channels: Collection[str] = (),
 ) -> Ending | None:
     """Why an alarm is to be closed whose trouble is none any more; None where its trouble is over.
 
-    `repos` and `endpoints` are what the settings name, as alarms call them; `days` are all that are known.
+    `repos`, `endpoints` and `channels` are what the settings name, as alarms call them; `days` are all that are known.
     """
     match alarm.kind:
         case "endpoint":
             return None if alarm.subject in endpoints else "unused"
+        case "delivery":
+            return None if alarm.subject in channels else "unused"
         case "repo" | "coverage" if alarm.subject not in repos:
             return "unused"
         case "coverage":
@@ -304,7 +308,7 @@ def _was_covered(runs: Runs, job: str, since: datetime, now: datetime) -> bool:
 
 def _detail(kind: Kind, subject: str, rows: Sequence[Mapping[str, Any]]) -> str:
     error = " ".join(str(rows[-1]["error"] or "").split()).removeprefix(f"{subject}: ")
-    if kind == "repo":
+    if kind in {"repo", "delivery"}:
         return _short(f"{_listed(_spans([row['day'] for row in rows]))}: {error}")
     return _short(error)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from digest_pipeline.domain.day import day_window, days_between, yesterday
 from digest_pipeline.domain.period import period_of
@@ -27,6 +27,9 @@ class DigestState:
     inputs: str
     made_from: str | None
     done: frozenset[str]
+
+
+_State = TypeVar("_State", "DigestState", "ReadersState")
 
 
 def digest_states(rows: Iterable[Mapping[str, Any]]) -> list[DigestState]:
@@ -65,9 +68,32 @@ def due_digests(
     return DigestDecision(tuple(due), tuple(waiting))
 
 
-def contiguous(states: Sequence[DigestState]) -> list[list[DigestState]]:
+@dataclass(frozen=True, slots=True)
+class ReadersState:
+    """A day on which a reader's page is to be made, and what the day's digest was made from."""
+
+    day: date
+    inputs: str
+
+
+def stale_reader_days(rows: Iterable[Mapping[str, Any]], readers: Sequence[str]) -> list[ReadersState]:
+    """The days on which a reader's page was never looked at, or is older than the digest.
+
+    From the rows of `sql/pipeline/reader_states.sql`.
+    """
+    inputs: dict[date, str] = {}
+    current: dict[date, set[str]] = {}
+    for row in rows:
+        inputs[row["day"]] = row["inputs"]
+        current.setdefault(row["day"], set())
+        if row["made_from"] == row["inputs"]:
+            current[row["day"]].add(row["reader"])
+    return [ReadersState(day, inputs[day]) for day, done in current.items() if not done.issuperset(readers)]
+
+
+def contiguous(states: Sequence[_State]) -> list[list[_State]]:
     """Runs of consecutive days, so that one run can take a whole range."""
-    groups: list[list[DigestState]] = []
+    groups: list[list[_State]] = []
     for state in states:
         if groups and (state.day - groups[-1][-1].day).days == 1:
             groups[-1].append(state)

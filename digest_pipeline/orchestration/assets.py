@@ -47,7 +47,12 @@ def build_assets(
     settings: Settings, partitions: Partitions, *, pooled: bool = True
 ) -> list[dg.AssetsDefinition]:
     """All assets for these settings. `pooled` bounds how many runs analyse at once, where a daemon counts them."""
-    return [_repo_day(settings, partitions.repo_days, pooled=pooled), _daily_digest(partitions.days), _site()]
+    assets = [
+        _repo_day(settings, partitions.repo_days, pooled=pooled),
+        _daily_digest(partitions.days),
+        _site(),
+    ]
+    return [*assets, _reader_pages(partitions.days)] if settings.reader else assets
 
 
 def _repo_day(
@@ -80,11 +85,13 @@ def _repo_day(
                 yield from checked(context, pipeline, name, days_of, whole=True)
                 continue
             done: dict[str, list[date]] = {}
+            elsewhere: dict[str, list[date]] = {}
             for repo, days in days_of.items():
                 if not days:
                     continue
                 result = _tried(context, step, pipeline, repo, days)
                 done[repo] = list(result.done)
+                elsewhere[repo] = _free(context, pipeline, repo, result.elsewhere)
                 failed |= {str(partition_key(day, repo)): error for day, error in result.failed.items()}
                 link = settings.repo(repo).link_base
                 add_partition_metadata(
@@ -103,7 +110,8 @@ def _repo_day(
                 # An output would materialize every partition of the run: these are logged one by one instead.
                 log_materializations(context, _materializations(context, name, done))
             yield from checked(context, pipeline, name, done, whole=whole)
-            days_of = done
+            days_of = {repo: sorted({*days, *elsewhere[repo]}) for repo, days in done.items()}
+            changed = {repo: [*changed.get(repo, ()), *elsewhere[repo]] for repo in done}
         if failed:
             raise _failure(failed)
 
@@ -137,6 +145,41 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         yield from checked(context, pipeline, "daily_digest", {None: days}, whole=True)
 
     return daily_digest
+
+
+def _reader_pages(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        name="reader_pages",
+        description="Each reader's page of a day: what is theirs of it, over their repos, in their language.",
+        group_name=GROUP,
+        kinds={"markdown", "duckdb"},
+        code_version=code_version("render", "domain/reader.py", "pipeline/readers.py", "pipeline/pages.py"),
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=["daily_digest"],
+        metadata={
+            "dagster/column_schema": table_schema("reader_pages"),
+            "dagster/table_name": "history.reader_pages",
+        },
+        required_resource_keys={"pipeline"},
+    )
+    def reader_pages(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        pipeline: Pipeline = context.resources.pipeline
+        days = sorted(date.fromisoformat(key) for key in context.partition_keys)
+        try:
+            result = pipeline.reader_pages(days)
+        except DigestError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        add_partition_metadata(
+            context,
+            "reader_pages",
+            {day.isoformat(): asset_metadata(counts) for day, counts in result.done.items()},
+        )
+        if result.failed:
+            raise _failure({day.isoformat(): error for day, error in result.failed.items()})
+        yield dg.MaterializeResult(asset_key="reader_pages")
+
+    return reader_pages
 
 
 def _site() -> dg.AssetsDefinition:
@@ -188,11 +231,18 @@ def _changed(
     except Exception:
         context.log.exception("unexpected, in %s: days that changed later were not looked for", repo)
         return []
-    if found:
-        # What another run is at, it makes as the branch stands.
-        names = [one.name for one in pipeline.settings.repos]
-        others = repo_days_in_flight(context.instance, names, in_line=False)
-        found = [day for day in found if (repo, day) not in others]
+    return _free(context, pipeline, repo, found)
+
+
+def _free(
+    context: dg.AssetExecutionContext, pipeline: Pipeline, repo: str, days: Sequence[date]
+) -> list[date]:
+    """Those of the changed `days` that this run makes again: what another run is at, it makes as the branch stands."""
+    if not days:
+        return []
+    names = [one.name for one in pipeline.settings.repos]
+    others = repo_days_in_flight(context.instance, names, in_line=False)
+    found = [day for day in days if (repo, day) not in others]
     if found:
         context.log.info(
             "%s changed since it was read, and is made again: %s", repo, ", ".join(map(str, found))
@@ -244,9 +294,11 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
     return [
         spec(
             "raw_commits",
-            "The commits of a repo's day on the tracked branch, by committer date, from local midnight to midnight.",
+            "The commits of a repo's day on its branches, by committer date, from local midnight to midnight.",
             {"git", "duckdb"},
-            code_version("sources", "pipeline/collect.py", "domain/day.py", "domain/commit.py"),
+            code_version(
+                "sources", "pipeline/collect.py", "pipeline/filters.py", "domain/day.py", "domain/commit.py"
+            ),
             "commits",
             (),
         ),
@@ -254,7 +306,7 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
             "commit_diffs",
             "The files of each commit with their patches, renames followed, merges against the first parent.",
             {"git", "duckdb"},
-            code_version("sources", "pipeline/diff.py", "domain/commit.py"),
+            code_version("sources", "pipeline/diff.py", "pipeline/filters.py", "domain/commit.py"),
             "commit_files",
             ("raw_commits",),
         ),

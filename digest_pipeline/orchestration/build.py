@@ -44,7 +44,7 @@ def build_defs(
                 *build_assets(settings, partitions, pooled=pipeline is None and settings.llm is not None),
                 *build_rollups(partitions),
             ],
-            jobs=build_jobs(),
+            jobs=build_jobs(settings),
             schedules=build_schedules(settings),
             sensors=build_sensors(settings),
             resources={"pipeline": _pipeline_resource(settings) if pipeline is None else pipeline},

@@ -7,6 +7,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from digest_pipeline.domain.period import Kind
 from digest_pipeline.pipeline import Pipeline
+from digest_pipeline.settings import Settings
 
 REPO_DAYS = "repo_days"
 REANALYSE = "reanalyse"
@@ -14,6 +15,8 @@ DIGESTS = "digests"
 UPKEEP = "upkeep"
 ROLLUP_JOBS: Mapping[Kind, str] = {"weekly": "weekly_rollups", "monthly": "monthly_rollups"}
 RERENDER = "rerender"
+READERS = "readers"
+DELIVER = "deliver"
 SITE = "build_site"
 
 DOES_MORE: Mapping[str, Collection[str]] = {REANALYSE: (REPO_DAYS,), RERENDER: (REANALYSE, REPO_DAYS)}
@@ -36,6 +39,24 @@ def upkeep_job() -> None:
     keep_history_small()
 
 
+@dg.op(
+    description="Bring what is due to the channels; what one of them does not take is tried again later.",
+    required_resource_keys={"pipeline"},
+)
+def bring_to_channels(context: dg.OpExecutionContext) -> None:
+    """Deliver. A channel that fails is kept in the history, and told as an alarm: it fails no run."""
+    pipeline: Pipeline = context.resources.pipeline
+    for one in pipeline.deliver():
+        level = context.log.info if one.error is None else context.log.error
+        level(one.line())
+
+
+@dg.job(name=DELIVER, description="Bring pages to the channels that do not have them, or have older ones.")
+def deliver_job() -> None:
+    """Delivery alone."""
+    bring_to_channels()
+
+
 def _job(name: str, description: str, *selection: str) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         name,
@@ -52,9 +73,9 @@ rollup_jobs = [
 """The sensor that asks for both names them by these objects."""
 
 
-def build_jobs() -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
+def build_jobs(settings: Settings) -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
     """The asset jobs, in-process: a process for each of four short steps costs more than the steps."""
-    return [
+    jobs: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
         _job(
             REPO_DAYS,
             "Read, score, analyse and report repos' days: the main job.",
@@ -75,3 +96,6 @@ def build_jobs() -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
         _job(SITE, "Write the history as a website: what changed, and the search.", "site"),
         upkeep_job,
     ]
+    if settings.reader:
+        jobs.append(_job(READERS, "Render the readers' pages of days from what is stored.", "reader_pages"))
+    return [*jobs, *([deliver_job] if settings.channel else [])]

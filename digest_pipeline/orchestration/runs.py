@@ -1,6 +1,6 @@
 """Runs in this process: what `digest run` and `digest demo` do, on the same instance as the UI."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from digest_pipeline.orchestration.checks import ROLLUPS
 from digest_pipeline.orchestration.failures import alarming, is_interrupt, reasons
 from digest_pipeline.orchestration.in_flight import repo_days_in_flight
 from digest_pipeline.orchestration.instance import open_instance
-from digest_pipeline.orchestration.jobs import DIGESTS, REANALYSE, REPO_DAYS, ROLLUP_JOBS
+from digest_pipeline.orchestration.jobs import DIGESTS, READERS, REANALYSE, REPO_DAYS, ROLLUP_JOBS
 from digest_pipeline.orchestration.orphans import report_orphans, run_tags
 from digest_pipeline.orchestration.partitions import (
     RANGE_END,
@@ -210,6 +210,11 @@ class _Session:
         for first, last in spans(sorted(days)):
             tags = {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
             digests |= _execute(job, self.instance, tags, self.outcome, "daily_digest")
+        if self.settings.reader:
+            job = self.defs.resolve_job_def(READERS)
+            for first, last in spans(sorted(map(date.fromisoformat, digests))):
+                tags = {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
+                _execute(job, self.instance, tags, self.outcome, "reader_pages")
         _collect(self.outcome, self.pipeline, repos, days, made, digests)
 
     def _over_repos(self, name: str, repos: Sequence[str], days: Sequence[date]) -> set[str]:
@@ -270,10 +275,18 @@ def _collect(
             if waiting["commits"]:
                 outcome.over_budget += waiting["commits"]
                 outcome.budget_from = waiting["retry_at"].astimezone(settings.timezone)
+    theirs: dict[date, list[str]] = defaultdict(list)
+    names = [reader.name for reader in settings.reader]
+    if names and days:
+        for row in pipeline.history.read(
+            "pipeline/reader_pages_of_days", {"first": min(days), "last": max(days)}
+        ):
+            if row["path"] is not None and row["reader"] in names:
+                theirs[row["day"]].append(row["path"])
     for day in days:
         pages = [report_path(repo, day) for repo in repos if str(partition_key(day, repo)) in made]
         if day.isoformat() in digests:
-            pages.append(digest_path(day))
+            pages += [digest_path(day), *theirs[day]]
         outcome.paths += [str((settings.data_dir / page).absolute()) for page in pages]
 
 

@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from digest_pipeline.compose import beat, open_pipeline
 from digest_pipeline.domain.alarm import Runs
 from digest_pipeline.domain.day import days_between, yesterday
 from digest_pipeline.domain.due import (
     DigestState,
+    ReadersState,
     RollupState,
     contiguous,
     digest_states,
@@ -22,6 +24,7 @@ from digest_pipeline.domain.due import (
     due_rollups,
     in_ranges,
     rollup_states,
+    stale_reader_days,
 )
 from digest_pipeline.domain.healing import Decision, Waiting, due_analyses, missing_days
 from digest_pipeline.domain.site import site_is_due
@@ -29,7 +32,9 @@ from digest_pipeline.errors import DigestError, StoreError
 from digest_pipeline.orchestration.failures import runs_since
 from digest_pipeline.orchestration.in_flight import is_in_flight, repo_days_in_flight
 from digest_pipeline.orchestration.jobs import (
+    DELIVER,
     DIGESTS,
+    READERS,
     REANALYSE,
     REPO_DAYS,
     ROLLUP_JOBS,
@@ -39,6 +44,7 @@ from digest_pipeline.orchestration.jobs import (
 from digest_pipeline.orchestration.partitions import RANGE_END, RANGE_START, range_tags
 from digest_pipeline.pipeline import utc_now
 from digest_pipeline.pipeline.alarm import Look, SeeRuns, look_from_outside
+from digest_pipeline.pipeline.deliver import look_from_outside as deliveries_due
 from digest_pipeline.pipeline.endpoints import endpoints_in_use
 from digest_pipeline.pipeline.site_state import built, site_folder, site_stamp
 from digest_pipeline.settings import Settings
@@ -61,6 +67,8 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
     `stale_digests`: every digest whose pages changed since it was made. `failed_analyses`: commits whose time
     to be asked about again has come. `missing_partitions`: days that were never made, or not to their end.
     `watch`: alarms and the heartbeat. `stale_rollups`: weeks and months that are over, or whose days changed.
+    `stale_readers`, where there are readers: pages of theirs that are older than the day's digest. `deliveries`, where
+    there are channels: pages that these do not have.
     `stale_site`: the site, once a digest or a rollup changed.
     """
 
@@ -97,8 +105,65 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
         _failed_analyses(settings, now),
         _missing_partitions(settings, now),
         _watch(settings, now),
+        *([_stale_readers(settings, now)] if settings.reader else []),
+        *([_deliveries(settings, now)] if settings.channel else []),
         _stale_rollups(settings, now),
     ]
+
+
+def _stale_readers(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="stale_readers",
+        job_name=READERS,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks for the readers' pages of each day whose digest is another than the one they were made with.",
+    )
+    def stale_readers(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        del context
+        where = {"first": settings.first_day, "last": now().date(), "language": settings.language}
+        rows = _stored(settings, "pipeline/reader_states", where, table="reader_pages")
+        if rows is None:
+            return dg.SkipReason("there is no history yet; materialize a day first")
+        due = stale_reader_days(rows, [reader.name for reader in settings.reader])
+        if not due:
+            return dg.SkipReason("all readers' pages are up to date")
+        requests = [_request(group, now(), "readers") for group in contiguous(due)[:MAX_REQUESTS]]
+        return dg.SensorResult(run_requests=requests)
+
+    return stale_readers
+
+
+def _deliveries(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="deliveries",
+        job_name=DELIVER,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks for the delivery of pages that a channel does not have, or has as they were, once it is due.",
+    )
+    def deliveries(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        unfinished = dg.RunsFilter(job_name=DELIVER, statuses=list(NOT_FINISHED_STATUSES))
+        if context.instance.get_runs(filters=unfinished, limit=1):
+            return dg.SkipReason("a delivery is under way")
+        try:
+            if not has_history(settings.data_dir):
+                return dg.SkipReason("there is no history yet; materialize a day first")
+            due = deliveries_due(settings, now())
+        except StoreError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from error
+        if not due:
+            return dg.SkipReason("every channel has what is due")
+        # What was tried in vain is asked for again under another key: its try has a number.
+        state = [
+            f"{one.target.channel} {one.made.reader} {one.made.day} {one.made.revision} "
+            f"{one.before and (one.before.tried, one.before.attempts)}"
+            for one in due
+        ]
+        key = hashlib.sha256("\n".join(state).encode()).hexdigest()[:12]
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"deliver:{key}:{now():%Y-%m-%dT%H}")])
+
+    return deliveries
 
 
 def _stale_site(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefinition:
@@ -290,9 +355,18 @@ def _missing_partitions(settings: Settings, now: Callable[[], datetime]) -> dg.S
     return missing_partitions
 
 
-def _stored(settings: Settings, query: str, where: Mapping[str, object]) -> list[dict[str, Any]] | None:
-    """A query's rows; None where there is no history yet. A tick that cannot read fails, and says why."""
+def _stored(
+    settings: Settings, query: str, where: Mapping[str, object], *, table: str | None = None
+) -> list[dict[str, Any]] | None:
+    """A query's rows; None where there is no history yet. A tick that cannot read fails, and says why.
+
+    `table` is one that a history of an earlier version lacks: until a run has upgraded it, there is none of it.
+    """
     try:
+        if table is not None and has_history(settings.data_dir):
+            tables = read_once(settings.data_dir, "pipeline/tables", {})
+            if not any(row["name"] == table for row in tables):
+                return None
         return read_once(settings.data_dir, query, where) if has_history(settings.data_dir) else None
     except StoreError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
@@ -311,9 +385,11 @@ def _asked(decision: Decision) -> dg.SensorResult | dg.SkipReason:
     )
 
 
-def _request(group: list[DigestState], now: datetime) -> dg.RunRequest:
+def _request(
+    group: Sequence[DigestState | ReadersState], now: datetime, what: str = "digest"
+) -> dg.RunRequest:
     first, last = group[0].day.isoformat(), group[-1].day.isoformat()
-    run_key = _run_key("digest", first, last, group, now)
+    run_key = _run_key(what, first, last, group, now)
     if first == last:
         return dg.RunRequest(run_key=run_key, partition_key=first)
     return dg.RunRequest(run_key=run_key, tags={RANGE_START: first, RANGE_END: last})
@@ -330,7 +406,7 @@ def _rollup_request(group: list[RollupState], now: datetime) -> dg.RunRequest:
 
 
 def _run_key(
-    kind: str, first: str, last: str, group: Sequence[DigestState | RollupState], now: datetime
+    kind: str, first: str, last: str, group: Sequence[DigestState | RollupState | ReadersState], now: datetime
 ) -> str:
     # A run_key is spent for ever: it names the state that is asked for, so that the next state asks again, and the
     # hour, so that a run that died is asked for again.

@@ -14,8 +14,19 @@ from typing import TYPE_CHECKING
 
 from digest_pipeline.domain.endpoint import came_back
 from digest_pipeline.errors import DigestError
-from digest_pipeline.pipeline import alarm, analyse, collect, diff, digest, recheck, report, rollup
-from digest_pipeline.pipeline.pages import digest_path, report_path
+from digest_pipeline.pipeline import (
+    alarm,
+    analyse,
+    collect,
+    deliver,
+    diff,
+    digest,
+    readers,
+    recheck,
+    report,
+    rollup,
+)
+from digest_pipeline.pipeline.pages import digest_path, reader_path, report_path
 from digest_pipeline.pipeline.workbench import Progress, StepResult, Workbench, utc_now
 
 if TYPE_CHECKING:
@@ -95,6 +106,16 @@ class Pipeline:
         """Render the digest of each day over all repos; asset `daily_digest`."""
         return digest.digest(self._workbench, days)
 
+    def reader_pages(self, days: Sequence[date]) -> StepResult:
+        """Render each reader's page of each day; asset `reader_pages`."""
+        return readers.reader_pages(self._workbench, days)
+
+    def deliver(
+        self, days: Sequence[date] | None = None, *, dry_run: bool = False
+    ) -> list[deliver.Delivered]:
+        """Bring pages to channels: what is due, or all of `days` that a channel does not have."""
+        return deliver.deliver(self._workbench, days, dry_run=dry_run)
+
     def rollup(self, periods: Sequence[Period]) -> rollup.RollupResult:
         """Render the page of each week or month; assets `weekly_rollup` and `monthly_rollup`."""
         return rollup.rollup(self._workbench, periods)
@@ -137,4 +158,13 @@ def _logged(
     return result
 
 
-__all__ = ["Pipeline", "Progress", "StepResult", "Workbench", "digest_path", "report_path", "utc_now"]
+__all__ = [
+    "Pipeline",
+    "Progress",
+    "StepResult",
+    "Workbench",
+    "digest_path",
+    "reader_path",
+    "report_path",
+    "utc_now",
+]

@@ -87,7 +87,9 @@ def look(read: Read, settings: Settings, now: datetime, runs: Runs) -> Look:
     # Nobody waits for an endpoint of earlier settings to come back.
     endpoints = [subject_of(*named) for named in named_endpoints(settings)]
     first = settings.first_day
-    rows = read("pipeline/troubles", {"repos": repos, "first": first, "endpoints": endpoints})
+    channels = [channel.name for channel in settings.channel]
+    named = {"repos": repos, "endpoints": endpoints, "channels": channels}
+    rows = read("pipeline/troubles", {**named, "first": first, **_since(now)})
     asked = {"first": first, "last": now.astimezone(timezone).date(), "language": settings.language}
     days = [_coverage(row) for row in read("pipeline/asked_days", asked) if row["seen_at"] is not None]
     alarms = [_alarm(row) for row in read(_ALARMS, _since(now))]
@@ -101,7 +103,7 @@ def look(read: Read, settings: Settings, now: datetime, runs: Runs) -> Look:
     ]
 
     def ending(alarm: Alarm) -> Ending | None:
-        return ending_of(alarm, days, repos=repos, endpoints=endpoints, timezone=timezone)
+        return ending_of(alarm, days, timezone=timezone, **named)
 
     due = tuple(alarm for alarm in alarms if alarm.is_due(now))
     return Look(
@@ -113,7 +115,10 @@ def look_from_outside(settings: Settings, now: datetime, see_runs: SeeRuns) -> L
     """The same over a connection of its own that only reads; None where a writer has to upgrade the history first."""
     with reading(settings.data_dir, settings.timezone) as read:
         columns = read("pipeline/columns", {"table": "alarms", "database": NAME})
-        if not {row["name"] for row in columns}.issuperset(_COLUMNS):
+        known = {row["name"] for row in columns}
+        if not known.issuperset(_COLUMNS) or not read(
+            "pipeline/columns", {"table": "deliveries", "database": NAME}
+        ):
             return None
         return look(read, settings, now, see_runs(_jobs(read)))
 

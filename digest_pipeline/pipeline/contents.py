@@ -18,7 +18,7 @@ from digest_pipeline.pipeline.pull_requests import stored_pull_requests
 from digest_pipeline.pipeline.story import background, told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
     from digest_pipeline.domain.analysis import Language
@@ -29,14 +29,21 @@ if TYPE_CHECKING:
 
 
 def repo_pages(
-    bench: Workbench, repo: str, days: Sequence[date], *, language: Language | None = None
+    bench: Workbench,
+    repo: str,
+    days: Sequence[date],
+    *,
+    language: Language | None = None,
+    or_else: Language | None = None,
+    facts: Callable[[CommitEntry], CommitEntry] = lambda entry: entry,
 ) -> dict[date, RepoPage]:
     """The pages of those of `days` whose commits were read, and were all analysed or have a reason why not.
 
     What the filter left out is on none of them, and counted.
 
-    In the settings' language where none is given. When a page was rendered and updated last stands in it where it
-    was. As many days as `BATCH_DAYS` may be asked for at once.
+    In the settings' language where none is given; of a commit without an analysis in it, that in `or_else`. `facts`
+    has the last word on each commit. When a page was rendered and updated last stands in it where it was. As many
+    days as `BATCH_DAYS` may be asked for at once.
     """
     language = language or bench.settings.language
     timezone = bench.settings.timezone
@@ -44,6 +51,7 @@ def repo_pages(
     stored = bench.by_day("commits_of_days", repo, days)
     commits = {day: [row for row in rows if row["filtered"] is None] for day, rows in stored.items()}
     analyses = bench.by_day("analyses_of_days", repo, days, language=language)
+    others = analyses if or_else is None else bench.by_day("analyses_of_days", repo, days, language=or_else)
     made = {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)}
     costs = {row["day"]: row["cost"] for row in bench.rows("costs_of_days", repo, days, language=language)}
     headlines = {row["day"]: row for row in bench.rows("headlines_of_days", repo, days, language=language)}
@@ -56,7 +64,8 @@ def repo_pages(
     pulls = stored_pull_requests(bench, repo, sorted(numbers))
     pages: dict[date, RepoPage] = {}
     for day in days:
-        said = {row["sha"]: row for row in analyses[day]}
+        said = {row["sha"]: row for row in others[day]}
+        said |= {row["sha"]: row for row in analyses[day] if row["status"] == "ok" or row["sha"] not in said}
         if day not in reads or any(row["sha"] not in said for row in commits[day]):
             continue
         read, stood = reads[day], made.get(day, {})
@@ -65,7 +74,7 @@ def repo_pages(
             day,
             day_window(day, timezone),
             tuple(
-                _entry(bench.settings.followed(repo), row, said[row["sha"]], unread, files, pulls)
+                facts(_entry(bench.settings.followed(repo), row, said[row["sha"]], unread, files, pulls))
                 for row in commits[day]
             ),
             cost=costs.get(day),

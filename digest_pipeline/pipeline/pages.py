@@ -31,6 +31,11 @@ def digest_path(day: date) -> str:
     return f"reports/daily/{day:%Y}/{day}.md"
 
 
+def reader_path(reader: str, day: date) -> str:
+    """Where a reader's page of a day lies, counted from the data folder."""
+    return f"reports/readers/{reader}/{day:%Y}/{day}.md"
+
+
 def revision(text: str) -> str:
     """A hash that changes exactly when the page does."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]

@@ -32,9 +32,11 @@ _CONTENT = "day-1-"
 """What a hash of a day's content begins with, so that one over something else is told from it."""
 
 
-def renderer(settings: Settings) -> MarkdownRenderer:
-    """The renderer of these settings' language and timezone."""
-    return _renderer(settings.language, settings.timezone, show_reasons=settings.report.show_reasons)
+def renderer(settings: Settings, language: Language | None = None) -> MarkdownRenderer:
+    """The renderer of a language, the settings' where none is given, and of their timezone."""
+    return _renderer(
+        language or settings.language, settings.timezone, show_reasons=settings.report.show_reasons
+    )
 
 
 @cache
@@ -74,7 +76,7 @@ def _report_chunk(
             continue
         page = contents.pop(day)
         stood = before.get(day)
-        content = _content(page, shows_reasons=settings.report.show_reasons)
+        content = content_of(page, shows_reasons=settings.report.show_reasons)
         updated_at = _updated_at(stood, content=content, page=page, now=bench.now())
         shown = _updated(page, reads[day], updated_at)
         # A page that says the same was rendered when it was.
@@ -128,7 +130,7 @@ def _rendered_at(stood: Row, read: Row) -> datetime | None:
     return None if read["changed_at"] is not None and read["changed_at"] > rendered_at else rendered_at
 
 
-def _content(page: RepoPage, *, shows_reasons: bool) -> str:
+def content_of(page: RepoPage, *, shows_reasons: bool) -> str:
     """A hash of what a page says of its own commits, their analyses and statuses: nothing that other days decide.
 
     Not of what failures say, of tries and costs: with those a day is the same.

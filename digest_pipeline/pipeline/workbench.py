@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from digest_pipeline.alarms import Messenger
     from digest_pipeline.analysts import Analyst, Memory, Spending
+    from digest_pipeline.deliver import Channel
     from digest_pipeline.errors import DigestError
     from digest_pipeline.pipeline.books import Purse
-    from digest_pipeline.settings import RepoSettings, Settings
+    from digest_pipeline.settings import ChannelSettings, RepoSettings, Settings
     from digest_pipeline.sources import Head, Source
     from digest_pipeline.store.history import History
 
@@ -42,6 +43,9 @@ class OpenAnalyst(Protocol):
         ...
 
 
+OpenChannel = Callable[["ChannelSettings"], "Channel"]
+"""See `compose.open_channel`."""
+
 Progress = Callable[[str, str, int, int], None]
 """Told (step, repo, how many are done, of how many): days, or commits while a model is asked."""
 
@@ -54,10 +58,14 @@ BATCH_DAYS = 62
 
 @dataclass(slots=True)
 class StepResult:
-    """What one step did: counts for each day that was done, the error for each that was not."""
+    """What one step did: counts for each day that was done, the error for each that was not.
+
+    `elsewhere` are days besides these whose pages would say something else now.
+    """
 
     done: dict[date, dict[str, Any]] = field(default_factory=dict)
     failed: dict[date, DigestError] = field(default_factory=dict)
+    elsewhere: list[date] = field(default_factory=list)
 
 
 class Workbench:
@@ -77,6 +85,7 @@ class Workbench:
         by_hand: bool = True,
         progress: Progress = lambda *_: None,
         open_messenger: Callable[[Settings], Messenger | None] = lambda _: None,
+        open_channel: OpenChannel | None = None,
     ) -> None:
         self.settings = settings
         self.history = history
@@ -84,6 +93,8 @@ class Workbench:
         self.by_hand = by_hand
         self.progress = progress
         self.open_messenger = open_messenger
+        self._open_channel = open_channel
+        self._channels: dict[str, Channel] = {}
         self._open_source = open_source
         self._open_analyst = open_analyst
         self._sources: dict[str, tuple[Source, Head] | SourceError] = {}
@@ -102,6 +113,15 @@ class Workbench:
         if isinstance(opened, SourceError):
             raise opened
         return opened
+
+    def channel(self, name: str) -> Channel:
+        """A channel of the settings, opened once. Raises ConfigurationError where its variable is not set."""
+        if name not in self._channels:
+            settings = self.settings.channel_called(name)
+            if self._open_channel is None:
+                raise ConfigurationError(f'channel "{name}": nothing is delivered from here')
+            self._channels[name] = self._open_channel(settings)
+        return self._channels[name]
 
     @cached_property
     def analyst(self) -> Analyst:
@@ -149,6 +169,9 @@ class Workbench:
             if not isinstance(opened, SourceError):
                 opened[0].close()
         self._sources.clear()
+        for channel in self._channels.values():
+            channel.close()
+        self._channels.clear()
         self.history.close()
 
 

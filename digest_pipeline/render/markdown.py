@@ -6,7 +6,7 @@ import math
 import re
 from functools import partial
 from html import escape as html_escape
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import jinja2
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from digest_pipeline.domain.analysis import Analysis, Language
     from digest_pipeline.domain.page import BusyDirectory, CommitEntry, DigestEntry, Mention, RepoPage, Theme
+    from digest_pipeline.domain.reader import Edition
 
 # How analysts end a failure's line: the host, and the endpoint's number for the request; a long one may be cut off.
 _REQUEST = re.compile(r", request [^()]*\)?$")
@@ -33,8 +34,6 @@ _LEAST_TREND = 7
 _LONGEST_TITLE = 110
 _MOST_EARLIER = 3
 _FIRST_SENTENCES = 2
-
-Edition = Literal["full", "brief"]
 
 
 class MarkdownRenderer:
@@ -101,6 +100,24 @@ class MarkdownRenderer:
             theme_name=self._theme_name,
             context="" if is_brief else self._context(page),
         )
+
+    def reader(
+        self,
+        day: date,
+        reader: str,
+        notes: Sequence[tuple[str, Mapping[str, object]]],
+        bodies: Sequence[tuple[str, str]],
+        updated_at: datetime | None = None,
+    ) -> str:
+        """A reader's page of a day: what has to be told, each by its label, and what is theirs of each repo."""
+        label = self._label["reader"]
+        told = [
+            label[name].format(**{key: escape.inline(str(value)) for key, value in values.items()})
+            for name, values in notes
+        ]
+        if updated_at is not None:
+            told.append(self._label["coverage"]["updated"].format(time=self._minute(updated_at)))
+        return self._render("reader.md.j2", day=day, reader=reader, notes=told, bodies=bodies)
 
     def digest(self, day: date, entries: Sequence[DigestEntry]) -> str:
         """The digest of a day over `entries`, in their order."""

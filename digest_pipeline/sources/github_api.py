@@ -1,6 +1,7 @@
 """How a request to GitHub's APIs is made: it outlasts limits and faults, and it keeps the token at home.
 
-What the answers mean is not known here, except where they say that they are none.
+What the answers mean is not known here, except where they say that they are none. Sources read with it; what is
+delivered to GitHub is written with it, through `compose`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ MAX_HOPS = 5
 MAX_WAIT_SECONDS = 900.0
 """What one request waits in all. The primary limit may ask for an hour: that is for the next run to wait."""
 FAULT_WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0)
+WRITE_EVERY_SECONDS = 1.0
+"""GitHub asks for so long between two requests that write."""
 SECONDARY_WAIT_SECONDS = 60.0
 """GitHub's advice for a secondary limit that names no time: a minute, then longer each time."""
 
@@ -37,7 +40,7 @@ _NO_DIFF = re.compile(rb"(?i)\bdiff is taking too long\b|\"field\": ?\"diff\"")
 
 
 class GitHubApi:
-    """A question, and an answer in the end: limits are waited out, faults tried again, redirects followed.
+    """A request, and an answer in the end: limits are waited out, faults tried again, redirects followed.
 
     The token goes to the origin (scheme, host, port) of `api_url` and to no other, whoever points there. A
     limit that one thread meets holds them all. Proxies and authorities are those of the environment.
@@ -52,13 +55,16 @@ class GitHubApi:
         sleep: Callable[[float], None],
         now: Callable[[], float],
         user_agent: str,
+        max_wait_seconds: float = MAX_WAIT_SECONDS,
     ) -> None:
         self._repo = repo
         self._home = _origin(httpx.URL(api_url))
         self._token = SecretStr(_clean_token(token, repo)) if token and token.strip() else None
         self._sleep = sleep
         self._now = now
+        self._max_wait = max_wait_seconds
         self._resume_at = 0.0
+        self._write_at = 0.0
         self._client = httpx.Client(
             headers={
                 "Accept": "application/vnd.github+json",
@@ -84,9 +90,20 @@ class GitHubApi:
 
         Raises SourceUnavailable where one of these does not end.
         """
-        target = httpx.URL(url).copy_merge_params(params or {})
+        return self.send("GET", httpx.URL(url).copy_merge_params(params or {}))
+
+    def send(
+        self, method: str, url: str | httpx.URL, body: object = None, *, accept: str | None = None
+    ) -> httpx.Response:
+        """The same for any method, with `body` as JSON where it is given, in another form than the usual one.
+
+        What a second POST would make a second time is not sent again where the first may have arrived.
+        """
+        target = httpx.URL(url)
         for _ in range(MAX_HOPS + 1):
-            response = self._outlast(httpx.Request("GET", target))
+            headers = {"Accept": accept} if accept else None
+            asked = httpx.Request(method, target, json=body, headers=headers)
+            response = self._outlast(asked, writes=method != "GET")
             if response.status_code not in _REDIRECTS:
                 return response
             target = self.resolve(response, response.headers.get("location", ""))
@@ -132,19 +149,19 @@ class GitHubApi:
             words = ""
         return f" ({words})" if words else ""
 
-    def _outlast(self, asked: httpx.Request) -> httpx.Response:
+    def _outlast(self, asked: httpx.Request, *, writes: bool = False) -> httpx.Response:
         waited, limits, faults = 0.0, 0, 0
         while True:
             waited += self._hold(waited)
             named = None
+            arrived = True
             try:
-                response = self._client.request(
-                    asked.method, asked.url, content=asked.content, headers=self._headers(asked)
-                )
+                response = self._ask(asked, writes=writes)
             except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
                 # UnicodeError: a host's name that no resolver takes; InvalidURL: httpx looks at a redirect
                 # even where it does not follow. The error's request holds the token: only its words are kept.
                 problem = _fault(self.one_line(str(error)) or type(error).__name__)
+                arrived = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL))
             else:
                 limited = limit_wait(response, now=self._now(), earlier=limits)
                 if limited is not None:
@@ -155,19 +172,28 @@ class GitHubApi:
                     return response
                 problem = f"GitHub answers {response.status_code}{self.said(response)}; try again later"
                 named = _retry_after(response, now=self._now())
-            if faults == len(FAULT_WAITS_SECONDS):
+            if faults == len(FAULT_WAITS_SECONDS) or (writes and arrived and asked.method == "POST"):
                 raise self.unavailable(problem, retry_after=named)
             pause = max(FAULT_WAITS_SECONDS[faults], named or 0.0)
-            if waited + pause > MAX_WAIT_SECONDS:
+            if waited + pause > self._max_wait:
                 raise self.unavailable(problem, retry_after=pause)
             faults += 1
             waited += pause
             self._sleep(pause)
 
+    def _ask(self, asked: httpx.Request, *, writes: bool) -> httpx.Response:
+        if writes:
+            if (pause := self._write_at - self._now()) > 0:
+                self._sleep(min(pause, WRITE_EVERY_SECONDS))
+            self._write_at = self._now() + WRITE_EVERY_SECONDS
+        return self._client.request(
+            asked.method, asked.url, content=asked.content, headers=self._headers(asked)
+        )
+
     def _hold(self, waited: float) -> float:
         """Wait until no limit holds, and tell how long; raises SourceUnavailable where that is too long."""
         pause = max(self._resume_at - self._now(), 0.0)
-        if waited + pause > MAX_WAIT_SECONDS:
+        if waited + pause > self._max_wait:
             more = (
                 "" if self.has_token else "; a token (token_env) raises it from 60 to 5,000 requests an hour"
             )
@@ -181,6 +207,8 @@ class GitHubApi:
 
     def _headers(self, asked: httpx.Request) -> dict[str, str]:
         headers = {"Content-Type": "application/json"} if asked.content else {}
+        if "accept" in asked.headers:
+            headers["Accept"] = asked.headers["accept"]
         if self._token is not None and self.is_home(asked.url):
             headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return headers

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from digest_pipeline.alarms.messages import message_of, trial_message
-from digest_pipeline.alarms.plain import plain
 from digest_pipeline.domain.alarm import Alarm, Kind
 from digest_pipeline.domain.analysis import Language
+from digest_pipeline.domain.plain import plain
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BEGAN = datetime(2026, 1, 20, 16, 30, tzinfo=UTC)

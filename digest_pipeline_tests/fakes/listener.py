@@ -27,10 +27,11 @@ class Taken:
 
 
 class Listener:
-    """Answers every request with `status`, after `delay` seconds."""
+    """Answers every request with `status` and `headers`, after `delay` seconds."""
 
     def __init__(self) -> None:
         self.status = 200
+        self.headers: dict[str, str] = {}
         self.delay = 0.0
         self.taken: list[Taken] = []
         self._stop = threading.Event()
@@ -42,6 +43,8 @@ class Listener:
                 listener.taken.append(Taken(self.command, self.path, body))
                 listener._stop.wait(listener.delay)
                 self.send_response(listener.status)
+                for name, value in listener.headers.items():
+                    self.send_header(name, value)
                 self.send_header("content-length", "0")
                 self.end_headers()
 

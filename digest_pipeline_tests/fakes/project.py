@@ -26,7 +26,7 @@ from digest_pipeline.store.history import History
 from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import duckdb
 
@@ -97,9 +97,11 @@ class Project:
         *repos: Mapping[str, object],
         llm: Mapping[str, object] | None = None,
         alarm: Mapping[str, object] | None = None,
+        readers: Sequence[Mapping[str, object]] = (),
+        channels: Sequence[Mapping[str, object]] = (),
         **settings: object,
     ) -> None:
-        """Write digest.toml: a `[[repos]]` table for each of `repos`, `[llm]` and `[alarm]` where given, and more."""
+        """Write digest.toml: a `[[repos]]` table for each of `repos`, the other tables where given, and more."""
         self.folder.mkdir(parents=True, exist_ok=True)
         values: dict[str, object] = {
             "timezone": "UTC",
@@ -114,6 +116,9 @@ class Project:
             lines += ["", "[llm]", *_table(llm)]
         if alarm is not None:
             lines += ["", "[alarm]", *_table(alarm)]
+        for name, tables in (("reader", readers), ("channel", channels)):
+            for table in tables:
+                lines += ["", f"[[{name}]]", *_table(table)]
         self.file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def begin(self) -> None:

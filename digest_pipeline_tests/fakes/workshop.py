@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from digest_pipeline.compose import open_analyst, open_messenger, open_source
+from digest_pipeline.compose import open_analyst, open_channel, open_messenger, open_source
 from digest_pipeline.pipeline import Pipeline, Workbench
 from digest_pipeline.store.history import History
 from digest_pipeline_tests.fakes.project import Project
@@ -44,6 +44,7 @@ class Workshop(Project):
                 now=lambda: self.now,
                 by_hand=by_hand,
                 open_messenger=open_messenger,
+                open_channel=open_channel,
             )
         )
         try:
@@ -65,6 +66,7 @@ class Workshop(Project):
                         break
             if digest:
                 pipeline.digest(days)
+                pipeline.reader_pages(days)
 
     def table(self, name: str, *, without: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         """A table's rows in a fixed order, without columns that tell of a run instead of a repository."""

@@ -1,0 +1,71 @@
+"""`digest deliver`: pages to channels, by hand. What the daemon does by itself, at once and for chosen days."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digest_pipeline.cli.output import Config, Quiet, Verbose, error_line, result_line, say
+from digest_pipeline.errors import ConfigurationError
+from digest_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from digest_pipeline.pipeline import Pipeline
+
+
+def deliver(
+    day: Annotated[str | None, typer.Option("--day", help="One day, YYYY-MM-DD. Default: yesterday.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="The first day of a range, YYYY-MM-DD.")] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="The last day of the range. Default: yesterday.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would go where; nothing is sent.")
+    ] = False,
+    config: Config = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Bring the pages of a day, or of each day of a range, to the channels that do not have them.
+
+    Prints what went where, a line each. Exit 1 where a channel failed, or a day is not made.
+    """
+    del quiet, verbose
+    from digest_pipeline.cli.run import chosen_days
+    from digest_pipeline.compose import open_pipeline
+    from digest_pipeline.pipeline import utc_now
+
+    settings = Settings.load(config)
+    if not settings.channel:
+        raise ConfigurationError("there is no channel to deliver to; write a [[channel]] table")
+    days = chosen_days(settings, day=day, first=first, last=last, now=utc_now())
+    with closing(open_pipeline(settings)) as pipeline:
+        is_well = _deliver(pipeline, days, dry_run=dry_run)
+        if not dry_run:
+            pipeline.alarm()
+    if not is_well:
+        raise typer.Exit(1)
+
+
+def _deliver(pipeline: Pipeline, days: Sequence[date], *, dry_run: bool) -> bool:
+    """Whether all of it is where it belongs."""
+    from digest_pipeline.cli.status import spans_of
+    from digest_pipeline.pipeline.deliver import without_digest
+
+    missing = without_digest(pipeline.history.read, pipeline.settings, days)
+    delivered = pipeline.deliver(days, dry_run=dry_run)
+    for one in delivered:
+        if one.error is None:
+            result_line(one.line())
+        else:
+            error_line(one.line())
+    if missing:
+        error_line(f"not made yet: {spans_of(missing)}; digest run makes these days")
+    if not delivered and not missing:
+        say("nothing to deliver: every channel has what there is")
+    return not missing and all(one.error is None for one in delivered)
