@@ -8,7 +8,6 @@ be asked for: one that was under way when the process died is sent again once it
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 Result = Literal["sent", "updated", "unchanged", "failed", "busy", "planned"]
-
-_log = logging.getLogger(__name__)
 
 _COLUMNS = tuple(column.name for column in fields(Delivery))
 _MOMENTS = ("failed_at", "retry_at", "claimed_at", "delivered_at")
@@ -162,7 +159,6 @@ def _failed(
         one.made.revision, error_class, str(error), remote=remote, now=bench.now(), retry_after=after
     )
     _write(bench, missed)
-    _log.warning("%s %s: %s", one.made.day, one.target.channel, error)
     return Delivered(one, "failed", error=str(error))
 
 
