@@ -239,6 +239,9 @@ ApiUrl = Annotated[str, AfterValidator(partial(_http_url, way_out=_NAME_IT.forma
 Pattern = Annotated[str, AfterValidator(_glob)]
 Word = Annotated[str, AfterValidator(_something)]
 WebUrl = Annotated[str, AfterValidator(partial(_http_url, way_out="take it out; links are made without it"))]
+SiteUrl = Annotated[
+    str, AfterValidator(partial(_http_url, way_out="take it out; everybody who reads a feed sees it"))
+]
 
 
 class _Table(BaseModel):
@@ -462,6 +465,12 @@ _OF_KIND: Mapping[str, tuple[Mapping[str, str], tuple[str, ...]]] = {
 """What a channel of each kind needs, and what it may have besides."""
 
 
+class SiteSettings(_Table):
+    """`[site]`: where the site will be seen."""
+
+    url: SiteUrl | None = None
+
+
 class Settings(_Table):
     """The whole file. Relative paths count from it; `load` is the way in."""
 
@@ -476,6 +485,7 @@ class Settings(_Table):
     report: ReportSettings = ReportSettings()
     reader: Annotated[tuple[ReaderSettings, ...], BeforeValidator(partial(_tables, name="reader"))] = ()
     channel: Annotated[tuple[ChannelSettings, ...], BeforeValidator(partial(_tables, name="channel"))] = ()
+    site: SiteSettings = SiteSettings()
     daily_at: time = time(2, 0)
     digest_deadline_hours: Annotated[float, Field(gt=0, le=24 * 7)] = 6
     recheck_days: Annotated[int, Field(ge=0, le=366)] = 14
@@ -764,6 +774,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "report": ReportSettings,
     "reader": ReaderSettings,
     "channel": ChannelSettings,
+    "site": SiteSettings,
     "thresholds": Thresholds,
     "title": TitleRule,
     "message": MessageRule,

@@ -26,6 +26,7 @@ from digest_pipeline.settings import (
     ReportSettings,
     RepoSettings,
     Settings,
+    SiteSettings,
     profile_names,
 )
 from digest_pipeline.store.files import names
@@ -53,6 +54,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "report": ReportSettings,
     "reader": ReaderSettings,
     "channel": ChannelSettings,
+    "site": SiteSettings,
 }
 LISTS = {"repos", "reader", "channel"}
 KEYS = [(table, key) for table, model in MODELS.items() for key in model.model_fields]

@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 
 _MARK = "[bot]"
+_MACHINE = re.compile(r"[-_](?:ro)?bot$")
 
 _BOTS = frozenset(
     {
-        *("allcontributors", "azure-pipelines-bot", "codecov-bot", "crowdin-bot", "deepsource-autofix"),
-        *("dependabot", "dependabot-preview", "depfu", "github-actions", "greenkeeper", "greenkeeperio-bot"),
-        *("imgbot", "k8s-ci-robot", "mend-for-github-com", "mergify", "msftbot", "pre-commit-ci", "pyup-bot"),
-        *("pyup.io bot", "release-please", "renovate", "renovate bot", "renovate-bot", "restyled-io"),
-        *("scala-steward", "semantic-release-bot", "snyk-bot", "weblate", "whitesource-renovate"),
+        *("allcontributors", "deepsource-autofix", "dependabot", "dependabot-preview", "depfu"),
+        *("github-actions", "greenkeeper", "imgbot", "mend-for-github-com", "mergify", "msftbot"),
+        *("pre-commit-ci", "pyup.io bot", "release-please", "renovate", "renovate bot", "restyled-io"),
+        *("scala-steward", "weblate", "whitesource-renovate"),
     }
 )
 """Names, and accounts at GitHub, without `[bot]` and in small letters."""
@@ -38,7 +38,10 @@ _ACCOUNT_NUMBER = re.compile(r"^\d+\+")
 
 
 def is_bot(name: str, email: str) -> bool:
-    """Whether an author is a bot, by the name or the e-mail address: one ends in `[bot]`, or is known as one."""
+    """Whether an author is a bot, by name or account: one ends in `[bot]` or `-bot`, or is known as one.
+
+    By a blank before it, `Bot` is a family's name as well.
+    """
     name, email = name.strip().casefold(), email.strip().casefold()
     account = _ACCOUNT_NUMBER.sub("", email.partition("@")[0])
     called = (name, account)
@@ -47,4 +50,5 @@ def is_bot(name: str, email: str) -> bool:
     if any(one.endswith(_MARK) for one in called) or email in _ADDRESSES:
         return True
     # What stands before the `@` says who it is where the host gives an account its address, nowhere else.
-    return name in _BOTS or ("@users.noreply.github.com" in email and account in _BOTS)
+    known = called if email.endswith("@users.noreply.github.com") else called[:1]
+    return any(one in _BOTS or _MACHINE.search(one) for one in known)

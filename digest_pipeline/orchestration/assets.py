@@ -47,7 +47,11 @@ def build_assets(
     settings: Settings, partitions: Partitions, *, pooled: bool = True
 ) -> list[dg.AssetsDefinition]:
     """All assets for these settings. `pooled` bounds how many runs analyse at once, where a daemon counts them."""
-    assets = [_repo_day(settings, partitions.repo_days, pooled=pooled), _daily_digest(partitions.days)]
+    assets = [
+        _repo_day(settings, partitions.repo_days, pooled=pooled),
+        _daily_digest(partitions.days),
+        _site(),
+    ]
     return [*assets, _reader_pages(partitions.days)] if settings.reader else assets
 
 
@@ -81,11 +85,13 @@ def _repo_day(
                 yield from checked(context, pipeline, name, days_of, whole=True)
                 continue
             done: dict[str, list[date]] = {}
+            elsewhere: dict[str, list[date]] = {}
             for repo, days in days_of.items():
                 if not days:
                     continue
                 result = _tried(context, step, pipeline, repo, days)
                 done[repo] = list(result.done)
+                elsewhere[repo] = _free(context, pipeline, repo, result.elsewhere)
                 failed |= {str(partition_key(day, repo)): error for day, error in result.failed.items()}
                 link = settings.repo(repo).link_base
                 add_partition_metadata(
@@ -104,7 +110,8 @@ def _repo_day(
                 # An output would materialize every partition of the run: these are logged one by one instead.
                 log_materializations(context, _materializations(context, name, done))
             yield from checked(context, pipeline, name, done, whole=whole)
-            days_of = done
+            days_of = {repo: sorted({*days, *elsewhere[repo]}) for repo, days in done.items()}
+            changed = {repo: [*changed.get(repo, ()), *elsewhere[repo]] for repo in done}
         if failed:
             raise _failure(failed)
 
@@ -175,6 +182,32 @@ def _reader_pages(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
     return reader_pages
 
 
+def _site() -> dg.AssetsDefinition:
+    @dg.asset(
+        name="site",
+        description="The history as a website with its search, and a feed for each repo; what changed is written.",
+        group_name=GROUP,
+        kinds={"html", "duckdb"},
+        code_version=code_version(
+            "site", "pipeline/site.py", "pipeline/site_folder.py", "pipeline/contents.py"
+        ),
+        deps=["daily_digest"],
+        required_resource_keys={"pipeline"},
+    )
+    def site(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        pipeline: Pipeline = context.resources.pipeline
+        try:
+            built = pipeline.site()
+        except DigestError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        for note in built.notes:
+            context.log.info(note)
+        counts = {"pages": built.pages, "written": built.written, "removed": built.removed}
+        return dg.MaterializeResult(metadata={**counts, "site": dg.MetadataValue.path(str(built.index))})
+
+    return site
+
+
 def _nobody_is_there(context: dg.AssetExecutionContext, pipeline: Pipeline) -> bool:
     """Whether a run that only asks again about commits found out, with one question, that it cannot."""
     selected = context.selected_asset_keys
@@ -198,11 +231,18 @@ def _changed(
     except Exception:
         context.log.exception("unexpected, in %s: days that changed later were not looked for", repo)
         return []
-    if found:
-        # What another run is at, it makes as the branch stands.
-        names = [one.name for one in pipeline.settings.repos]
-        others = repo_days_in_flight(context.instance, names, in_line=False)
-        found = [day for day in found if (repo, day) not in others]
+    return _free(context, pipeline, repo, found)
+
+
+def _free(
+    context: dg.AssetExecutionContext, pipeline: Pipeline, repo: str, days: Sequence[date]
+) -> list[date]:
+    """Those of the changed `days` that this run makes again: what another run is at, it makes as the branch stands."""
+    if not days:
+        return []
+    names = [one.name for one in pipeline.settings.repos]
+    others = repo_days_in_flight(context.instance, names, in_line=False)
+    found = [day for day in days if (repo, day) not in others]
     if found:
         context.log.info(
             "%s changed since it was read, and is made again: %s", repo, ", ".join(map(str, found))
@@ -254,9 +294,11 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
     return [
         spec(
             "raw_commits",
-            "The commits of a repo's day on the tracked branch, by committer date, from local midnight to midnight.",
+            "The commits of a repo's day on its branches, by committer date, from local midnight to midnight.",
             {"git", "duckdb"},
-            code_version("sources", "pipeline/collect.py", "domain/day.py", "domain/commit.py"),
+            code_version(
+                "sources", "pipeline/collect.py", "pipeline/filters.py", "domain/day.py", "domain/commit.py"
+            ),
             "commits",
             (),
         ),
@@ -264,7 +306,7 @@ def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list
             "commit_diffs",
             "The files of each commit with their patches, renames followed, merges against the first parent.",
             {"git", "duckdb"},
-            code_version("sources", "pipeline/diff.py", "domain/commit.py"),
+            code_version("sources", "pipeline/diff.py", "pipeline/filters.py", "domain/commit.py"),
             "commit_files",
             ("raw_commits",),
         ),

@@ -15,6 +15,11 @@ _IN_LINE = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 _PARTITION = "dagster/partition"
 
 
+def is_in_flight(instance: dg.DagsterInstance, job: str) -> bool:
+    """Whether a run of `job` is under way or to come."""
+    return bool(instance.get_runs(dg.RunsFilter(job_name=job, statuses=[*_AT_WORK, *_IN_LINE]), limit=1))
+
+
 def repo_days_in_flight(
     instance: dg.DagsterInstance, repos: list[str], *, in_line: bool = True
 ) -> set[tuple[str, date]]:

@@ -17,6 +17,7 @@ ROLLUP_JOBS: Mapping[Kind, str] = {"weekly": "weekly_rollups", "monthly": "month
 RERENDER = "rerender"
 READERS = "readers"
 DELIVER = "deliver"
+SITE = "build_site"
 
 DOES_MORE: Mapping[str, Collection[str]] = {REANALYSE: (REPO_DAYS,), RERENDER: (REANALYSE, REPO_DAYS)}
 """Which jobs do all that a job does, and more: what only asks for the rest has nothing to do after them."""
@@ -92,6 +93,7 @@ def build_jobs(settings: Settings) -> list[dg.JobDefinition | UnresolvedAssetJob
         _job(RERENDER, "Render the pages anew from what is stored.", "repo_report"),
         _job(DIGESTS, "Render the digests of days over all repos.", "daily_digest"),
         *rollup_jobs,
+        _job(SITE, "Write the history as a website: what changed, and the search.", "site"),
         upkeep_job,
     ]
     if settings.reader:

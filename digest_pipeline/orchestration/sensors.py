@@ -27,9 +27,10 @@ from digest_pipeline.domain.due import (
     stale_reader_days,
 )
 from digest_pipeline.domain.healing import Decision, Waiting, due_analyses, missing_days
+from digest_pipeline.domain.site import site_is_due
 from digest_pipeline.errors import DigestError, StoreError
 from digest_pipeline.orchestration.failures import runs_since
-from digest_pipeline.orchestration.in_flight import repo_days_in_flight
+from digest_pipeline.orchestration.in_flight import is_in_flight, repo_days_in_flight
 from digest_pipeline.orchestration.jobs import (
     DELIVER,
     DIGESTS,
@@ -37,6 +38,7 @@ from digest_pipeline.orchestration.jobs import (
     REANALYSE,
     REPO_DAYS,
     ROLLUP_JOBS,
+    SITE,
     rollup_jobs,
 )
 from digest_pipeline.orchestration.partitions import RANGE_END, RANGE_START, range_tags
@@ -44,10 +46,14 @@ from digest_pipeline.pipeline import utc_now
 from digest_pipeline.pipeline.alarm import Look, SeeRuns, look_from_outside
 from digest_pipeline.pipeline.deliver import look_from_outside as deliveries_due
 from digest_pipeline.pipeline.endpoints import endpoints_in_use
+from digest_pipeline.pipeline.site_state import built, site_folder, site_stamp
 from digest_pipeline.settings import Settings
 from digest_pipeline.store.history import has_history, read_once
 
 MAX_REQUESTS = 10
+
+SITE_PAUSE = timedelta(minutes=10)
+"""So long between two builds of the site."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +69,7 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
     `watch`: alarms and the heartbeat. `stale_rollups`: weeks and months that are over, or whose days changed.
     `stale_readers`, where there are readers: pages of theirs that are older than the day's digest. `deliveries`, where
     there are channels: pages that these do not have.
+    `stale_site`: the site, once a digest or a rollup changed.
     """
 
     @dg.sensor(
@@ -94,6 +101,7 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
 
     return [
         stale_digests,
+        _stale_site(settings, now),
         _failed_analyses(settings, now),
         _missing_partitions(settings, now),
         _watch(settings, now),
@@ -156,6 +164,35 @@ def _deliveries(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDef
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"deliver:{key}:{now():%Y-%m-%dT%H}")])
 
     return deliveries
+
+
+def _stale_site(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="stale_site",
+        job_name=SITE,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Asks for the site once a digest, the settings or its looks changed, at most every "
+            f"{SITE_PAUSE.total_seconds() / 60:g} minutes."
+        ),
+    )
+    def stale_site(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        rows = _stored(settings, "pipeline/site_state", {})
+        if rows is None:
+            return dg.SkipReason("there is no history yet; materialize a day first")
+        if not rows[0]["digests"]:
+            return dg.SkipReason("there is no digest yet")
+        stamp = site_stamp(settings, rows[0]["state"])
+        why = site_is_due(stamp, built(site_folder(settings)), now=now(), pause=SITE_PAUSE)
+        if why is None and is_in_flight(context.instance, SITE):
+            why = "a run is building the site"
+        if why is not None:
+            return dg.SkipReason(why)
+        # As above: the state, and the hour for a run that died.
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"site:{stamp}:{now():%Y-%m-%dT%H}")])
+
+    return stale_site
 
 
 def _stale_rollups(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefinition:

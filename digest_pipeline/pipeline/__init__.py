@@ -32,8 +32,11 @@ from digest_pipeline.pipeline.workbench import Progress, StepResult, Workbench, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
+    from pathlib import Path
 
+    from digest_pipeline.domain.analysis import Language
     from digest_pipeline.domain.period import Period
+    from digest_pipeline.pipeline.site import SiteResult
     from digest_pipeline.settings import Settings
     from digest_pipeline.store.history import History
 
@@ -116,6 +119,12 @@ class Pipeline:
     def rollup(self, periods: Sequence[Period]) -> rollup.RollupResult:
         """Render the page of each week or month; assets `weekly_rollup` and `monthly_rollup`."""
         return rollup.rollup(self._workbench, periods)
+
+    def site(self, folder: Path | None = None, language: Language | None = None) -> SiteResult:
+        """Build the site; asset `site`. Raises UsageError where the folder is somebody else's, DigestError."""
+        from digest_pipeline.pipeline.site import site  # noqa: PLC0415 - parsers and templates that no other step needs
+
+        return site(self._workbench, folder, language)
 
     def watch(self, see_runs: alarm.SeeRuns | None = None) -> alarm.Look:
         """Raise, close and send alarms, by what is stored and what is seen of runs. Raises StoreError."""

@@ -53,7 +53,7 @@ def diff(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     done = [day for day in wanted if day not in result.failed]
     if done:
         read = bench.by_day("commits_of_days", repo, done)
-        reasons = sift(bench, repo, read)
+        reasons, result.elsewhere = sift(bench, repo, read)
         for day, rows in read.items():
             left_out = sum(reasons[day, row["sha"]] is not None for row in rows)
             result.done[day] = _counts(rows) | ({"filtered": left_out} if left_out else {})

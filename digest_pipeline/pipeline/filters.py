@@ -92,11 +92,13 @@ def needs_files(row: Row) -> bool:
     return row["filtered"] is None or row["filtered"] in _BY_FILES
 
 
-def sift(bench: Workbench, repo: str, commits: Mapping[date, Sequence[Row]]) -> dict[Key, Rule | None]:
+def sift(
+    bench: Workbench, repo: str, commits: Mapping[date, Sequence[Row]]
+) -> tuple[dict[Key, Rule | None], list[date]]:
     """Why each commit of these days is left out, now that their files are read; stored where it is news.
 
-    Of a day besides these a commit may turn out to say what a new one says, or no longer: that day is stored as
-    changed, and made again by the next run.
+    Of a day besides these a commit may turn out to say what a new one says, or no longer. Such days come second:
+    they are stored as changed, so that a later run makes them again where this one does not.
     """
     settings = bench.settings.repo(repo).filter
     rows = {(day, row["sha"]): row for day, found in commits.items() for row in found}
@@ -111,8 +113,9 @@ def sift(bench: Workbench, repo: str, commits: Mapping[date, Sequence[Row]]) -> 
             elif reason != before:
                 elsewhere[key] = reason
         changed = {key: reason for key, reason in reasons.items() if reason != stored[key]}
-    _store(bench, repo, changed | elsewhere, {day for day, _ in elsewhere})
-    return reasons
+    others = sorted({day for day, _ in elsewhere})
+    _store(bench, repo, changed | elsewhere, others)
+    return reasons, others
 
 
 def _by_paths(bench: Workbench, repo: str, rows: Mapping[Key, Row], wanted: Globs) -> dict[Key, Rule | None]:
@@ -177,7 +180,7 @@ def _picks(bench: Workbench, repo: str, rows: Mapping[Key, Row]) -> Iterator[tup
 
 
 def _store(
-    bench: Workbench, repo: str, reasons: Mapping[Key, Rule | None], changed_days: Collection[date]
+    bench: Workbench, repo: str, reasons: Mapping[Key, Rule | None], changed_days: Sequence[date]
 ) -> None:
     if not reasons:
         return
@@ -192,6 +195,6 @@ def _store(
     replacements = [Replacement("commit_log", key, log)]
     if changed_days:
         marked = {"changed_at": bench.now().isoformat()}
-        reads = [as_stored(row) | marked for row in bench.rows("reads", repo, sorted(changed_days))]
-        replacements.append(Replacement("reads", {"repo": [repo], "day": sorted(changed_days)}, reads))
+        reads = [as_stored(row) | marked for row in bench.rows("reads", repo, changed_days)]
+        replacements.append(Replacement("reads", {"repo": [repo], "day": changed_days}, reads))
     bench.history.replace(*replacements)

@@ -58,10 +58,14 @@ BATCH_DAYS = 62
 
 @dataclass(slots=True)
 class StepResult:
-    """What one step did: counts for each day that was done, the error for each that was not."""
+    """What one step did: counts for each day that was done, the error for each that was not.
+
+    `elsewhere` are days besides these whose pages would say something else now.
+    """
 
     done: dict[date, dict[str, Any]] = field(default_factory=dict)
     failed: dict[date, DigestError] = field(default_factory=dict)
+    elsewhere: list[date] = field(default_factory=list)
 
 
 class Workbench:

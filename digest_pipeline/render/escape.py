@@ -10,16 +10,12 @@ import re
 from typing import TYPE_CHECKING
 
 from digest_pipeline.domain.markdown import code_span
+from digest_pipeline.domain.visible import lines as lines  # noqa: PLC0414 - rendered with from here
+from digest_pipeline.domain.visible import visible as visible  # noqa: PLC0414
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# Bidirectional controls, zero-width and tag characters can make text look like what it is not. The joiners
-# U+200C and U+200D stay: scripts and emoji need them.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
-_BREAKS = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _RUNS = re.compile(r"`+")
 
 _ACTING = re.compile(
@@ -36,16 +32,6 @@ _QUICK = re.compile(r"[\\`*<\[\]~$_&:|]|www\.", re.IGNORECASE)
 # After a list's own mark two dashes more are a rule.
 _BLOCK_START = re.compile(r"#{1,6}(?=\s|$)|>|[-+](?=\s|$)|=+\s*$|-[-\s]+$|:?-+:?\s*\|")
 _ORDERED_START = re.compile(r"(\d{1,9})([.)])(?=\s|$)")
-
-
-def visible(text: str) -> str:
-    """`text` without characters that cannot be seen; tabs stay."""
-    return _INVISIBLE.sub("", text)
-
-
-def lines(text: str) -> list[str]:
-    """The lines of `text`, at every character that Markdown or a browser takes for a line break."""
-    return _BREAKS.split(text)
 
 
 def inline(text: str, *, table: bool = False) -> str:

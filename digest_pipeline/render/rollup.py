@@ -316,7 +316,7 @@ class _Section:
 
     def _fate(self, fate: Fate) -> str:
         words = self._words
-        shared, _, of = fate.detail.partition("/")
+        shared, _, of = escape.inline(fate.detail).partition("/")
         proof = words["proofs"][fate.proof].format(detail=escape.code(fate.detail), shared=shared, all=of)
         line = words[fate.kind].format(day=f"{fate.by.day:%m-%d}", by=self.link(fate.by))
         if fate.back is not None:

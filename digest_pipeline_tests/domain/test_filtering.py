@@ -99,6 +99,7 @@ def test_what_needs_no_files_is_told_before_what_does() -> None:
         ("Some New Thing", "123+some-new-thing[bot]@users.noreply.github.com"),
         ("dependabot", "support@dependabot.com"),
         ("someone", "8+k8s-ci-robot@users.noreply.github.com"),
+        ("vllm-bot", "bot@example.org"),
     ],
 )
 def test_a_bot_is_known_by_its_mark_or_its_name(name: str, email: str) -> None:
@@ -111,6 +112,7 @@ def test_a_bot_is_known_by_its_mark_or_its_name(name: str, email: str) -> None:
     ("name", "email"),
     [
         ("Abbot", "abbot@example.org"),
+        ("Jan Bot", "jan-bot@example.org"),
         ("Robot Lover", "robot@example.org"),
         ("Rene", "renovate@example.org"),
         ("", ""),

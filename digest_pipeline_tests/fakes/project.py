@@ -236,4 +236,6 @@ def _table(values: Mapping[str, object]) -> list[str]:
 def _toml(value: object) -> str:
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, dict):
+        return f"{{ {', '.join(_table(value))} }}"
     return json.dumps(value, ensure_ascii=False)

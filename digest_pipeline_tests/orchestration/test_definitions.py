@@ -82,13 +82,13 @@ def test_the_definitions_load(defs: dg.Definitions) -> None:
 
 def test_there_are_the_assets_of_the_contract(defs: dg.Definitions) -> None:
     specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
-    assert set(specs) == {*REPO_ASSETS, "daily_digest", "weekly_rollup", "monthly_rollup"}
+    assert set(specs) == {*REPO_ASSETS, "daily_digest", "weekly_rollup", "monthly_rollup", "site"}
     for name, spec in specs.items():
         assert spec.description, name
         assert spec.group_name == "digest"
         assert "duckdb" in spec.kinds
         assert spec.code_version, name
-        assert "dagster/column_schema" in spec.metadata, name
+        assert ("dagster/column_schema" in spec.metadata) == (name != "site"), name
     parents = {name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()}
     assert parents == {
         "raw_commits": set(),
@@ -98,6 +98,7 @@ def test_there_are_the_assets_of_the_contract(defs: dg.Definitions) -> None:
         "daily_digest": {"repo_report"},
         "weekly_rollup": {"daily_digest"},
         "monthly_rollup": {"daily_digest"},
+        "site": {"daily_digest"},
     }
     assert specs["commit_analyses"].kinds == {"python", "duckdb"}
 
@@ -149,7 +150,7 @@ def test_a_repo_that_is_added_to_the_settings_appears_without_code(shop: Worksho
 def test_jobs_are_those_that_an_operator_wants_and_each_says_what_it_does(defs: dg.Definitions) -> None:
     jobs = {job.name: job for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
     rollups = {"weekly_rollups", "monthly_rollups"}
-    assert set(jobs) == {"repo_days", "reanalyse", "rerender", "digests", "upkeep"} | rollups
+    assert set(jobs) == {"repo_days", "reanalyse", "rerender", "digests", "build_site", "upkeep"} | rollups
     assert all(job.description for job in jobs.values())
     selected = {
         name: {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
@@ -160,6 +161,7 @@ def test_jobs_are_those_that_an_operator_wants_and_each_says_what_it_does(defs: 
         "reanalyse": {"commit_analyses", "repo_report"},
         "rerender": {"repo_report"},
         "digests": {"daily_digest"},
+        "build_site": {"site"},
         "weekly_rollups": {"weekly_rollup"},
         "monthly_rollups": {"monthly_rollup"},
         "upkeep": set(),
@@ -538,6 +540,47 @@ def test_a_history_that_the_sensor_cannot_read_fails_its_tick(shop: Workshop) ->
     (shop.data / "store/catalog.sqlite").write_text("this is no database", encoding="utf-8")
     with pytest.raises(dg.Failure, match="damaged"):
         ask_sensor(shop.settings, datetime(2026, 1, 9, tzinfo=UTC))
+
+
+def ask_about_the_site(settings: Settings, now: datetime) -> tuple[list[str | None], str]:
+    sensor = next(one for one in build_sensors(settings, now=lambda: now) if one.name == "stale_site")
+    with dg.DagsterInstance.ephemeral() as instance:
+        tick = sensor.evaluate_tick(
+            dg.build_sensor_context(instance=instance, definitions=build_defs(settings))
+        )
+    return [request.run_key for request in tick.run_requests or []], tick.skip_message or ""
+
+
+def test_the_site_is_asked_for_once_a_digest_changed_and_not_too_often(shop: Workshop, engine: Path) -> None:
+    shop.configure(local(ENGINE, engine))
+    assert ask_about_the_site(shop.settings, datetime.now(UTC)) == ([], "there is no digest yet")
+    shop.make(DAYS[:1])
+    [first], _ = ask_about_the_site(shop.settings, datetime.now(UTC))
+    with running(shop) as (defs, instance):
+        result = execute(defs, instance, "build_site")
+        assert result.success
+    [made] = result.asset_materializations_for_node("site")
+    assert made.metadata["pages"].value == 5
+    assert str(made.metadata["site"].value) == str(shop.data / "site/index.html")
+    built_at = datetime.now(UTC)
+    assert ask_about_the_site(shop.settings, built_at) == ([], "the site is up to date")
+
+    shop.make(DAYS[:2])
+    keys, why = ask_about_the_site(shop.settings, built_at + timedelta(minutes=9))
+    assert (keys, "waiting" in why) == ([], True)
+    [second], _ = ask_about_the_site(shop.settings, built_at + timedelta(minutes=11))
+    assert first != second
+
+
+def test_a_site_that_is_somebody_elses_fails_its_run_in_a_line(shop: Workshop, engine: Path) -> None:
+    shop.configure(local(ENGINE, engine))
+    (shop.data / "site").mkdir()
+    (shop.data / "site/mine.txt").write_text("mine", encoding="utf-8")
+    with running(shop) as (defs, instance):
+        result = execute(defs, instance, "build_site")
+    assert not result.success
+    [failure] = result.get_step_failure_events()
+    assert "holds no site of ours" in str(failure.step_failure_data.user_failure_data)
 
 
 # --- the code location -----------------------------------------------------------------------------------

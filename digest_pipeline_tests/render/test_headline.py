@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from digest_pipeline.domain.analysis import Language
+from digest_pipeline.domain.filtering import RULES
 from digest_pipeline.domain.headline import facts_of
 from digest_pipeline.domain.page import Context, Delta, Mention, Part, Theme
 from digest_pipeline.render.headline import headline, sentences, short_title
@@ -85,6 +89,11 @@ def test_one_is_not_many() -> None:
     assert counted(labels("zh"), "commits", 12345) == "12,345 个提交"
     assert listed(labels("en"), ["a", "b", "c"]) == "a, b and c"
     assert listed(labels("zh"), ["a"]) == "a"
+
+
+def test_every_rule_of_a_filter_has_a_name() -> None:
+    for language in get_args(Language):
+        assert set(labels(language)["rules_of_filter"]) == set(RULES)
 
 
 def test_both_languages_have_the_same_labels() -> None:

@@ -1,7 +1,7 @@
 -- How much was each stored day of a repo, from 30 days before the range on?  $repo, $first, $last
 -- Commits that were analysed in any language: those are on the pages. A day that was read and got no further is left out.
 WITH log AS (
-    SELECT day, sha, additions + deletions AS lines
+    SELECT day, sha, additions + deletions AS lines, folded
     FROM commits
     WHERE repo = $repo AND day BETWEEN $first::DATE - 30 AND $last AND on_branch AND filtered IS NULL
 ),
@@ -13,7 +13,7 @@ tiers AS (
 )
 SELECT reads.day,
     count(tiers.sha) AS commits,
-    count(*) FILTER (is_high) AS high,
+    count(*) FILTER (is_high AND folded IS NULL) AS high,
     coalesce(sum(lines) FILTER (tiers.sha IS NOT NULL), 0)::BIGINT AS lines
 FROM reads
 LEFT JOIN log USING (day)

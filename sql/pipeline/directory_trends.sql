@@ -5,7 +5,7 @@ WITH folders AS (
     FROM commit_files
     SEMI JOIN (
         FROM commit_log
-        WHERE repo = $repo AND day BETWEEN $first::DATE - 29 AND $last 
+        WHERE repo = $repo AND day BETWEEN $first::DATE - 29 AND $last
             AND on_branch IS DISTINCT FROM false AND filtered IS NULL
     ) AS log USING (repo, day, sha)
     WHERE repo = $repo AND day BETWEEN $first::DATE - 29 AND $last AND contains(path, '/')

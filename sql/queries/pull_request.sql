@@ -29,8 +29,15 @@ SELECT commits.day, commits.repo, left(commits.sha, 7) AS sha, commits.author_na
     ), []) AS paths,
     coalesce(mentions.commits, []) AS mentioned_in,
     coalesce((
-        SELECT list(left(reverts.sha, 7) || ' ' || reverts.title ORDER BY reverts.day, reverts.position DESC)
-        FROM reverts WHERE reverts.repo = commits.repo AND reverts.reverted_sha = commits.sha
+        SELECT list(DISTINCT left(claims.sha, 7) || ' ' || claims.title)
+        FROM revert_claims AS claims
+        WHERE claims.repo = commits.repo
+            AND (claims.day > commits.day OR (claims.day = commits.day AND claims.position < commits.position))
+            AND (
+                (claims.back_sha <> '' AND starts_with(commits.sha, claims.back_sha))
+                OR claims.back_number = commits.pull_request
+                OR (claims.back_title <> '' AND regexp_replace(commits.title, ' \(#\d+\)$', '') = claims.back_title)
+            )
     ), []) AS reverted_by
 FROM ours AS commits LEFT JOIN said AS analyses USING (repo, day, sha) LEFT JOIN mentions USING (repo)
 ORDER BY commits.repo, commits.day, commits.position;

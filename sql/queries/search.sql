@@ -50,7 +50,7 @@ elsewhere AS (
     GROUP BY repo, day, sha
 ),
 messages AS (
-    SELECT repo, day, sha, position, author_name, title,
+    SELECT repo, day, sha, position, author_name, message,
         coalesce(regexp_matches(message, '(?i)' || regexp_escape(string_split($words, ' ')[1]))::INTEGER, 0)
         + coalesce(regexp_matches(message, '(?i)' || regexp_escape(string_split($words, ' ')[2]))::INTEGER * 2, 0)
         + coalesce(regexp_matches(message, '(?i)' || regexp_escape(string_split($words, ' ')[3]))::INTEGER * 4, 0)
@@ -60,7 +60,8 @@ messages AS (
     FROM branch_log WHERE day >= $since::DATE AND repo LIKE $repo
 ),
 found AS (
-    SELECT repo, day, sha, position, author_name, title, messages.words AS in_message,
+    -- As in the views, for these alone.
+    SELECT repo, day, sha, position, author_name, regexp_extract(message, '\S(?:[^\n]*\S)?') AS title, messages.words AS in_message,
         coalesce(in_path, 0) AS in_path, coalesce(is_in_analysis, false) AS is_in_analysis
     FROM messages LEFT JOIN elsewhere USING (repo, day, sha)
     WHERE messages.words | coalesce(elsewhere.words, 0) = (1 << len(string_split($words, ' ')[:6])) - 1

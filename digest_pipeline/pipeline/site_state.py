@@ -1,0 +1,76 @@
+"""What a site was made from, and what it would be made from now: a stamp that is compared, nothing that is rendered."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from digest_pipeline.domain.site import Built
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
+
+    from digest_pipeline.domain.analysis import Language
+    from digest_pipeline.settings import Settings
+
+OURS = ".digest-site"
+"""The folder in a site's folder that only builds read; no server shows it."""
+
+STAMP = f"{OURS}/stamp"
+
+
+def site_folder(settings: Settings) -> Path:
+    """Where the site lies unless somebody says otherwise."""
+    return settings.data_dir / "site"
+
+
+def site_stamp(settings: Settings, state: str) -> str:
+    """What a site that is up to date was made from: settings, code, and `state`, the hash of all digests."""
+    return hashed(settings_hash(settings, settings.language), state)
+
+
+def built(folder: Path) -> Built | None:
+    """What the site in a folder was made from, and when; None where there is none."""
+    try:
+        file = folder / STAMP
+        stamp = file.read_text(encoding="utf-8", errors="replace").strip()
+        return Built(stamp, datetime.fromtimestamp(file.stat().st_mtime, UTC))
+    except OSError:
+        return None
+
+
+def settings_hash(settings: Settings, language: Language) -> str:
+    """Another one where the settings, or the code, make other pages."""
+    return hashed(
+        _code_hash(),
+        language,
+        settings.timezone.key,
+        f"{settings.report.show_reasons}",
+        settings.site.url or "",
+    )
+
+
+def hashed(*parts: str) -> str:
+    """A short hash over all of `parts`."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+@cache
+def _code_hash() -> str:
+    """Another one where the pages would be: code, templates and words of the site, and what fills pages in."""
+    package = resources.files("digest_pipeline")
+    return hashed(*_texts(package / "site"), *_texts(package / "pipeline" / "contents.py"))
+
+
+def _texts(place: Traversable) -> Iterator[str]:
+    if place.is_file():
+        if place.name.endswith((".py", ".j2", ".toml", ".css", ".js", ".svg")):
+            yield f"{place.name}\n{place.read_text(encoding='utf-8')}"
+        return
+    for entry in sorted(place.iterdir(), key=lambda one: one.name):
+        yield from _texts(entry)

@@ -1,0 +1,109 @@
+"""What the pages around a repo's day need of it: counts, headline, parts, the titles of high importance.
+
+Small enough to be kept for every day that there ever was, so that one day that changed does not ask for the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime  # noqa: TC003 - pydantic reads them
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from digest_pipeline.domain.analysis import Language  # noqa: TC001 - pydantic reads it
+from digest_pipeline.domain.cues import Topic  # noqa: TC001 - pydantic reads it
+from digest_pipeline.domain.importance import TIERS, Tier
+from digest_pipeline.site.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from digest_pipeline.domain.page import RepoPage
+
+MOST_TITLES = 12
+"""Titles of high importance that stand outside a day's own page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that leads to a commit's section."""
+
+    sha: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A repo's day in short; `spoken` is the language of its analyses.
+
+    `told` of its `high` commits are not folded; `shas` are those of all that have a section, shortened.
+    """
+
+    repo: str
+    day: date
+    spoken: Language
+    high: int
+    medium: int
+    low: int
+    unanalysed: int
+    headline: str | None
+    parts: tuple[tuple[Topic, tuple[Line, ...]], ...]
+    titles: tuple[Line, ...]
+    told: int
+    shas: tuple[str, ...]
+    directories: tuple[tuple[str, int], ...]
+    updated_at: datetime
+
+    @property
+    def commits(self) -> int:
+        """All commits of the day."""
+        return self.high + self.medium + self.low
+
+    @property
+    def counts(self) -> dict[Tier, int]:
+        """Commits by tier."""
+        return {"high": self.high, "medium": self.medium, "low": self.low}
+
+
+def outline(page: RepoPage, spoken: Language) -> Outline:
+    """What stands on other pages of a repo's day, and in its feed."""
+    high = [commit for commit in page.tier("high") if commit.folded is None]
+    counts = {tier: len(page.tier(tier)) for tier in TIERS}
+    return Outline(
+        page.repo,
+        page.day,
+        spoken,
+        **counts,
+        unanalysed=page.count("failed") + page.count("deferred"),
+        headline=page.headline.text if page.headline else None,
+        parts=tuple(
+            (part.topic, tuple(Line(one.sha, one_line(one.line)) for one in part.mentions))
+            for part in page.parts
+            if part.mentions
+        ),
+        titles=tuple(Line(commit.sha, one_line(commit.title)) for commit in high[:MOST_TITLES]),
+        told=len(high),
+        shas=tuple(commit.sha[:12] for commit in page.commits),
+        directories=tuple(
+            (one.path, one.commits) for one in (page.context.directories if page.context else ())
+        ),
+        updated_at=page.updated_at or page.rendered_at or page.window.end,
+    )
+
+
+def tally(outlines: Iterable[Outline]) -> dict[Tier, int]:
+    """The commits of several, by tier."""
+    found = list(outlines)
+    return {
+        "high": sum(one.high for one in found),
+        "medium": sum(one.medium for one in found),
+        "low": sum(one.low for one in found),
+    }
+
+
+@cache
+def outline_type() -> TypeAdapter[Outline]:
+    """How one is kept as JSON and read back."""
+    return TypeAdapter(Outline)
