@@ -29,6 +29,7 @@ from digest_pipeline.pipeline.pages import digest_path, reader_path, revision
 from digest_pipeline.pipeline.readers import ReaderDay, Shelf, reader_day
 from digest_pipeline.pipeline.workbench import span
 from digest_pipeline.render.brief import brief_of
+from digest_pipeline.site.places import absolute, day_page
 from digest_pipeline.store.connection import NAME
 from digest_pipeline.store.history import Read, Replacement, reading
 
@@ -234,8 +235,8 @@ def _content(one: Due, parcel: Parcel) -> str:
 
 def _link(settings: Settings, day: date) -> str | None:
     """Where the day stands on the site; None where the settings do not say where that is."""
-    url = getattr(getattr(settings, "site", None), "url", None)
-    return f"{str(url).rstrip('/')}/days/{day}.html" if url else None
+    url = settings.site.url
+    return absolute(url, day_page(day)) if url else None
 
 
 def _made(read: Read, settings: Settings, now: datetime, where: Mapping[str, date]) -> list[Made]:
