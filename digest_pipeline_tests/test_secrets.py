@@ -14,6 +14,8 @@ from digest_pipeline.orchestration.instance import open_instance
 from digest_pipeline.orchestration.sensors import build_sensors
 from digest_pipeline_tests.fakes import github, openai_server
 from digest_pipeline_tests.fakes.github import FakeGitHub
+from digest_pipeline_tests.fakes.hub import Answer as HubAnswer
+from digest_pipeline_tests.fakes.hub import FakeHub
 from digest_pipeline_tests.fakes.listener import Listener
 from digest_pipeline_tests.fakes.openai_server import OpenAIServer, Recorded, Reply
 from digest_pipeline_tests.fakes.project import DEAD_URL, Project, Ran, local, small_repository
@@ -36,6 +38,8 @@ TABLES = (
     "analyses",
     "reports",
     "digests",
+    "reader_pages",
+    "deliveries",
 )
 
 
@@ -140,6 +144,36 @@ def test_a_token_that_a_forge_echoes_is_stored_and_shown_nowhere(tmp_path: Path)
     assert [ran.code for ran in runs] == [1, 1, 1]
     assert project.rows("SELECT count(*) FROM reads WHERE error IS NOT NULL")[0][0] > 0
     assert places_of(TOKEN, project, *runs) == []
+
+
+def test_tokens_and_addresses_of_channels_are_stored_and_shown_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(tmp_path / "project")
+    project.begin()
+    monkeypatch.setattr("digest_pipeline.sources.github_api.FAULT_WAITS_SECONDS", ())
+    engine = local("ada/engine", small_repository(tmp_path / "engine", days=1).path)
+    with Listener() as listener, FakeHub(token=TOKEN) as hub:
+        monkeypatch.setenv("TEAM_URL", listener.apprise_url(WEBHOOK))
+        news = {"repo": hub.repo, "token_env": "HUB_TOKEN", "api_url": hub.api_url}
+        project.configure(
+            engine,
+            channels=[
+                {"name": "team", "kind": "apprise", "url_env": "TEAM_URL"},
+                {"name": "files", "kind": "github_file", **news},
+                {"name": "issues", "kind": "github_issue", **news},
+            ],
+        )
+        runs = [project.digest("run", "--day", "2026-01-05")]
+        listener.status = 403
+        hub.script.extend([HubAnswer(403, {"message": f"no {TOKEN}"}), HubAnswer(500, {"message": TOKEN})])
+        runs += [project.digest("deliver", "--day", "2026-01-05", "--verbose"), project.digest("status")]
+        listener.status = 200
+        runs += [project.digest("deliver", "--day", "2026-01-05", "--verbose"), project.digest("doctor")]
+        assert all(TOKEN in asked.headers["authorization"] for asked in hub.asked)
+    assert [ran.code for ran in runs] == [0, 1, 0, 0, 0], [ran.said for ran in runs]
+    assert len(runs[1].errors) == 3
+    assert places_of(TOKEN, project, *runs) + places_of(WEBHOOK, project, *runs) == []
 
 
 def test_addresses_of_alarms_are_stored_and_shown_nowhere(

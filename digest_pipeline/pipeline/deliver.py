@@ -8,7 +8,6 @@ be asked for: one that was under way when the process died is sent again once it
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -30,6 +29,7 @@ from digest_pipeline.pipeline.pages import digest_path, reader_path, revision
 from digest_pipeline.pipeline.readers import ReaderDay, Shelf, reader_day
 from digest_pipeline.pipeline.workbench import span
 from digest_pipeline.render.brief import brief_of
+from digest_pipeline.site.places import absolute, day_page
 from digest_pipeline.store.connection import NAME
 from digest_pipeline.store.history import Read, Replacement, reading
 
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 Result = Literal["sent", "updated", "unchanged", "failed", "busy", "planned"]
-
-_log = logging.getLogger(__name__)
 
 _COLUMNS = tuple(column.name for column in fields(Delivery))
 _MOMENTS = ("failed_at", "retry_at", "claimed_at", "delivered_at")
@@ -162,7 +160,6 @@ def _failed(
         one.made.revision, error_class, str(error), remote=remote, now=bench.now(), retry_after=after
     )
     _write(bench, missed)
-    _log.warning("%s %s: %s", one.made.day, one.target.channel, error)
     return Delivered(one, "failed", error=str(error))
 
 
@@ -238,8 +235,8 @@ def _content(one: Due, parcel: Parcel) -> str:
 
 def _link(settings: Settings, day: date) -> str | None:
     """Where the day stands on the site; None where the settings do not say where that is."""
-    url = getattr(getattr(settings, "site", None), "url", None)
-    return f"{str(url).rstrip('/')}/days/{day}.html" if url else None
+    url = settings.site.url
+    return absolute(url, day_page(day)) if url else None
 
 
 def _made(read: Read, settings: Settings, now: datetime, where: Mapping[str, date]) -> list[Made]:

@@ -130,6 +130,15 @@ def test_the_day_goes_to_each_channel_once(
     assert (len(fake.writes), len(listener.taken)) == (3, 2)
 
 
+def test_a_message_leads_to_the_day_on_the_site_once_there_is_one(shop: Workshop, listener: Listener) -> None:
+    with shop.file.open("a") as file:
+        file.write('\n[site]\nurl = "https://digest.example/news/"\n')
+    with shop.pipeline() as pipeline:
+        pipeline.deliver()
+    lines = [taken.json["message"].splitlines()[-1] for taken in listener.taken]
+    assert lines == [f"https://digest.example/news/days/{LAST}.html"] * 2
+
+
 def test_a_healed_day_sends_one_update(
     shop: Workshop, pipeline: Pipeline, engine: RepositoryBuilder, fake: FakeHub, listener: Listener
 ) -> None:

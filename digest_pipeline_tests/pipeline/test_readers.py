@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -67,6 +68,10 @@ def test_each_reader_gets_what_is_theirs_in_their_language(shop: Workshop) -> No
     assert [*routing] == ["2026-01-05", "2026-01-06", "2026-01-07"]
     assert "| 提交时间 |" in routing["2026-01-05"]
     assert "docs:" not in routing["2026-01-05"]
+    for text in [*infra.values(), *routing.values()]:
+        anchors = re.findall(r'<a id="([^"]+)">', text)
+        assert len(anchors) == len(set(anchors))
+        assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= set(anchors)
     # Facts cost nothing: the English page has them in English, and does not excuse itself.
     assert "变更" not in infra["2026-01-05"]
     assert "another language" not in infra["2026-01-05"]
