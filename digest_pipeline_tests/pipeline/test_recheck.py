@@ -61,7 +61,7 @@ def moved(shop: Workshop, day: date) -> tuple[Any, ...]:
 
 def assert_checks_pass(shop: Workshop) -> None:
     with shop.pipeline() as pipeline:
-        for check in CHECKS:
+        for check in (one for one in CHECKS if one.kind is None):
             where: dict[str, Any] = {"first": DAYS[0], "last": DAYS[-1]}
             if check.asset != "daily_digest":
                 where["repo"] = NAME
