@@ -19,7 +19,20 @@ from digest_pipeline_tests.fakes.project import Project, assert_refused, local
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ("init", "doctor", "run", "demo", "up", "status", "sql", "heal", "deliver", "rollup", "site", "serve")
+COMMANDS = (
+    "init",
+    "doctor",
+    "run",
+    "demo",
+    "up",
+    "status",
+    "sql",
+    "heal",
+    "deliver",
+    "rollup",
+    "site",
+    "serve",
+)
 
 
 def test_there_are_the_commands_of_the_contract_and_no_others() -> None:
