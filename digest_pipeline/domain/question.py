@@ -110,11 +110,10 @@ def _parameter(name: str, line: str) -> Parameter:
     return parameter
 
 
-def day_of_history(value: str, span: tuple[date, date]) -> str:
-    """A value of the kind `day` as a day, counted in a history from `span[0]` to `span[1]`; others as they are."""
-    oldest, newest = span
-    if value in {"oldest", "newest"}:
-        return (oldest if value == "oldest" else newest).isoformat()
+def day_of_history(value: str, newest: date) -> str:
+    """A value of the kind `day` as a day, counted back from the newest of a history; others as they are."""
+    if value == "newest":
+        return newest.isoformat()
     if (last := _LAST_DAYS.fullmatch(value)) is not None:
         back = min(int(last[1]) - 1, (newest - date.min).days)
         return (newest - timedelta(days=back)).isoformat()
@@ -123,7 +122,7 @@ def day_of_history(value: str, span: tuple[date, date]) -> str:
 
 def is_relative(value: str) -> bool:
     """Whether `day_of_history` makes another value of it."""
-    return value in {"oldest", "newest"} or _LAST_DAYS.fullmatch(value) is not None
+    return value == "newest" or _LAST_DAYS.fullmatch(value) is not None
 
 
 def is_sha(value: str) -> bool:
@@ -161,7 +160,9 @@ def _read(kind: Kind, text: str) -> str | None:
     if kind == "number":
         return str(int(text)) if re.fullmatch(r"[0-9]{1,10}", text) and 1 <= int(text) <= _LARGEST else None
     if kind == "day":
-        return text.lower() if is_relative(text.lower()) else _day(text)
+        # Before the oldest day there is nothing: no need to know which that is.
+        value = date.min.isoformat() if text.lower() == "oldest" else text.lower()
+        return value if is_relative(value) else _day(value)
     if kind == "sha":
         return text.lower() if is_sha(text.lower()) else None
     if kind == "tier":

@@ -46,16 +46,16 @@ def bound(connection: duckdb.DuckDBPyConnection, asked: Question, given: Mapping
     for one in asked.parameters:
         value = found[one.name]
         if "day" in one.kinds and is_relative(value):
-            found[one.name] = day_of_history(value, _span(connection))
+            found[one.name] = day_of_history(value, _newest(connection))
         elif "sha" in one.kinds and is_sha(value):
             found[one.name] = _whole(connection, one.name, value)
     return found
 
 
-def _span(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
-    row = connection.execute(statement("pipeline/span")).fetchone()
-    # Where no day was ever read, no day is left out.
-    return (row[0], row[1]) if row is not None and row[0] is not None else (date.min, date.max)
+def _newest(connection: duckdb.DuckDBPyConnection) -> date:
+    row = connection.execute(statement("pipeline/newest_day")).fetchone()
+    # Where no day was ever read, any will do.
+    return row[0] if row is not None and row[0] is not None else date.min
 
 
 def _whole(connection: duckdb.DuckDBPyConnection, name: str, sha: str) -> str:

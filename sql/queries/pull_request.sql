@@ -8,7 +8,8 @@ WITH ours AS (
 mentions AS (
     SELECT repo, list(left(sha, 7) || ' ' || title ORDER BY day, position DESC) AS commits
     FROM branch_log
-    WHERE regexp_matches(message, '#' || $number || '\b') AND pull_request IS DISTINCT FROM $number::INTEGER
+    -- What is cheap comes first: it is looked at before a title is cut out of each message.
+    WHERE contains(message, '#' || $number) AND regexp_matches(message, '#' || $number || '\b') AND pull_request IS DISTINCT FROM $number::INTEGER
     GROUP BY repo
 ),
 said AS (

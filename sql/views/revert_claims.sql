@@ -5,7 +5,7 @@ WITH saying AS (
         -- git writes "This reverts commit …", GitHub "Reverts owner/name#12"; people write "revert #12" and "revert: …".
         list_distinct(regexp_extract_all(lower(message), '\breverts commit ([0-9a-f]{7,40})\b', 1)) AS shas
     FROM branch_log
-    WHERE regexp_matches(message, '(?i)revert')
+    WHERE contains(message, 'evert') OR contains(message, 'EVERT')
 ),
 named AS (
     SELECT repo, day, position, sha, title, author_name, shas,
