@@ -39,7 +39,7 @@ def test_in_a_clone_it_prints_a_report_and_leaves_the_clone_alone(tmp_path: Path
     assert page.parent.parent == page.parents[4] / "reports/ada/engine"
     text = page.read_text(encoding="utf-8").splitlines()
     assert ran.lines[2:] == text[:40]
-    assert "https://github.com/ada/engine/commit/" in ran.out
+    assert "https://github.com/ada/engine/commit/" in page.read_text(encoding="utf-8")
     assert "Daily digest (2026-01-06)" in ran.out
     assert files_below(builder.path) == before
     [data] = temporary.iterdir()
