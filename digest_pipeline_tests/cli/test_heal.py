@@ -49,20 +49,20 @@ def test_days_that_were_read_and_never_analysed_are_made(shop: Workshop, server:
     assert f"{ENGINE}: 6 commits without an analysis, nobody was asked" in problems
     ran = shop.digest("heal")
     assert (ran.code, len(ran.lines)) == (0, 6), ran.said
-    assert len(server.requests) == 6
+    assert len(server.analyses) == 6
     state = shop.json("status", "--json")
     assert (state["healthy"], state["problems"]) == (True, [])
     again = shop.digest("heal")
     assert (again.code, again.out, "nothing to heal" in again.err) == (0, "", True)
-    assert len(server.requests) == 6
+    assert len(server.analyses) == 6
 
 
 def test_a_commit_is_asked_about_once_in_one_command(shop: Workshop, server: OpenAIServer) -> None:
     server.default = lambda _: openai_server.completion(None, refusal="I would rather not")
     assert shop.digest("heal").code == 0
-    assert len(server.requests) == 6, "what was made just now, in vain, is left for another time"
+    assert len(server.analyses) == 6, "what was made just now, in vain, is left for another time"
     assert shop.digest("heal").code == 0
-    assert len(server.requests) == 12, "a person asks again"
+    assert len(server.analyses) == 12, "a person asks again"
     server.default = openai_server.well_formed
     assert shop.digest("heal", "--from", str(DAYS[1])).code == 0
     assert shop.rows("SELECT day, count(*) FROM analyses WHERE status = 'ok' GROUP BY day ORDER BY day") == [
@@ -80,5 +80,5 @@ def test_what_a_run_is_at_is_left_to_it(shop: Workshop, server: OpenAIServer) ->
     ran = shop.digest("heal")
     assert ran.code == 0, ran.said
     assert "2 days left to runs that are under way" in ran.err
-    assert len(server.requests) == 2
+    assert len(server.analyses) == 2
     assert shop.rows("SELECT DISTINCT day FROM analyses") == [(DAYS[2],)]
