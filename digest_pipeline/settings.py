@@ -55,7 +55,12 @@ if TYPE_CHECKING:
 CONFIG_VARIABLE = "DIGEST_CONFIG"
 DEFAULT_FILE = "digest.toml"
 
-_RESERVED_OWNERS = frozenset({"daily", "weekly", "monthly", "readers"})
+_RESERVED_OWNERS = {
+    **dict.fromkeys(("daily", "weekly", "monthly", "readers"), "reports"),
+    # What lies at the top of the site beside the repos: a test holds these to site/places.py.
+    **dict.fromkeys(("days", "weeks", "feeds", "pagefind"), "site"),
+    **dict.fromkeys(("index.html", "style.css", "app.js", "favicon.svg"), "site"),
+}
 _OWNER = re.compile(r"\w[\w.+@-]*")
 _NAME = re.compile(r"\.?\w[\w.+@-]*")  # owner/.github is a repository like any other
 _FOLDER = re.compile(r"\w(?:[\w.-]{0,62}[\w-])?")
@@ -128,8 +133,8 @@ def _repo_name(value: str) -> str:
             'must be "owner/name": one slash, letters, digits and . _ + @ - on both sides, '
             "no .. and none of | , [ ]"
         )
-    if owner.casefold() in _RESERVED_OWNERS:
-        raise ValueError(f'"{owner}" cannot be an owner: reports/{owner}/ is a folder of its own')
+    if taken := _RESERVED_OWNERS.get(owner.casefold()):
+        raise ValueError(f'"{owner}" cannot be an owner: {taken}/{owner}/ is a folder of its own')
     return value
 
 

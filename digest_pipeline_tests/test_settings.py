@@ -35,6 +35,7 @@ from digest_pipeline.settings import (
     derive_web_url,
     find_file,
 )
+from digest_pipeline.site import places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -474,6 +475,15 @@ def test_a_name_that_cannot_be_a_key_and_a_folder_is_refused(name: str) -> None:
 
     assert "repos[0].name = " in message
     assert '"owner/name"' in message or "cannot be an owner" in message
+
+
+def test_no_owner_takes_what_lies_at_the_top_of_the_site() -> None:
+    day = date(2026, 2, 21)
+    names = {places.START, places.STYLE, places.SCRIPT, places.ICON, places.SEARCH}
+    names |= {places.day_page(day), places.week_page(day), places.feed_file("a/b", "en")}
+    for name in names:
+        owner = name.partition("/")[0].title()
+        assert f"site/{owner}/ is a folder of its own" in refusal(with_name(f"{owner}/x"))
 
 
 @pytest.mark.parametrize(
