@@ -41,11 +41,6 @@ class Reader:
         """Whether a repo is among those that they follow."""
         return Globs(self.repos).admits(repo)
 
-    @property
-    def definition(self) -> str:
-        """All that decides what their pages say: a page of another definition is made anew."""
-        return repr(self)
-
 
 def select(page: RepoPage, reader: Reader) -> RepoPage | None:
     """The page with what is theirs, None where nothing is.
@@ -69,6 +64,7 @@ def select(page: RepoPage, reader: Reader) -> RepoPage | None:
         parts=tuple(_parts(page.parts, shas)),
         themes=tuple(_themes(page.themes, shas)),
         context=page.context if is_whole else None,
+        filtered=page.filtered if is_whole else (),
         # These tell of the repo's whole day, and when its page changed; the reader's page has times of its own.
         cost=page.cost if is_whole else None,
         came=0,

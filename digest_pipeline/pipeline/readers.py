@@ -212,7 +212,7 @@ def _made(
         nothing = {**dict.fromkeys(("path", "revision", "content", "readable", "updated_at")), "markdown": ""}
         row = key | nothing | {"rendered_at": bench.now()}
         return row, stood is None or stood["inputs"] != inputs
-    bare = _rendered(bench, found, [without_failures(page) for page in found.pages], None)
+    bare = _rendered(bench, found, [without_failures(page) for page in found.pages], None, None)
     shows_reasons = bench.settings.report.show_reasons
     of_pages = (content_of(page, shows_reasons=shows_reasons) for page in found.pages)
     state = {"readable": revision(bare), "content": revision("\n".join([*of_pages, repr(found.notes)]))}
@@ -224,10 +224,12 @@ def _made(
         row = {**stood, **key, **state, "markdown": text["markdown"]}
         return row, any(stood[name] != value for name, value in (key | state).items())
     updated_at = None if stood is None or not had_page else _updated_at(bench, stood, day, state["content"])
-    markdown = _rendered(bench, found, found.pages, updated_at)
+    rendered_at = bench.now()
+    # One line in the place of a page stays one.
+    markdown = _rendered(bench, found, found.pages, rendered_at if found.pages else None, updated_at)
     write_page(bench.settings.data_dir / path, markdown)
     page = {"revision": revision(markdown), "markdown": markdown, "path": path}
-    return key | state | page | {"rendered_at": bench.now(), "updated_at": updated_at}, True
+    return key | state | page | {"rendered_at": rendered_at, "updated_at": updated_at}, True
 
 
 def _updated_at(bench: Workbench, stood: Row, day: date, content: str) -> datetime | None:
@@ -241,12 +243,16 @@ def _updated_at(bench: Workbench, stood: Row, day: date, content: str) -> dateti
 
 
 def _rendered(
-    bench: Workbench, found: ReaderDay, pages: Iterable[RepoPage], updated_at: datetime | None
+    bench: Workbench,
+    found: ReaderDay,
+    pages: Iterable[RepoPage],
+    rendered_at: datetime | None,
+    updated_at: datetime | None,
 ) -> str:
     reader = found.reader
     render = renderer(bench.settings, reader.language)
     bodies = [(page.repo, body_of(render.page(page, edition=reader.edition))) for page in pages]
-    return render.reader(found.day, reader.name, found.notes, bodies, updated_at)
+    return render.reader(found.day, reader.name, found.notes, bodies, rendered_at, updated_at)
 
 
 def _store(bench: Workbench, rows: Sequence[Row]) -> None:

@@ -107,6 +107,7 @@ class MarkdownRenderer:
         reader: str,
         notes: Sequence[tuple[str, Mapping[str, object]]],
         bodies: Sequence[tuple[str, str]],
+        rendered_at: datetime | None = None,
         updated_at: datetime | None = None,
     ) -> str:
         """A reader's page of a day: what has to be told, each by its label, and what is theirs of each repo."""
@@ -115,8 +116,12 @@ class MarkdownRenderer:
             label[name].format(**{key: escape.inline(str(value)) for key, value in values.items()})
             for name, values in notes
         ]
-        if updated_at is not None:
-            told.append(self._label["coverage"]["updated"].format(time=self._minute(updated_at)))
+        times = {"rendered": rendered_at, "updated": updated_at}
+        told += [
+            self._label["coverage"][name].format(time=self._minute(time))
+            for name, time in times.items()
+            if time is not None
+        ]
         return self._render("reader.md.j2", day=day, reader=reader, notes=told, bodies=bodies)
 
     def digest(self, day: date, entries: Sequence[DigestEntry]) -> str:

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from digest_pipeline.domain.analysis import Analysis
 from digest_pipeline.domain.day import Window
-from digest_pipeline.domain.page import CommitEntry, Context, Headline, Mention, Part, RepoPage, Theme
+from digest_pipeline.domain.page import (
+    CommitEntry,
+    Context,
+    FilteredOut,
+    Headline,
+    Mention,
+    Part,
+    RepoPage,
+    Theme,
+)
 from digest_pipeline.domain.reader import Reader, mentions, select
 
 if TYPE_CHECKING:
@@ -120,6 +129,7 @@ def test_nothing_on_the_page_names_a_commit_that_is_not_on_it(
         parts=(Part("breaking", (Mention(mentioned, "line"), Mention("a", "line"))),),
         themes=(Theme("area", "lib", tuple(named)),),
         context=Context(days=7),
+        filtered=(FilteredOut("paths", 3),),
         cost=1.0,
         came=2,
     )
@@ -131,4 +141,5 @@ def test_nothing_on_the_page_names_a_commit_that_is_not_on_it(
     assert all(one.sha in chosen for part in found.parts for one in part.mentions)
     assert all(part.mentions for part in found.parts)
     assert all(chosen.issuperset(theme.shas) and len(theme.shas) > 1 for theme in found.themes)
-    assert (found.came, found.context is None) == (0, chosen != set(SHAS))
+    is_partial = chosen != set(SHAS)
+    assert (found.came, found.context is None, not found.filtered) == (0, is_partial, is_partial)

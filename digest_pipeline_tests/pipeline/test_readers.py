@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,6 +82,21 @@ def test_a_reader_for_whom_nothing_was_theirs_gets_nothing_or_one_line(shop: Wor
     lines = theirs(shop, "waiting")
     assert [*lines] == [day.isoformat() for day in DAYS]
     assert all(len(text.splitlines()) == 3 for text in lines.values())
+
+
+def test_a_page_says_when_it_was_rendered_and_one_that_says_the_same_keeps_its_time(shop: Workshop) -> None:
+    rendered = dict(
+        shop.rows(
+            "SELECT day::VARCHAR, rendered_at FROM reader_pages WHERE reader = 'infra' AND path IS NOT NULL"
+        )
+    )
+    before = theirs(shop, "infra")
+    for day, text in before.items():
+        assert f"> Rendered {rendered[day].astimezone(UTC):%Y-%m-%d %H:%M}\n" in text
+    shop.now += timedelta(days=1)
+    with shop.pipeline() as pipeline:
+        pipeline.reader_pages(DAYS)
+    assert theirs(shop, "infra") == before
 
 
 def test_doing_it_again_changes_nothing(shop: Workshop) -> None:
