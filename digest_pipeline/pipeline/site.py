@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from digest_pipeline.domain.analysis import Language
 from digest_pipeline.pipeline.contents import repo_pages
+from digest_pipeline.pipeline.readers import Shelf
 from digest_pipeline.pipeline.site_folder import SiteFolder
-from digest_pipeline.pipeline.site_state import hashed, settings_hash, site_folder
+from digest_pipeline.pipeline.site_state import feed_languages, hashed, settings_hash, site_folder
 from digest_pipeline.pipeline.workbench import batches
 from digest_pipeline.site import feed, places, search
 from digest_pipeline.site.html import FILES, Around, DayEntry, SiteRenderer, asset
@@ -125,7 +126,7 @@ class _Build:
             if row["is_read"]:
                 paths |= {places.repo_day(repo, day), places.repo_page(repo), places.week_page(day)}
                 if self._url is not None:
-                    paths |= {places.feed_file(repo, language) for language in row["languages"]}
+                    paths |= {places.feed_file(repo, one) for one in self._feed_languages([row])}
         return paths
 
     # --- the pages of repos' days -----------------------------------------------------------------------------
@@ -284,15 +285,20 @@ class _Build:
             return [_NO_URL]
         for repo in self._repos:
             rows = {row["day"]: row for row in self._rows if row["repo"] == repo and row["is_read"]}
-            spoken = {language for row in rows.values() for language in row["languages"]}
             newest = sorted(rows, reverse=True)[: feed.MOST_ENTRIES]
-            for language in sorted(spoken):
-                if language == self._language:
-                    own = self._outlines[repo]
+            shelf = Shelf(self._bench, newest)
+            own = self._outlines[repo]
+            for language in self._feed_languages(rows.values()) if newest else ():
+                if language == self._language == self._bench.settings.language:
                     outlines = [own[day] for day in sorted(own, reverse=True) if own[day].spoken == language]
                 else:
-                    pages = repo_pages(self._bench, repo, newest, language=language) if newest else {}
-                    outlines = [outline(pages[day], language) for day in newest if day in pages]
+                    pages = {day: shelf.page(repo, day, language) for day in newest}
+                    outlines = [outline(page, language) for page in pages.values() if page is not None]
+                    # A page that nobody renders in this language is as new as the day's own.
+                    outlines = [
+                        replace(one, updated_at=max(one.updated_at, own[one.day].updated_at))
+                        for one in outlines
+                    ]
                 if any(one.commits for one in outlines):
                     words = Words(language, self._bench.settings.timezone)
                     text = feed.feed(repo, outlines, words, url=self._url)
@@ -300,6 +306,11 @@ class _Build:
                     if language == self._language:
                         self._with_feed.add(repo)
         return []
+
+    def _feed_languages(self, rows: Iterable[Row]) -> list[Language]:
+        """The languages that somebody reads, and those that were."""
+        stored = {language for row in rows for language in row["languages"]}
+        return sorted({*feed_languages(self._bench.settings), *stored})
 
     def _assets(self) -> None:
         for name in FILES:

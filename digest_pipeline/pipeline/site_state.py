@@ -52,7 +52,13 @@ def settings_hash(settings: Settings, language: Language) -> str:
         settings.timezone.key,
         f"{settings.report.show_reasons}",
         settings.site.url or "",
+        *feed_languages(settings),
     )
+
+
+def feed_languages(settings: Settings) -> list[Language]:
+    """The languages that the settings ask a feed for: their own, and those of readers."""
+    return sorted({settings.language, *(reader.language for reader in settings.readers())})
 
 
 def hashed(*parts: str) -> str:

@@ -227,6 +227,19 @@ def test_a_history_is_shown_in_either_language_and_says_where_the_analyses_are_i
     assert "只有英文" not in (shop.data / "site/ada/engine" / f"{DAYS[0]}.html").read_text("utf-8")
 
 
+def test_the_language_of_a_reader_has_a_feed_without_an_analysis_in_it(shop: Workshop) -> None:
+    assert not (shop.data / "site/feeds/ada/engine.zh.xml").exists()
+    shop.configure(*REPOS, site={"url": URL}, readers=[{"name": "路由", "language": "zh"}])
+    build(shop)
+    chinese, english = (
+        feedparser.parse(shop.data / f"site/feeds/ada/engine.{language}.xml") for language in ("zh", "en")
+    )
+    assert not chinese.bozo
+    assert [entry.updated for entry in chinese.entries] == [entry.updated for entry in english.entries]
+    assert "个提交，高 1" in chinese.entries[0].title
+    assert build(shop).written == 0
+
+
 def test_the_page_of_a_week_holds_its_rollup_whose_links_lead_into_the_site(shop: Workshop) -> None:
     with shop.pipeline() as pipeline:
         pipeline.rollup([Week(2026, 2)])
