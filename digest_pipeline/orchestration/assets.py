@@ -5,12 +5,10 @@ own partitions alone, while its neighbours in the same run go on to their report
 the branch since they were read join the run, though its range does not hold their partitions.
 """
 
-import hashlib
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -26,14 +24,14 @@ from digest_pipeline.orchestration.events import (
 from digest_pipeline.orchestration.in_flight import repo_days_in_flight
 from digest_pipeline.orchestration.partitions import Partitions, by_repo, partition_key
 from digest_pipeline.pipeline import Pipeline, StepResult
+from digest_pipeline.pipeline.code_version import code_version
+from digest_pipeline.pipeline.site_state import SITE_CODE
 from digest_pipeline.settings import Settings
 from digest_pipeline.store.files import names, statement
 
 GROUP = "digest"
 MAX_PARTITIONS_PER_RUN = 31
 LLM_POOL = "llm"
-
-_PACKAGE = Path(__file__).resolve().parent.parent
 
 _STEPS: Mapping[str, Callable[[Pipeline, str, Sequence[date]], StepResult]] = {
     "raw_commits": Pipeline.collect,
@@ -188,9 +186,7 @@ def _site() -> dg.AssetsDefinition:
         description="The history as a website with its search, and a feed for each repo; what changed is written.",
         group_name=GROUP,
         kinds={"html", "duckdb"},
-        code_version=code_version(
-            "site", "pipeline/site.py", "pipeline/site_folder.py", "pipeline/contents.py"
-        ),
+        code_version=code_version(*SITE_CODE),
         deps=["daily_digest"],
         required_resource_keys={"pipeline"},
     )
@@ -413,23 +409,6 @@ def asset_metadata(counts: Mapping[str, Any], link: str | None = None) -> dict[s
     if "preview" in counts:
         metadata["preview"] = dg.MetadataValue.md(counts["preview"])
     return metadata
-
-
-def code_version(*places: str) -> str:
-    """A hash over the files in these places of the package: code that changed shows its assets as stale."""
-    digest = hashlib.sha256()
-    for place in places:
-        root = _PACKAGE / place
-        files = (
-            [root]
-            if root.is_file()
-            else sorted(
-                file for file in root.rglob("*") if file.suffix in {".py", ".toml", ".md", ".j2", ".sql"}
-            )
-        )
-        for file in files:
-            digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 @cache

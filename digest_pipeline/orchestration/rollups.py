@@ -13,13 +13,13 @@ from digest_pipeline.orchestration.assets import (
     asset_metadata,
     check_specs,
     checked,
-    code_version,
     table_schema,
 )
 from digest_pipeline.orchestration.checks import ROLLUPS
 from digest_pipeline.orchestration.events import add_partition_metadata, log_materializations
 from digest_pipeline.orchestration.partitions import Partitions
 from digest_pipeline.pipeline import Pipeline
+from digest_pipeline.pipeline.code_version import code_version
 
 _SPAN = {"weekly": "week, Monday to Sunday,", "monthly": "month"}
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
 from digest_pipeline.domain.site import Built
+from digest_pipeline.pipeline.code_version import code_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from importlib.resources.abc import Traversable
     from pathlib import Path
 
     from digest_pipeline.domain.analysis import Language
@@ -22,6 +20,12 @@ OURS = ".digest-site"
 """The folder in a site's folder that only builds read; no server shows it."""
 
 STAMP = f"{OURS}/stamp"
+
+SITE_CODE = (
+    *("domain", "render", "site", "analysts/offline.py", "analysts/texts"),
+    *(f"pipeline/{name}.py" for name in ("contents", "story", "headlines", "readers", "site", "site_folder")),
+)
+"""All that decides what stands on the site: its looks, and what fills its pages and feeds in."""
 
 
 def site_folder(settings: Settings) -> Path:
@@ -47,7 +51,7 @@ def built(folder: Path) -> Built | None:
 def settings_hash(settings: Settings, language: Language) -> str:
     """Another one where the settings, or the code, make other pages."""
     return hashed(
-        _code_hash(),
+        _version(),
         language,
         settings.timezone.key,
         f"{settings.report.show_reasons}",
@@ -67,16 +71,5 @@ def hashed(*parts: str) -> str:
 
 
 @cache
-def _code_hash() -> str:
-    """Another one where the pages would be: code, templates and words of the site, and what fills pages in."""
-    package = resources.files("digest_pipeline")
-    return hashed(*_texts(package / "site"), *_texts(package / "pipeline" / "contents.py"))
-
-
-def _texts(place: Traversable) -> Iterator[str]:
-    if place.is_file():
-        if place.name.endswith((".py", ".j2", ".toml", ".css", ".js", ".svg")):
-            yield f"{place.name}\n{place.read_text(encoding='utf-8')}"
-        return
-    for entry in sorted(place.iterdir(), key=lambda one: one.name):
-        yield from _texts(entry)
+def _version() -> str:
+    return code_version(*SITE_CODE)

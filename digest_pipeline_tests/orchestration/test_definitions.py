@@ -13,9 +13,8 @@ import pytest
 
 from digest_pipeline.compose import open_pipeline
 from digest_pipeline.errors import ConfigurationError, DigestError, SourceUnavailable
-from digest_pipeline.orchestration import assets as assets_module
 from digest_pipeline.orchestration import location
-from digest_pipeline.orchestration.assets import MAX_PARTITIONS_PER_RUN, code_version
+from digest_pipeline.orchestration.assets import MAX_PARTITIONS_PER_RUN
 from digest_pipeline.orchestration.build import build_defs
 from digest_pipeline.orchestration.checks import CHECKS
 from digest_pipeline.orchestration.jobs import DIGESTS, REANALYSE, REPO_DAYS
@@ -27,6 +26,9 @@ from digest_pipeline.orchestration.partitions import (
     range_tags,
 )
 from digest_pipeline.orchestration.sensors import build_sensors
+from digest_pipeline.pipeline import code_version as code_version_module
+from digest_pipeline.pipeline.code_version import code_version
+from digest_pipeline.pipeline.site_state import SITE_CODE
 from digest_pipeline_tests.fakes import openai_server
 from digest_pipeline_tests.fakes.openai_server import OpenAIServer
 from digest_pipeline_tests.fakes.project import DEAD_URL, FIRST_DAY, days_from, local, small_repository
@@ -638,7 +640,7 @@ def test_without_settings_and_without_history_the_location_says_what_to_do(
 def test_the_code_version_follows_the_files_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assets_module, "_PACKAGE", tmp_path)
+    monkeypatch.setattr(code_version_module, "_PACKAGE", tmp_path)
     (tmp_path / "render/templates").mkdir(parents=True)
     template, module = tmp_path / "render/templates/page.j2", tmp_path / "render/page.py"
     template.write_text("a", encoding="utf-8")
@@ -661,5 +663,6 @@ def test_every_place_that_a_code_version_names_is_there() -> None:
         *("sources", "analysts", "render", "profiles", "domain", "domain/day.py", "domain/commit.py"),
         *(f"pipeline/{name}.py" for name in ("collect", "diff", "analyse", "report", "digest")),
         *("pipeline/rollup.py", "pipeline/contents.py", "domain/rollup.py", "domain/followups.py"),
+        *SITE_CODE,
     ):
         assert code_version(place) != empty, place
