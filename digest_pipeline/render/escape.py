@@ -14,7 +14,7 @@ from digest_pipeline.domain.visible import lines as lines  # noqa: PLC0414 - ren
 from digest_pipeline.domain.visible import visible as visible  # noqa: PLC0414
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 _RUNS = re.compile(r"`+")
 
@@ -63,9 +63,7 @@ def linked(text: str, targets: Mapping[str, str]) -> str:
     flat = _flat(text).strip()
     if not targets:
         return block(flat)
-    words = "|".join(re.escape(word) for word in sorted(targets, key=len, reverse=True))
-    # Behind an exclamation mark a link would be an image.
-    pattern = re.compile(rf"(?<![\w#/!&])({words})(?!\w)")
+    pattern = standing(targets)
     parts = []
     position = 0
     for start, end in [*_code_spans(flat), (len(flat), len(flat))]:
@@ -75,6 +73,13 @@ def linked(text: str, targets: Mapping[str, str]) -> str:
         parts.append(flat[start:end])
         position = end
     return _as_block("".join(parts))
+
+
+def standing(words: Collection[str]) -> re.Pattern[str]:
+    """What finds each of `words` where it is one of its own: `#610` does not stand in `#6105`."""
+    longest_first = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    # Behind an exclamation mark a link would be an image.
+    return re.compile(rf"(?<![\w#/!&])({longest_first})(?!\w)")
 
 
 def heading(text: str) -> str:

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from digest_pipeline.domain.analysis import Analysis, Language
-    from digest_pipeline.domain.page import BusyDirectory, CommitEntry, DigestEntry, Mention, RepoPage, Theme
+    from digest_pipeline.domain.page import (
+        BusyDirectory,
+        CommitEntry,
+        DigestEntry,
+        Earlier,
+        Mention,
+        RepoPage,
+        Theme,
+    )
     from digest_pipeline.domain.reader import Edition
 
 # How analysts end a failure's line: the host, and the endpoint's number for the request; a long one may be cut off.
@@ -218,7 +226,8 @@ class MarkdownRenderer:
         }
         told = [escape.linked(sentence, named) for sentence in sentences(page.headline.text)]
         # A model may tell of commits without naming their numbers: they are named behind its words.
-        rest = [f"[{name}]({named[name]})" for name in reversed(named) if name not in page.headline.text]
+        told_of = set(escape.standing(named).findall(page.headline.text)) if named else set()
+        rest = [f"[{name}]({named[name]})" for name in reversed(named) if name not in told_of]
         if rest:
             told.append(f"→ {self._label['comma'].join(rest)}")
         return "\n".join(line for line in told if line)
@@ -243,9 +252,7 @@ class MarkdownRenderer:
     def _linked(self, commits: Mapping[str, CommitEntry], targets: Mapping[str, str], sha: str) -> str:
         """A commit in a list: its tier, its title with its number as a link, its labels."""
         commit = commits[sha]
-        shown = escape.inline(escape.shorten(commit.title, _LONGEST_TITLE)).strip() or commit.sha[:7]
-        if commit.pull_request is not None and f"#{commit.pull_request}" not in shown:
-            shown += f" (#{commit.pull_request})"
+        shown = _with_number(commit)
         link = f"[{shown}]({targets[sha]})" if sha in targets else shown
         mark = self._label["tiers"][f"{commit.tier}_name"].partition(" ")[0]
         return " ".join([mark, link, *(escape.code(label) for label in commit.labels if label.strip())])
@@ -271,9 +278,7 @@ class MarkdownRenderer:
         words = label["takes_back" if theme.kind == "revert" else "continued"]
         lines = []
         for one in theme.earlier[:_MOST_EARLIER]:
-            shown = escape.inline(escape.shorten(one.title, _LONGEST_TITLE)).strip() or one.sha[:7]
-            if one.pull_request is not None and f"#{one.pull_request}" not in shown:
-                shown += f" (#{one.pull_request})"
+            shown = _with_number(one)
             link = f"[{shown}]({one.url})" if one.url else shown
             lines.append(f"{words.format(day=one.day)}{self._label['colon']}{link}")
         rest = len(theme.earlier) - len(lines)
@@ -356,6 +361,15 @@ class MarkdownRenderer:
 
     def _minute(self, moment: datetime) -> str:
         return moment.astimezone(self._timezone).strftime("%Y-%m-%d %H:%M")
+
+
+def _with_number(commit: CommitEntry | Earlier) -> str:
+    """A commit's title, with the number of its pull request where it does not stand in it."""
+    shown = escape.inline(escape.shorten(commit.title, _LONGEST_TITLE)).strip() or commit.sha[:7]
+    number = f"#{commit.pull_request}"
+    if commit.pull_request is None or escape.standing([number]).search(shown):
+        return shown
+    return f"{shown} ({number})"
 
 
 def _blocks(items: Sequence[str]) -> list[str]:

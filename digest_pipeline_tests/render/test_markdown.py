@@ -500,6 +500,20 @@ def test_a_headline_leads_to_the_commits_that_it_names_and_stands_in_the_digest(
     assert "Another, [0000008](https://a.example/commit/1);" in brief
 
 
+def test_a_number_that_is_the_beginning_of_another_one_is_not_named_by_it() -> None:
+    commit = entry(1, message="Goes on from #6105", pull_request=610)
+    story = RepoPage("o/n", DAY, day_window(DAY, ZONE), (commit,))
+    story = replace(
+        story,
+        headline=Headline("It goes on from #6105.", (commit.sha,)),
+        parts=(Part("breaking", (Mention(commit.sha, ""),)),),
+    )
+    text = RENDERERS["en"].page(story)
+
+    assert "\nIt goes on from #6105.\n→ [#610](#o~n-000000000000)\n" in text
+    assert "[Goes on from #6105 (#610)](#o~n-000000000000)" in text
+
+
 def test_the_header_says_what_was_filtered_out_and_a_filtered_day_is_not_called_quiet() -> None:
     filtered = (FilteredOut("paths", 10), FilteredOut("bots", 2))
     plain = RepoPage("owner/name", DAY, day_window(DAY, ZONE), (), filtered=filtered)
