@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from digest_pipeline.domain.day import day_window, days_between, yesterday
@@ -10,7 +11,7 @@ from digest_pipeline.domain.period import period_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date, datetime, timedelta
+    from datetime import date, datetime, time
     from zoneinfo import ZoneInfo
 
     from digest_pipeline.domain.period import Period
@@ -46,6 +47,11 @@ class DigestDecision:
 
     due: tuple[DigestState, ...]
     waiting: tuple[tuple[date, str], ...]
+
+
+def deadline_after(daily_at: time, hours: float) -> timedelta:
+    """How long after the end of its last day a page waits for repos that are not done: `hours` after the daily run."""
+    return timedelta(hours=daily_at.hour + hours, minutes=daily_at.minute)
 
 
 def due_digests(

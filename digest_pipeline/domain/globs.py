@@ -47,11 +47,6 @@ class Globs:
     def __bool__(self) -> bool:
         return bool(self._wanted or self._unwanted)
 
-    @property
-    def asks(self) -> bool:
-        """Whether there is a pattern that has to be met."""
-        return bool(self._wanted)
-
     def admits(self, text: str) -> bool:
         """Whether `text` passes."""
         return self.admits_together((text,))

@@ -5,6 +5,7 @@ One value for every form that a day takes: Markdown, the site, feeds, messages, 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +21,9 @@ Folded = Literal["bot", "reformat"]
 """Why a commit is told in one line: a bot made it, or it is named in `.git-blame-ignore-revs`."""
 
 FOLDED: tuple[Folded, ...] = ("bot", "reformat")
+
+# How analysts end a failure's line: the host, and the endpoint's number for the request; a long one may be cut off.
+_REQUEST = re.compile(r", request [^()]*\)?$")
 
 ThemeKind = Literal["revert", "series", "area"]
 """What holds a theme together: a revert and what it takes back, one piece of work that goes on, one place."""
@@ -230,3 +234,8 @@ def without_failures(page: RepoPage) -> RepoPage:
         for commit in page.commits
     )
     return replace(page, commits=commits, cost=None)
+
+
+def without_request(error: str) -> str:
+    """A failure as a page shows it: the number that the endpoint gave to the request helps nobody who reads."""
+    return _REQUEST.sub(")", error)

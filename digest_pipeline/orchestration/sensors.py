@@ -19,6 +19,7 @@ from digest_pipeline.domain.due import (
     ReadersState,
     RollupState,
     contiguous,
+    deadline_after,
     digest_states,
     due_digests,
     due_rollups,
@@ -90,7 +91,12 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
             return dg.SkipReason("there is no history yet; materialize a day first")
         states = digest_states(rows)
         names = [repo.name for repo in settings.repos]
-        decision = due_digests(states, names, now=now(), deadline=_deadline(settings))
+        decision = due_digests(
+            states,
+            names,
+            now=now(),
+            deadline=deadline_after(settings.daily_at, settings.digest_deadline_hours),
+        )
         if not decision.due:
             waiting = ", ".join(f"{day} for {repo}" for day, repo in decision.waiting[:3])
             return dg.SkipReason(
@@ -220,7 +226,7 @@ def _stale_rollups(settings: Settings, now: Callable[[], datetime]) -> dg.Sensor
             first_day=settings.first_day,
             now=moment,
             timezone=settings.timezone,
-            deadline=_deadline(settings),
+            deadline=deadline_after(settings.daily_at, settings.digest_deadline_hours),
         )
         if not decision.due:
             waiting = ", ".join(f"{one.label} for {day} of {repo}" for one, day, repo in decision.waiting[:3])
@@ -231,12 +237,6 @@ def _stale_rollups(settings: Settings, now: Callable[[], datetime]) -> dg.Sensor
         )
 
     return stale_rollups
-
-
-def _deadline(settings: Settings) -> timedelta:
-    """How long after its last day a page waits for repos that are not done."""
-    at = settings.daily_at
-    return timedelta(hours=at.hour + settings.digest_deadline_hours, minutes=at.minute)
 
 
 def _watch(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefinition:

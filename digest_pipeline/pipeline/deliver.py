@@ -9,7 +9,6 @@ be asked for: one that was under way when the process died is sent again once it
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from digest_pipeline.domain.day import day_window
@@ -23,7 +22,7 @@ from digest_pipeline.domain.delivery import (
     due,
     targets_of,
 )
-from digest_pipeline.domain.due import digest_states
+from digest_pipeline.domain.due import deadline_after, digest_states
 from digest_pipeline.errors import ConfigurationError, DeliveryError, DeliveryUnavailable, StoreError
 from digest_pipeline.pipeline.pages import digest_path, reader_path, revision
 from digest_pipeline.pipeline.readers import ReaderDay, Shelf, reader_day
@@ -242,8 +241,7 @@ def _link(settings: Settings, day: date) -> str | None:
 def _made(read: Read, settings: Settings, now: datetime, where: Mapping[str, date]) -> list[Made]:
     asked = {**where, "language": settings.language}
     states = {state.day: state for state in digest_states(read("pipeline/digest_states", asked))}
-    at = settings.daily_at
-    deadline = timedelta(hours=at.hour + settings.digest_deadline_hours, minutes=at.minute)
+    deadline = deadline_after(settings.daily_at, settings.digest_deadline_hours)
     found = []
     for row in read("pipeline/made_pages", asked):
         day = row["day"]

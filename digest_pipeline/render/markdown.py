@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from digest_pipeline.domain.importance import TIERS
+from digest_pipeline.domain.page import without_request
 from digest_pipeline.render import escape
+from digest_pipeline.render.bars import sparkline
 from digest_pipeline.render.headline import reference, sentences
 from digest_pipeline.render.words import counted, labels, listed, median_of
 
@@ -32,12 +34,9 @@ if TYPE_CHECKING:
     )
     from digest_pipeline.domain.reader import Edition
 
-# How analysts end a failure's line: the host, and the endpoint's number for the request; a long one may be cut off.
-_REQUEST = re.compile(r", request [^()]*\)?$")
 _REPO_HEADING = re.compile(r"^## .*\n\n", re.MULTILINE)
 # A headline's line begins with no mark of a quote, which is what stands below it.
 _HEADLINE = re.compile(r"^## .*\n\n(?P<lines>(?:(?!> ).+\n)+)\n> ", re.MULTILINE)
-_BARS = "▁▂▃▄▅▆▇█"
 _LEAST_TREND = 7
 _LONGEST_TITLE = 110
 _MOST_EARLIER = 3
@@ -377,11 +376,6 @@ def _blocks(items: Sequence[str]) -> list[str]:
     return [text for item in items if (text := escape.block(item))]
 
 
-def without_request(error: str) -> str:
-    """A failure as a page shows it: the number that the endpoint gave to the request helps nobody who reads."""
-    return _REQUEST.sub(")", error)
-
-
 def body_of(page: str) -> str:
     """What stands below the repo's heading on its page: the digest has headings of its own."""
     heading = _REPO_HEADING.search(page)
@@ -392,12 +386,6 @@ def headline_of(page: str) -> str:
     """The first sentences of what a page opens with, as Markdown; nothing where it has no headline."""
     found = _HEADLINE.search(page)
     return " ".join(found["lines"].splitlines()[:_FIRST_SENTENCES]) if found else ""
-
-
-def sparkline(trend: Sequence[int]) -> str:
-    """Counts as a line of bars: the lowest for none, the highest for the most."""
-    most = max(trend, default=0) or 1
-    return "".join(_BARS[math.ceil((len(_BARS) - 1) * count / most)] for count in trend)
 
 
 def slug(repo: str) -> str:

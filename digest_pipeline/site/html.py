@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from digest_pipeline.domain.importance import TIERS
+from digest_pipeline.domain.page import without_request
 from digest_pipeline.site import charts, places, text
 from digest_pipeline.site.outline import Outline, tally
 from digest_pipeline.site.words import Words
@@ -41,8 +41,6 @@ NEWEST_MONTHS = 8
 TREND_WEEKS = 53
 SPARK_DAYS = 30
 _MOST_PATHS = 60
-# How analysts end a failure's line: the endpoint's number for the request helps nobody who reads.
-_REQUEST = re.compile(r", request [^()]*\)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +279,7 @@ def _environment() -> jinja2.Environment:
         "tiers": TIERS,
         "shares": charts.shares,
         "sparkline": charts.sparkline,
-        "reason": lambda error: _REQUEST.sub(")", error or ""),
+        "reason": lambda error: without_request(error or ""),
         "tally": tally,
         "most_paths": _MOST_PATHS,
     }

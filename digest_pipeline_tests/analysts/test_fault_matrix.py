@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from digest_pipeline.render.markdown import without_request
+from digest_pipeline.domain.page import without_request
 from digest_pipeline_tests.analysts.asking import (
     LOW,
     NOW,

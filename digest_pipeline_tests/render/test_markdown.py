@@ -32,14 +32,13 @@ from digest_pipeline.domain.page import (
     Theme,
     ThemeKind,
     without_failures,
+    without_request,
 )
 from digest_pipeline.render.markdown import (
     MarkdownRenderer,
     body_of,
     headline_of,
     slug,
-    sparkline,
-    without_request,
 )
 from digest_pipeline_tests.render.reading import anchors, every, headings, local_links, parse, rows, shown
 from digest_pipeline_tests.render.test_escape import nasty
@@ -524,11 +523,6 @@ def test_the_header_says_what_was_filtered_out_and_a_filtered_day_is_not_called_
     assert "1 commit filtered out: 1 by x" in RENDERERS["en"].page(
         replace(plain, commits=(entry(),), filtered=(FilteredOut("x", 1),))
     )
-
-
-def test_a_line_of_bars_is_lowest_for_none_and_highest_for_the_most() -> None:
-    assert sparkline((0, 1, 4, 8)) == "▁▂▅█"
-    assert sparkline((0, 0)) == "▁▁"
 
 
 def test_no_two_repos_share_an_anchor() -> None:

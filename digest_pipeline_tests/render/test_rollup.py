@@ -227,6 +227,7 @@ def test_a_sparkline_has_a_character_a_day_and_keeps_their_order(values: list[in
         if one and other and one <= other:
             assert mark <= next_mark
     assert [mark == "·" for mark in line] == [value == 0 for value in values]
+    assert sparkline((0, 1, 4, 8)) == "·▁▄█"
 
 
 # --- labels -----------------------------------------------------------------------------------------------
