@@ -226,6 +226,11 @@ class DigestEntry:
     unanalysed: int = 0
     headline: str = ""
 
+    @property
+    def folded(self) -> int:
+        """How many of the commits are folded: they count in no tier."""
+        return self.commits - self.high - self.medium - self.low
+
 
 def without_failures(page: RepoPage) -> RepoPage:
     """A page as its commits, analyses and statuses make it: no words of failures, no tries, no costs."""

@@ -35,18 +35,22 @@ _LEAST_OF_AREA = 2
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """A day of a repo: its commits by tier, how many have no analysis, and why the last try to read it failed."""
+    """A day of a repo: its commits by tier, how many have no analysis, and why the last try to read it failed.
+
+    Those that are folded count in no tier.
+    """
 
     day: date
     state: DayState
     tiers: Mapping[Tier, int] = field(default_factory=dict)
     unanalysed: int = 0
     error: str | None = None
+    folded: int = 0
 
     @property
     def commits(self) -> int:
         """All of them."""
-        return sum(self.tiers.values())
+        return sum(self.tiers.values()) + self.folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +150,13 @@ class RepoRollup:
     before: Before | None = None
 
     def tier(self, tier: Tier) -> int:
-        """How many commits are of this tier."""
+        """How many commits are of this tier, and not folded."""
         return sum(day.tiers.get(tier, 0) for day in self.days)
+
+    @property
+    def folded(self) -> int:
+        """How many are folded."""
+        return sum(day.folded for day in self.days)
 
     @property
     def active_days(self) -> int:
@@ -259,8 +268,9 @@ class RepoFold:
 
     def _count(self, page: RepoPage) -> None:
         failed, deferred = page.count("failed"), page.count("deferred")
-        tiers = {tier: len(page.tier(tier)) for tier in TIERS}
-        self._counts[page.day] = DayCount(page.day, "made", tiers, failed + deferred)
+        tiers = {tier: len(page.told(tier)) for tier in TIERS}
+        folded = len(page.commits) - sum(tiers.values())
+        self._counts[page.day] = DayCount(page.day, "made", tiers, failed + deferred, folded=folded)
         asked = [one for one in page.commits if one.analysis is not None and not one.is_offline]
         seen = self._coverage
         self._coverage = Coverage(

@@ -91,12 +91,8 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
             return dg.SkipReason("there is no history yet; materialize a day first")
         states = digest_states(rows)
         names = [repo.name for repo in settings.repos]
-        decision = due_digests(
-            states,
-            names,
-            now=now(),
-            deadline=deadline_after(settings.daily_at, settings.digest_deadline_hours),
-        )
+        deadline = deadline_after(settings.daily_at, settings.digest_deadline_hours)
+        decision = due_digests(states, names, now=now(), deadline=deadline)
         if not decision.due:
             waiting = ", ".join(f"{day} for {repo}" for day, repo in decision.waiting[:3])
             return dg.SkipReason(

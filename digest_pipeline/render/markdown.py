@@ -138,7 +138,9 @@ class MarkdownRenderer:
             repos=self._counted("repositories", len(entries)),
             **totals | {"commits": self._counted("commits", totals["commits"])},
         )
-        return self._render("digest.md.j2", day=day, entries=entries, totals=line)
+        if folded := sum(entry.folded for entry in entries):
+            line += f" | {self._label['tiers']['folded_name']} {folded}"
+        return self._render("digest.md.j2", day=day, entries=entries, totals=line, folded=folded)
 
     def unstamped(self, markdown: str) -> str:
         """A page of this language without the line that says when it was rendered."""

@@ -58,6 +58,7 @@ class RollupRenderer(MarkdownRenderer):
             rollup=rollup,
             words=words,
             tiers=TIERS,
+            folded=any(repo.folded for repo in rollup.repos),
             sections=[_Section(self, rollup, repo) for repo in rollup.repos],
         )
 
@@ -247,7 +248,7 @@ class _Section:
         total, high = repo.coverage.commits, repo.tier("high")
         commits = self._count("commits", total)
         if total == 1:
-            tier = next(tier for tier in TIERS if repo.tier(tier))
+            tier = next((tier for tier in TIERS if repo.tier(tier)), "folded")
             return str(words["one"].format(commits=commits, tier=self._label["tiers"][f"{tier}_name"]))
         name = "no_high" if not high else "all" if high == total else "some"
         return str(words[name].format(commits=commits, days=self._count("days", repo.active_days), high=high))

@@ -13,7 +13,7 @@ from digest_pipeline.domain.importance import TIERS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from digest_pipeline.domain.importance import Tier
+    from digest_pipeline.site.outline import Counts
 
 LEVELS = 4
 """Colours of the calendar, beside the one for a day without commits of high importance."""
@@ -87,9 +87,7 @@ def sparkline(values: Sequence[int]) -> Sparkline:
     return Sparkline(max(1, _STEP * len(values) - 1), _SPARK_HEIGHT, tuple(bars))
 
 
-def shares(
-    counts: Mapping[Tier, int], most: int | None = None, width: int = 1000, height: int = 8
-) -> tuple[Bar, ...]:
+def shares(counts: Counts, most: int | None = None, width: int = 1000, height: int = 8) -> tuple[Bar, ...]:
     """One bar in three parts, as long as their counts; none where all are 0.
 
     Of several below each other, where `most` is the count of the longest, each is as long as its own.
@@ -104,7 +102,7 @@ def shares(
     return tuple(bars)
 
 
-def trend(columns: Sequence[tuple[str, Mapping[Tier, int]]]) -> Trend:
+def trend(columns: Sequence[tuple[str, Counts]]) -> Trend:
     """A stack for each of `columns`, named in their order; high stands at the bottom, where it can be compared."""
     most = _round_up(max([sum(counts.values()) for _, counts in columns] + [1]))
     room, base = _WIDTH - _LEFT, _HEIGHT - _BOTTOM

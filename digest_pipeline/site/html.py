@@ -14,7 +14,7 @@ import jinja2
 from digest_pipeline.domain.importance import TIERS
 from digest_pipeline.domain.page import without_request
 from digest_pipeline.site import charts, places, text
-from digest_pipeline.site.outline import Outline, tally
+from digest_pipeline.site.outline import Outline, counts_of, tally
 from digest_pipeline.site.words import Words
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class SiteRenderer:
             spoken=spoken or self.words.language,
             known=known,
             day_place=partial(places.repo_day, page.repo),
-            counts={tier: len(page.tier(tier)) for tier in TIERS},
+            counts=counts_of(page),
             sections=[
                 (tier, found)
                 for tier in TIERS

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime  # noqa: TC003 - pydantic reads them
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import TypeAdapter
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from digest_pipeline.domain.page import RepoPage
+
+Counts = dict[Tier | Literal["folded"], int]
 
 MOST_TITLES = 12
 """Titles of high importance that stand outside a day's own page."""
@@ -38,7 +40,7 @@ class Line:
 class Outline:
     """A repo's day in short; `spoken` is the language of its analyses.
 
-    `told` of its `high` commits are not folded; `shas` are those of all that have a section, shortened.
+    Commits that are folded count in no tier; `shas` are those of all that have a section, shortened.
     """
 
     repo: str
@@ -47,11 +49,11 @@ class Outline:
     high: int
     medium: int
     low: int
+    folded: int
     unanalysed: int
     headline: str | None
     parts: tuple[tuple[Topic, tuple[Line, ...]], ...]
     titles: tuple[Line, ...]
-    told: int
     shas: tuple[str, ...]
     directories: tuple[tuple[str, int], ...]
     updated_at: datetime
@@ -59,23 +61,21 @@ class Outline:
     @property
     def commits(self) -> int:
         """All commits of the day."""
-        return self.high + self.medium + self.low
+        return sum(self.counts.values())
 
     @property
-    def counts(self) -> dict[Tier, int]:
-        """Commits by tier."""
-        return {"high": self.high, "medium": self.medium, "low": self.low}
+    def counts(self) -> Counts:
+        """Commits by tier, and those that are folded."""
+        return {"high": self.high, "medium": self.medium, "low": self.low, "folded": self.folded}
 
 
 def outline(page: RepoPage, spoken: Language) -> Outline:
     """What stands on other pages of a repo's day, and in its feed."""
-    high = [commit for commit in page.tier("high") if commit.folded is None]
-    counts = {tier: len(page.tier(tier)) for tier in TIERS}
     return Outline(
         page.repo,
         page.day,
         spoken,
-        **counts,
+        **counts_of(page),
         unanalysed=page.count("failed") + page.count("deferred"),
         headline=page.headline.text if page.headline else None,
         parts=tuple(
@@ -83,8 +83,7 @@ def outline(page: RepoPage, spoken: Language) -> Outline:
             for part in page.parts
             if part.mentions
         ),
-        titles=tuple(Line(commit.sha, one_line(commit.title)) for commit in high[:MOST_TITLES]),
-        told=len(high),
+        titles=tuple(Line(commit.sha, one_line(commit.title)) for commit in page.told("high")[:MOST_TITLES]),
         shas=tuple(commit.sha[:12] for commit in page.commits),
         directories=tuple(
             (one.path, one.commits) for one in (page.context.directories if page.context else ())
@@ -93,13 +92,21 @@ def outline(page: RepoPage, spoken: Language) -> Outline:
     )
 
 
-def tally(outlines: Iterable[Outline]) -> dict[Tier, int]:
-    """The commits of several, by tier."""
+def counts_of(page: RepoPage) -> Counts:
+    """A page's commits by tier, and those that are folded: together all of them."""
+    counts: Counts = {tier: len(page.told(tier)) for tier in TIERS}
+    counts["folded"] = len(page.commits) - sum(counts.values())
+    return counts
+
+
+def tally(outlines: Iterable[Outline]) -> Counts:
+    """The commits of several, by tier, and those that are folded."""
     found = list(outlines)
     return {
         "high": sum(one.high for one in found),
         "medium": sum(one.medium for one in found),
         "low": sum(one.low for one in found),
+        "folded": sum(one.folded for one in found),
     }
 
 

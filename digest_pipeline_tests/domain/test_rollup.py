@@ -202,7 +202,7 @@ def test_the_high_commits_stand_by_score_and_of_equals_the_largest_first_without
         )
     )
     assert [int(one.sha, 16) for one in found.high] == [1, 2, 3]
-    assert found.tier("high") == 4
+    assert (found.tier("high"), found.folded, found.days[0].commits) == (3, 1, 5)
 
 
 def test_a_day_without_a_page_is_missing_or_could_not_be_read() -> None:

@@ -139,6 +139,36 @@ def test_what_was_lost_comes_back_and_what_a_stranger_put_there_stays(shop: Work
     assert set(after) - set(before) == {f"ada/engine/{DAYS[0]}.html", "pagefind/pagefind-entry.json"}
 
 
+def test_a_commit_by_a_bot_counts_apart_wherever_numbers_stand(
+    shop: Workshop, engine: RepositoryBuilder
+) -> None:
+    engine.write("src/bumped.py", "def bumped():\n    return 1\n")
+    sha = engine.commit("feat: bump a part (#9)", author="dependabot[bot]")
+    shop.make(DAYS[2:])
+    with shop.pipeline() as pipeline:
+        pipeline.rollup([Week(2026, 2)])
+        where = {"repo": "ada/engine", "first": DAYS[2], "last": DAYS[2]}
+        counted = pipeline.history.read("pipeline/day_counts", where)[-1]
+    build(shop)
+
+    assert shop.rows(f"SELECT tier FROM analyses WHERE sha = '{sha}'") == [("high",)]
+    assert (counted["commits"], counted["high"]) == (3, 1)
+    reports = (
+        "SELECT commits, high, medium, low FROM reports WHERE repo = 'ada/engine' AND day = '2026-01-07'"
+    )
+    assert shop.rows(reports) == [(3, 1, 0, 1)]
+    digest = (shop.data / "reports/daily/2026/2026-01-07.md").read_text("utf-8")
+    assert "3 commits | 🔴 high 1 | 🟡 medium 0 | 🟢 low 1 | 🤖🧹 folded 1\n" in digest
+    assert "| [ada/engine](#ada~engine) | 3 | 1 | 0 | 1 | 1 | ✅ |\n" in digest
+    week = (shop.data / "reports/weekly/2026/2026-W02.md").read_text("utf-8")
+    assert "01-07](../../ada/engine/2026/2026-01-07.md#ada~engine) | 3 | 1 | 0 | 1 | 1 | " in week
+    site = shop.data / "site"
+    for page in (f"ada/engine/{DAYS[2]}.html", f"days/{DAYS[2]}.html", "index.html"):
+        shown = re.findall(r'<p class="counts">(.*?)</p>', (site / page).read_text("utf-8"))
+        assert "3 commits 1 high 1 low 1 folded" in [re.sub("<[^>]+>", "", line) for line in shown], page
+    assert dead_links(site) == []
+
+
 def test_days_and_repos_that_left_the_history_leave_the_site(shop: Workshop) -> None:
     folder = shop.data / "site"
     (folder / "ada/bits/mine.txt").write_text("mine\n", encoding="utf-8")

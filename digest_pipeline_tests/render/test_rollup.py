@@ -182,6 +182,16 @@ def test_a_period_under_way_and_days_that_are_missing_are_said() -> None:
     assert [len(cells) for cells in rows(page)] == [7, 6, 6, 6, 6]
 
 
+def test_a_period_of_one_commit_that_is_folded_says_so() -> None:
+    none = {"high": 0, "medium": 0, "low": 0}
+    days = (DayCount(DAYS[0], "made", none, folded=1),)  # type: ignore[arg-type] # words of Tier
+    found = RepoRollup("ada/engine", days, coverage=Coverage(commits=1))
+    text = week(found)
+
+    assert headline(text).startswith("1 commit, 🤖🧹 folded.")
+    assert "| 1 | 0 | 0 | 0 | 1 | " in text
+
+
 def test_a_long_list_is_folded_and_loses_nothing() -> None:
     commits = tuple(commit(number, score=number) for number in range(1, 41))
     part = RolledPart("security", tuple(DayMention(one, "why") for one in commits))

@@ -2,6 +2,7 @@
 -- $first day = 30d: the first day
 -- $last day = newest: the last day
 -- $repo pattern = %: only repositories like this
+-- Commits by bots and pure reformatting count in their tier here; the pages count them apart.
 SELECT day, repo, count(*) AS commits,
     count(*) FILTER (tier = 'high') AS high,
     count(*) FILTER (tier = 'medium') AS medium,

@@ -3,6 +3,7 @@
 -- $last day = newest: the last day that counts
 -- $repo pattern = %: only repositories like this
 -- ISO weeks, each from its Monday; a week that is cut by a limit counts its days inside of it.
+-- Commits by bots and pure reformatting count in their tier here; the pages count them apart.
 SELECT strftime(day, '%G-W%V') AS week, repo, count(*) AS commits,
     count(*) FILTER (tier = 'high') AS high,
     count(*) FILTER (tier = 'medium') AS medium,
