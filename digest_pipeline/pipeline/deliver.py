@@ -30,7 +30,6 @@ from digest_pipeline.pipeline.readers import ReaderDay, Shelf, reader_day
 from digest_pipeline.pipeline.workbench import span
 from digest_pipeline.render.brief import brief_of
 from digest_pipeline.site.places import absolute, day_page
-from digest_pipeline.store.connection import NAME
 from digest_pipeline.store.history import Read, Replacement, reading
 
 if TYPE_CHECKING:
@@ -90,11 +89,9 @@ def look(read: Read, settings: Settings, now: datetime, days: Sequence[date] | N
     return due(found, begun, now=now, timezone=settings.timezone)
 
 
-def look_from_outside(settings: Settings, now: datetime) -> list[Due] | None:
-    """The same over a connection of its own that only reads; None where a writer has to upgrade the history first."""
+def look_from_outside(settings: Settings, now: datetime) -> list[Due]:
+    """The same over a connection of its own that only reads. Raises StoreError."""
     with reading(settings.data_dir, settings.timezone) as read:
-        if not read("pipeline/columns", {"table": "deliveries", "database": NAME}):
-            return None
         return look(read, settings, now)
 
 
