@@ -144,8 +144,14 @@ class History:
         Of two processes that want the same, the second one decides over what the first one wrote. `decide` is
         called again where the transaction has to be. Raises StoreError.
         """
+        self.decide(lambda read: decide(read(name, parameters)))
+
+    def decide(self, decide: Callable[[Read], Sequence[Replacement]]) -> None:
+        """`revise`, where `decide` reads what it needs by itself, in the same transaction. Raises StoreError."""
         self._write(
-            lambda: self._transact(lambda: decide(_asked(self._connection, statement(name), parameters)))
+            lambda: self._transact(
+                lambda: decide(lambda name, where: _asked(self._connection, statement(name), where))
+            )
         )
 
     def run(self, name: str) -> None:
