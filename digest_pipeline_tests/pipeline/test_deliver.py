@@ -263,10 +263,12 @@ def test_what_another_process_brought_meanwhile_is_no_failure_and_what_it_is_at_
         assert {(one.result, one.error) for one in found} == {("unchanged", None)}
         assert len(listener.taken) == 2
 
-        claim = {"channel": ["team"], "reader": [""], "day": [LAST]}
-        [row] = pipeline.history.read("pipeline/delivery", {name: value for name, [value] in claim.items()})
+        claim: dict[str, Any] = {"channel": "team", "reader": "", "day": LAST}
+        [row] = pipeline.history.read("pipeline/delivery", claim)
         at_it = as_stored(row) | {"revision": None, "claimed_at": shop.now.isoformat()}
-        pipeline.history.replace(Replacement("deliveries", claim, [at_it]))
+        pipeline.history.replace(
+            Replacement("deliveries", {name: [value] for name, value in claim.items()}, [at_it])
+        )
         assert [(one.result, one.error) for one in pipeline.deliver([LAST])] == [
             ("busy", "another process is at it")
         ]
