@@ -236,8 +236,8 @@ class Analyst(Protocol):
         """Whether it writes headlines; else they are composed from facts, where the page is made."""
         ...
 
-    async def compose(self, given: Given) -> Composition:
-        """The headline of a day, by at most two questions; only of an analyst that `composes`."""
+    async def compose(self, given: Given, *, most: int = 2) -> Composition:
+        """The headline of a day, by at most `most` questions; only of an analyst that `composes`."""
         ...
 
     def analyse(self, subjects: Iterable[Subject]) -> AsyncIterator[list[tuple[Subject, Outcome]]]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     Ask = Callable[[Gateway, Question, Purpose, list[Call]], Awaitable[Answer | Failure]]
 
 TEMPERATURE = 0.2
-MOST_QUESTIONS = 2
 
 _OUTPUT_TOKENS = 2048
 """Some sentences take a tenth of it; the rest is for models that think before they answer."""
@@ -32,10 +31,12 @@ _PASSING: frozenset[ErrorClass] = frozenset({"transient", "rate_limited", "outag
 """What says nothing of the question: a later run may ask it again."""
 
 
-async def compose(given: Given, gateways: Sequence[Gateway], language: Language, ask: Ask) -> Composition:
+async def compose(
+    given: Given, gateways: Sequence[Gateway], language: Language, ask: Ask, *, most: int
+) -> Composition:
     """The headline of a day by the first endpoint that gives one which passes the gate.
 
-    `ask` is how a question is paid for. At most two questions are asked in all; where the first answer did not
+    `ask` is how a question is paid for. At most `most` questions are asked in all; where the first answer did not
     pass, the second says why.
     """
     calls: list[Call] = []
@@ -47,7 +48,7 @@ async def compose(given: Given, gateways: Sequence[Gateway], language: Language,
             continue
         room = gateway.context_tokens - _output(gateway)
         asked = prompt = build_headline_prompt(given, language, room, factor=gateway.factor)
-        while questions < MOST_QUESTIONS:
+        while questions < most:
             answer = await ask(gateway, _question(gateway, asked, given), "headline", calls)
             questions += 1
             result = _judged(answer, given, language, prompt.system) if isinstance(answer, Answer) else answer

@@ -58,9 +58,9 @@ class OfflineAnalyst:
         """See `Analyst.opened`: there is nothing to open."""
         return nullcontext()
 
-    async def compose(self, given: Given) -> Composition:
+    async def compose(self, given: Given, *, most: int = 2) -> Composition:
         """See `Analyst.compose`: it does not."""
-        raise NotImplementedError(given)
+        raise NotImplementedError(given, most)
 
     async def analyse(self, subjects: Iterable[Subject]) -> AsyncIterator[list[tuple[Subject, Outcome]]]:
         """See `Analyst.analyse`."""

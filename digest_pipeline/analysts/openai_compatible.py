@@ -182,10 +182,10 @@ class OpenAICompatibleAnalyst:
         """It does, where it can be asked."""
         return True
 
-    async def compose(self, given: Given) -> Composition:
+    async def compose(self, given: Given, *, most: int = 2) -> Composition:
         """See `Analyst.compose`."""
         async with self.opened():
-            return await compose(given, self._gateways, self._terms.language, self._terms.paid)
+            return await compose(given, self._gateways, self._terms.language, self._terms.paid, most=most)
 
     @cached_property
     def _gateways(self) -> list[Gateway]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.analysis import Analysis
 from digest_pipeline.domain.commit import title_of
+from digest_pipeline.domain.numerals import numbers
 from digest_pipeline.domain.vacuity import vacuity
 
 if TYPE_CHECKING:
@@ -32,36 +33,27 @@ MOST_SENTENCES = 5
 LONGEST_SENTENCE = 500
 SHORT_SHA = 12
 
-_PULL_REQUEST = re.compile(r"(?i)(?:#|\bGH-|\bPRs?\s*#?|\bpull requests?\s*#?|\bMR\s*!?)\s*(\d{1,9})\b")
+# `#12`, `GH-12`, `!12`, `pull/12`; behind a word a whole list: `PRs 12, 13 and #14`.
+_REFERENCE = re.compile(
+    r"(?i)(?:\b(?:PRs?|MRs?|pulls?|(?:pull|merge)[ -]requests?|issues?|bugs?)|合并请求|拉取请求|议题)[\s#/!-]*\d{1,9}"
+    r"(?:\s*(?:[,/&、，和与及]|\band\b|\bor\b)\s*[#!]?\d{1,9})*"
+    r"|(?:[#!]|\bGH-)\d{1,9}"
+)
 _SHA = re.compile(r"(?<![\w-])(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,40}(?![\w-])")
 _CODE = re.compile(r"`+([^`]+)`+")
-_ADDRESS = re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://|\bwww\.|\]\(|(?<![\w.])@\w|<[a-z/!]")
-# What only code, files and products are called.
+_ADDRESS = re.compile(
+    r"(?i)\b[a-z][a-z0-9+.-]*://|\b(?:mailto|tel|data|javascript):|\bwww\.|\]\(|(?<![\w.])@\w|<[a-z/!]"
+)
+# What only code, files, hosts and products are called.
 _NAME = re.compile(
-    r"[A-Za-z]\w*(?:(?:::|_|(?<=\w)\.(?=[a-z]))\w+)+"  # snake_case, a::b, a.b
+    r"[A-Za-z]\w*(?:(?:::|_|(?<=\w)\.(?=[A-Za-z]))\w+)+"  # snake_case, a::b, a.b
+    r"|[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}\b"  # a-b.c
     r"|[\w.-]+(?:/[\w.-]+){2,}|[\w-]+/[\w-]+\.\w+"  # a/b/c, a/b.py
     r"|\b[a-z]+[A-Z]\w*|\b[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]+)+"  # camelCase, CamelCase
     r"|\b[A-Za-z]+-?\d[\w.]*\w|\b[A-Za-z]\d\b"  # FP8, Qwen2.5, H100, v1
 )
-_NUMBER = re.compile(r"(?<![\w.,])\d+(?:[,.]\d+)*")
-_WORDS = (
-    *("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
-    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
-)
-_NUMBER_WORDS = {word: str(number) for number, word in enumerate(_WORDS, start=2)} | {
-    "dozen": "12",
-    "dozens": "12",
-    "hundred": "100",
-    "hundreds": "100",
-    "thousand": "1000",
-    "thousands": "1000",
-    "million": "1000000",
-    "millions": "1000000",
-}
-_WORD = re.compile(rf"(?i)\b({'|'.join(_NUMBER_WORDS)})\b")
-_CHINESE_DIGITS = {sign: value for value, sign in enumerate("零一二三四五六七八九")} | {"两": 2}
-_CHINESE = re.compile(
-    r"([二三四五六七八九十两][一二三四五六七八九十]{0,2})(?=[个項项次处条倍种位名份家类成天周月年行台款组]|提交|PR)"
+_COUNTED = re.compile(
+    r"(?i)^\s*(?:commits?|changes|pull requests|PRs|fixes|features)\b|^\s*(?:个|项|处|條|条)"
 )
 
 
@@ -83,18 +75,17 @@ class GivenCommit:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a headline may speak of: the day's leading commits, and how many there are of each."""
+    """What a headline may speak of: the day's leading commits."""
 
     repo: str
     day: date
     commits: tuple[GivenCommit, ...]
-    counts: Mapping[str, int]
 
     @property
     def key(self) -> str:
         """A hash over all of it: another headline is asked for only where this is another."""
         told = [[one.sha, one.tier, one.title, one.pull_request, *one.points] for one in self.commits]
-        text = json.dumps([self.repo, self.day.isoformat(), told, sorted(self.counts.items())])
+        text = json.dumps([self.repo, self.day.isoformat(), told])
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
@@ -141,9 +132,6 @@ def given_of(repo: str, day: date, commits: Sequence[Analysed]) -> Given | None:
     if len(told) > MOST_GIVEN:
         most = set(sorted(range(len(told)), key=lambda place: -told[place].score)[:MOST_GIVEN])
         told = [commit for place, commit in enumerate(told) if place in most]
-    counts = {"commits": len(commits)}
-    for name in ("high", "medium", "low"):
-        counts[name] = sum(commit.tier == name for commit in commits)
     return Given(
         repo,
         day,
@@ -158,7 +146,6 @@ def given_of(repo: str, day: date, commits: Sequence[Analysed]) -> Given | None:
             for commit in told
             if commit.analysis is not None
         ),
-        counts,
     )
 
 
@@ -247,20 +234,11 @@ class _Facts:
     """All that was given, as it is looked for in a sentence."""
 
     def __init__(self, given: Given) -> None:
-        self._given = given
         self._commits = {commit.sha: commit for commit in given.commits}
-        texts = [text for one in given.commits for text in (one.title, *one.points)]
-        self._text = "\n".join([given.repo, *texts]).casefold()
-        self._squeezed = re.sub(r"\s+", "", self._text)
-        self._numbers = {
-            *map(_plain, _NUMBER.findall(self._text)),
-            *re.findall(r"\d+", self._text),
-            *(_NUMBER_WORDS[word.lower()] for word in _WORD.findall(self._text)),
-            *map(str, map(_chinese, _CHINESE.findall(self._text))),
-            *(str(count) for count in given.counts.values()),
-            *(str(part) for part in (given.day.year, given.day.month, given.day.day)),
-            given.day.isoformat(),
-        }
+        text = "\n".join([given.repo, *(text for one in given.commits for text in (one.title, *one.points))])
+        self._squeezed = _squeezed(text)
+        told = {value for _, value in numbers(_REFERENCE.sub(" ", text))}
+        self._numbers = {*told, given.day.isoformat(), str(given.day.year)}
 
     def fault(self, sentence: Sentence) -> str | None:
         """What is wrong with one sentence, by the facts."""
@@ -271,41 +249,31 @@ class _Facts:
             return f'"{text[:60]}…" names no commit; each sentence tells of commits'
         if _ADDRESS.search(text):
             return "no addresses, links, mentions or HTML; plain text alone"
-        own = {self._commits[sha].pull_request for sha in sentence.shas}
-        for number in _PULL_REQUEST.findall(text):
-            if int(number) not in own:
-                return f"#{number} is no pull request of the commits that the sentence names"
+        own = {str(self._commits[sha].pull_request) for sha in sentence.shas}
+        for reference in _REFERENCE.findall(text):
+            for number in re.findall(r"\d+", reference):
+                if number not in own:
+                    return f"#{number} is no pull request of the commits that the sentence names"
         for sha in _SHA.findall(text):
             if not any(own_sha.startswith(sha) for own_sha in sentence.shas):
                 return f"{sha} is none of the commits that the sentence names"
-        return self._unknown_name(text) or self._unknown_number(text, len(sentence.shas))
+        rest = _REFERENCE.sub(" ", _SHA.sub(" ", text))
+        return self._unknown_name(rest) or self._unknown_number(rest, len(sentence.shas))
 
     def _unknown_name(self, text: str) -> str | None:
         spans = _CODE.findall(text)
-        names = [match[0] for match in _NAME.finditer(_CODE.sub(" ", text)) if not _SHA.fullmatch(match[0])]
-        for name in (*spans, *names):
-            if re.sub(r"\s+", "", name.casefold()).strip(".") not in self._squeezed:
-                return f"{name[:60]!r} stands nowhere in what you were given"
-        return None
+        names = [match[0] for match in _NAME.finditer(_CODE.sub(" ", text))]
+        unknown = (name for name in (*spans, *names) if _squeezed(name).strip(".") not in self._squeezed)
+        return next((f"{name[:60]!r} stands nowhere in what you were given" for name in unknown), None)
 
     def _unknown_number(self, text: str, named: int) -> str | None:
-        rest = _PULL_REQUEST.sub(" ", _SHA.sub(" ", _CODE.sub(" ", text)))
-        known = {*self._numbers, str(named)}
-        found = {number: _plain(number) for number in _NUMBER.findall(_NAME.sub(" ", rest))}
-        found |= {word: _NUMBER_WORDS[word.lower()] for word in _WORD.findall(rest)}
-        found |= {signs: str(_chinese(signs)) for signs in _CHINESE.findall(rest)}
-        unknown = next((written for written, number in found.items() if number not in known), None)
-        return None if unknown is None else f"the number {unknown} stands nowhere in what you were given"
+        prose = _NAME.sub(" ", _CODE.sub(" ", text))
+        for written, value in numbers(prose):
+            behind = prose[prose.find(written) + len(written) :]
+            if value not in self._numbers and not (value == str(named) and _COUNTED.match(behind)):
+                return f"the number {written} stands nowhere in what you were given"
+        return None
 
 
-def _plain(number: str) -> str:
-    """A number without the commas between its thousands."""
-    return re.sub(r",(?=\d{3}(\D|$))", "", number)
-
-
-def _chinese(signs: str) -> int:
-    """What a Chinese numeral below a hundred says: 十二 is 12, 三十 is 30."""
-    tens, ten, ones = signs.rpartition("十")
-    if not ten:
-        return _CHINESE_DIGITS.get(signs[0], 0)
-    return 10 * (_CHINESE_DIGITS.get(tens, 1) if tens else 1) + (_CHINESE_DIGITS.get(ones, 0) if ones else 0)
+def _squeezed(text: str) -> str:
+    return re.sub(r"\s+", "", text.casefold())

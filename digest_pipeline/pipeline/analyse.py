@@ -130,7 +130,7 @@ def _analyse_days(
                 kept[row["sha"]] = before
             else:
                 to_ask.append(_ToAsk(day, row, scored, before, of_it))
-        headlines.expect(day, scored_commits, kept, calls.get((day, ""), 0))
+        headlines.expect(day, scored_commits, kept)
     # What a day leads with is asked about first: its headline is composed while the rest is under way.
     to_ask.sort(key=lambda one: (one.day, TIERS.index(one.scored.tier)))
     writer.begin(days, rescored)

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 
+MOST_ANSWERS = 2
+"""A day's headline is paid for once, and once more: where the gate sent it back, or the day healed since."""
+
+
 class Headlines:
     """The headlines of some days of a repo, asked for inside `async with` while their commits are settled.
 
@@ -44,24 +48,21 @@ class Headlines:
         self._days: dict[date, dict[str, Analysed]] = {}
         self._waiting: dict[date, set[str]] = {}
         self._calls: dict[date, int] = {}
+        self._answers: dict[date, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         if bench.analyst.composes:
             for row in bench.rows("headlines_of_days", repo, days, language=self._language):
                 self._stored[row["day"]] = row["inputs"]
+            for row in bench.rows("headline_calls_of_days", repo, days, language=self._language):
+                self._calls[row["day"]], self._answers[row["day"]] = row["calls"], row["answers"]
 
-    def expect(
-        self, day: date, commits: Sequence[tuple[Row, Score]], known: Mapping[str, Row], calls: int
-    ) -> None:
-        """A day's commits with their scores, and what is known already of asking about some of them.
-
-        `calls` were made for the day's headline before.
-        """
+    def expect(self, day: date, commits: Sequence[tuple[Row, Score]], known: Mapping[str, Row]) -> None:
+        """A day's commits with their scores, and what is known already of asking about some of them."""
         if not self._bench.analyst.composes:
             return
         # What is told in one line leads nothing.
         commits = [(row, score) for row, score in commits if row["folded"] is None]
         leading = leading_tiers([score.tier for _, score in commits])
-        self._calls[day] = calls
         self._days[day] = {row["sha"]: _analysed(row, score, known.get(row["sha"])) for row, score in commits}
         self._waiting[day] = {
             row["sha"] for row, score in commits if score.tier in leading and row["sha"] not in known
@@ -102,18 +103,19 @@ class Headlines:
 
     def _given(self, day: date) -> Given | None:
         """What the day's headline is to be made from; None where it has to wait, or was asked for before."""
-        if self._waiting[day]:
+        if self._waiting[day] or self._answers.get(day, 0) >= MOST_ANSWERS:
             return None
         given = given_of(self._repo, day, list(self._days[day].values()))
         return None if given is None or self._stored.get(day) == given.key else given
 
     async def _composed(self, given: Given) -> None:
-        composition = await self._bench.analyst.compose(given)
+        most = MOST_ANSWERS - self._answers.get(given.day, 0)
+        composition = await self._bench.analyst.compose(given, most=most)
         await asyncio.to_thread(self._store, given, composition)
 
     def _store(self, given: Given, composition: Composition) -> None:
         about = {"repo": self._repo, "day": given.day, "language": self._language}
-        first = self._calls[given.day] + 1
+        first = self._calls.get(given.day, 0) + 1
         attempts = [
             about | {"sha": ""} | attempt_columns(number, call, self._prices)
             for number, call in enumerate(composition.calls, first)

@@ -364,7 +364,6 @@ def _day(given: Given, language: Language, points: Sequence[Sequence[str]]) -> s
         "day.md",
         repo=given.repo,
         day=given.day.isoformat(),
-        counts=given.counts,
         commits=commits,
         language=language,
         marker=hashlib.sha256(json.dumps([given.key, points]).encode()).hexdigest()[:16],
