@@ -12,6 +12,7 @@
     ├── AlarmError                  nobody could be told of an alarm; it is tried again, never fatal
     └── StoreError                  the history cannot be read or written
         ├── StoreBusy               transient: somebody else holds it too long
+        ├── StoreOutdated           an older version made it: the next writer brings it up to date
         └── StoreDamaged            terminal: the catalog or a data file is not what it should be
 
 A message is one line and says what to do next. No message holds a secret: where a cause may hold one, the
@@ -86,6 +87,10 @@ class StoreError(DigestError):
 
 class StoreBusy(StoreError):  # noqa: N818 - as above
     """Another process held the store for longer than a writer waits."""
+
+
+class StoreOutdated(StoreError):  # noqa: N818 - as above
+    """An older version made the history, and no writer of this one has opened it yet."""
 
 
 class StoreDamaged(StoreError):  # noqa: N818 - as above

@@ -47,9 +47,21 @@ def test_actionlint_finds_nothing() -> None:
     assert (found.returncode, found.stdout) == (0, "")
 
 
+def test_what_is_sent_is_sent_after_the_site_by_those_who_asked_for_it_and_kept() -> None:
+    job = PARSED["jobs"]["deliver"]
+    assert job["needs"] == ["digest", "publish"]
+    assert "vars.DELIVER == 'true'" in job["if"]
+    steps = [step.get("name") or step["uses"].partition("@")[0] for step in job["steps"]]
+    assert steps[-3:] == ["Fetch the history", "Deliver", "Keep the history"]
+    assert job["steps"][-1] == STEPS["Keep the history"]
+    assert "!cancelled()" in job["steps"][-1]["if"], "also where a channel failed"
+    assert not any("continue-on-error" in step for step in job["steps"])
+
+
 def test_it_may_do_no_more_than_each_job_needs() -> None:
     assert PARSED["permissions"] == {}
     assert JOB["permissions"] == {"contents": "write"}
+    assert PARSED["jobs"]["deliver"]["permissions"] == {"contents": "write"}
     assert PARSED["jobs"]["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
     assert PARSED["concurrency"]["cancel-in-progress"] is False
     assert all(job["timeout-minutes"] for job in PARSED["jobs"].values())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, error_line, result_line, say
-from digest_pipeline.errors import ConfigurationError
+from digest_pipeline.errors import ConfigurationError, UsageError
 from digest_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +24,12 @@ def deliver(
     last: Annotated[
         str | None, typer.Option("--to", help="The last day of the range. Default: yesterday.")
     ] = None,
+    is_due: Annotated[
+        bool,
+        typer.Option(
+            "--due", help="What the daemon would bring now: recent days, what changed, what failed before."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would go where; nothing is sent.")
     ] = False,
@@ -31,7 +37,7 @@ def deliver(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Bring the pages of a day, or of each day of a range, to the channels that do not have them.
+    """Bring the pages of a day, or of each day of a range, to the channels that do not have them; or what is due.
 
     Prints what went where, a line each. Exit 1 where a channel failed, or a day is not made.
     """
@@ -43,7 +49,9 @@ def deliver(
     settings = Settings.load(config)
     if not settings.channel:
         raise ConfigurationError("there is no channel to deliver to; write a [[channel]] table")
-    days = chosen_days(settings, day=day, first=first, last=last, now=utc_now())
+    if is_due and (day, first, last) != (None, None, None):
+        raise UsageError("--due chooses the days by itself; leave out --day, --from and --to")
+    days = None if is_due else chosen_days(settings, day=day, first=first, last=last, now=utc_now())
     with closing(open_pipeline(settings)) as pipeline:
         is_well = _deliver(pipeline, days, dry_run=dry_run)
         if not dry_run:
@@ -52,12 +60,12 @@ def deliver(
         raise typer.Exit(1)
 
 
-def _deliver(pipeline: Pipeline, days: Sequence[date], *, dry_run: bool) -> bool:
+def _deliver(pipeline: Pipeline, days: Sequence[date] | None, *, dry_run: bool) -> bool:
     """Whether all of it is where it belongs."""
     from digest_pipeline.cli.status import spans_of
     from digest_pipeline.pipeline.deliver import without_digest
 
-    missing = without_digest(pipeline.history.read, pipeline.settings, days)
+    missing = without_digest(pipeline.history.read, pipeline.settings, days) if days is not None else []
     delivered = pipeline.deliver(days, dry_run=dry_run)
     for one in delivered:
         if one.error is None:
@@ -67,5 +75,5 @@ def _deliver(pipeline: Pipeline, days: Sequence[date], *, dry_run: bool) -> bool
     if missing:
         error_line(f"not made yet: {spans_of(missing)}; digest run makes these days")
     if not delivered and not missing:
-        say("nothing to deliver: every channel has what there is")
+        say(f"nothing to deliver: every channel has what {'there is' if days is not None else 'is due'}")
     return not missing and all(one.error is None for one in delivered)

@@ -21,7 +21,7 @@ def heal(
 ) -> None:
     """Make the days that are missing, ask again about commits without an analysis, bring digests up to date.
 
-    Prints the paths of the pages that were made.
+    So are weeks and months that ended in these days. Prints the paths of the pages that were made.
     """
     del quiet, verbose
     from digest_pipeline.cli.run import chosen_days, progress_bar, report

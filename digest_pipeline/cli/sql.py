@@ -95,7 +95,7 @@ def _ask(
 
     from digest_pipeline.errors import StoreDamaged
     from digest_pipeline.store.connection import interruptible, store_folder, translate
-    from digest_pipeline.store.history import open_history
+    from digest_pipeline.store.history import must_be_up_to_date, open_history
     from digest_pipeline.store.questions import bound
 
     text = asked if isinstance(asked, str) else asked.sql
@@ -112,10 +112,8 @@ def _ask(
             ours = str(store_folder(settings.data_dir)) in str(error)
             if isinstance(damage, StoreDamaged) and (ours or isinstance(error, duckdb.FatalException)):
                 raise damage from None
-            if isinstance(error, duckdb.CatalogException) and not isinstance(asked, str):
-                raise UsageError(
-                    f"the history is older than the question {asked.name}; `digest run` brings it up to date"
-                ) from None
+            if not isinstance(asked, str):
+                must_be_up_to_date(connection, settings.data_dir)
             raise UsageError(f"the query cannot be answered: {' '.join(str(error).split())}") from None
 
 

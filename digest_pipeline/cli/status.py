@@ -115,8 +115,6 @@ def _undelivered(settings: Settings, read: Read) -> list[dict[str, Any]]:
     from digest_pipeline.domain.alarm import STALE
     from digest_pipeline.pipeline import utc_now
 
-    if not any(table["name"] == "deliveries" for table in read("pipeline/tables", {})):
-        return []
     names = [channel.name for channel in settings.channel]
     return read("pipeline/undelivered", {"channels": names, "since": utc_now() - STALE})
 

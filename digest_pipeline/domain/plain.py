@@ -9,8 +9,17 @@ import unicodedata
 # <at user_id="all"> are no mentions any more, and <https://…|text> is no link.
 _BROKEN = str.maketrans({"@": "＠", "<": "‹", ">": "›"})
 # What chats make links and blocks of by themselves; an address can still be read.
-_LINKING = re.compile(r"(?i)(?<=http)://|(?<=https)://|(?<=ftp)://|(?<=\bwww)\.|\](?=\()|```")
-_HARMLESS = {"://": "：//", ".": "．", "]": "] ", "```": "'''"}
+_LINKING = re.compile(
+    r"(?i)(?<=http)://|(?<=https)://|(?<=ftp)://|(?<=\bmailto):|(?<=\btel):|(?<=\bwww)\.|\](?=\()|```"
+    # A bare name of a host: evil.com, t.me/x. No invisible joiner: a browser leaves it out of the name again.
+    r"|(?<=\w)\.(?=(?P<ending>[^\W\d_]{2,})(?!\w)(?P<is_address>(?::\d+)?(?:/|[?#]\w))?)"
+)
+_HARMLESS = {"://": "：//", ":": "：", ".": "．", "]": "] ", "```": "'''"}
+_FILE = re.compile(
+    r"(?i)bash|c|cc|cfg|conf|cpp|cs|css|csv|cuh?|go|gz|h|hpp|html|ini|ipynb|java|jsx?|json|kt|lock|log|lua|mdx?|mk|mjs|"
+    r"patch|php|proto|pyi?|rb|rs|rst|sh|sql|svg|swift|tar|tf|toml|tsx?|txt|vue|xml|yaml|yml"
+)
+"""What ends the name of a file more often than that of a host; with a path behind it, it is a host all the same."""
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
@@ -24,4 +33,10 @@ def plain(text: str) -> str:
 
 def inert(text: str) -> str:
     """`plain`, in which no address and no pair of brackets becomes a link, in whatever chat it is shown."""
-    return _LINKING.sub(lambda found: _HARMLESS[found[0]], plain(text))
+    return _LINKING.sub(_broken, plain(text))
+
+
+def _broken(found: re.Match[str]) -> str:
+    ending = found["ending"]
+    is_file = ending is not None and _FILE.fullmatch(ending) is not None and found["is_address"] is None
+    return found[0] if is_file else _HARMLESS[found[0]]

@@ -10,9 +10,9 @@ from typing import Any, Self
 import dagster as dg
 
 from digest_pipeline.domain.day import days_between
-from digest_pipeline.domain.due import digest_states, due_digests
+from digest_pipeline.domain.due import digest_states, due_digests, due_rollups, in_ranges, rollup_states
 from digest_pipeline.domain.healing import missing_days
-from digest_pipeline.domain.period import Period
+from digest_pipeline.domain.period import Kind, Period
 from digest_pipeline.domain.state import consecutive, counted, spans
 from digest_pipeline.orchestration.build import build_defs
 from digest_pipeline.orchestration.checks import ROLLUPS
@@ -118,8 +118,9 @@ def run_days(
 
 
 def heal(pipeline: Pipeline, first: date, last: date) -> RunOutcome:
-    """Do now, in this process, what the sensors would ask for: missing days, analyses that wait, stale digests.
+    """Do now, in this process, what the sensors would ask for: missing days, analyses that wait, stale pages.
 
+    Those of weeks and months too that ended in these days.
     Analyses that only a person can bring on are asked for too: a person is asking. What other runs are at is left
     to them, and each commit is asked about in one run.
     """
@@ -154,18 +155,24 @@ def heal(pipeline: Pipeline, first: date, last: date) -> RunOutcome:
         due = due_digests(states, names, now=now, deadline=timedelta(0)).due
         touched = {day for days in by_repo(made).values() for day in days}
         session.finish(names, sorted({*touched, *(state.day for state in due)}), made)
+        stored = {**where, "first": settings.first_day, "last": now.astimezone(settings.timezone).date()}
+        rollups = due_rollups(
+            rollup_states(history.read("pipeline/rollup_states", stored)),
+            names,
+            first_day=settings.first_day,
+            now=now,
+            timezone=settings.timezone,
+            deadline=timedelta(0),
+        ).due
+        for group in in_ranges(state for state in rollups if first <= state.period.last <= last):
+            session.rollups([state.period for state in group])
     return session.outcome
 
 
 def make_rollup(pipeline: Pipeline, period: Period) -> RunOutcome:
     """Materialise the page of a week or month from the days that are stored. The pipeline is closed in the end."""
     with _Session.open(pipeline) as session:
-        key = period.first.isoformat()
-        asset = next(name for name, kind in ROLLUPS.items() if kind == period.kind)
-        job = session.defs.resolve_job_def(ROLLUP_JOBS[period.kind])
-        tags = {RANGE_START: key, RANGE_END: key}
-        if key in _execute(job, session.instance, tags, session.outcome, asset):
-            session.outcome.paths.append(str((session.settings.data_dir / period.path).absolute()))
+        session.rollups([period])
     return session.outcome
 
 
@@ -216,6 +223,19 @@ class _Session:
                 tags = {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
                 _execute(job, self.instance, tags, self.outcome, "reader_pages")
         _collect(self.outcome, self.pipeline, repos, days, made, digests)
+
+    def rollups(self, periods: Sequence[Period]) -> None:
+        """The pages of weeks or months that follow each other."""
+        kind: Kind = periods[0].kind
+        asset = next(name for name, its in ROLLUPS.items() if its == kind)
+        tags = {RANGE_START: periods[0].first.isoformat(), RANGE_END: periods[-1].first.isoformat()}
+        job = self.defs.resolve_job_def(ROLLUP_JOBS[kind])
+        made = _execute(job, self.instance, tags, self.outcome, asset)
+        self.outcome.paths += [
+            str((self.settings.data_dir / period.path).absolute())
+            for period in periods
+            if period.first.isoformat() in made
+        ]
 
     def _over_repos(self, name: str, repos: Sequence[str], days: Sequence[date]) -> set[str]:
         made: set[str] = set()

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,7 +29,7 @@ from digest_pipeline.domain.due import (
 )
 from digest_pipeline.domain.healing import Decision, Waiting, due_analyses, missing_days
 from digest_pipeline.domain.site import site_is_due
-from digest_pipeline.errors import DigestError, StoreError
+from digest_pipeline.errors import DigestError, StoreError, StoreOutdated
 from digest_pipeline.orchestration.failures import runs_since
 from digest_pipeline.orchestration.in_flight import is_in_flight, repo_days_in_flight
 from digest_pipeline.orchestration.jobs import (
@@ -87,8 +87,8 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
         del context
         where = {"first": settings.first_day, "last": now().date(), "language": settings.language}
         rows = _stored(settings, "pipeline/digest_states", where)
-        if rows is None:
-            return dg.SkipReason("there is no history yet; materialize a day first")
+        if isinstance(rows, dg.SkipReason):
+            return rows
         states = digest_states(rows)
         names = [repo.name for repo in settings.repos]
         deadline = deadline_after(settings.daily_at, settings.digest_deadline_hours)
@@ -124,9 +124,9 @@ def _stale_readers(settings: Settings, now: Callable[[], datetime]) -> dg.Sensor
     def stale_readers(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         del context
         where = {"first": settings.first_day, "last": now().date(), "language": settings.language}
-        rows = _stored(settings, "pipeline/reader_states", where, table="reader_pages")
-        if rows is None:
-            return dg.SkipReason("there is no history yet; materialize a day first")
+        rows = _stored(settings, "pipeline/reader_states", where)
+        if isinstance(rows, dg.SkipReason):
+            return rows
         due = stale_reader_days(rows, [reader.name for reader in settings.reader])
         if not due:
             return dg.SkipReason("all readers' pages are up to date")
@@ -152,6 +152,8 @@ def _deliveries(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDef
             if not has_history(settings.data_dir):
                 return dg.SkipReason("there is no history yet; materialize a day first")
             due = deliveries_due(settings, now())
+        except StoreOutdated as error:
+            return dg.SkipReason(str(error))
         except StoreError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
         if not due:
@@ -181,8 +183,8 @@ def _stale_site(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDef
     )
     def stale_site(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         rows = _stored(settings, "pipeline/site_state", {})
-        if rows is None:
-            return dg.SkipReason("there is no history yet; materialize a day first")
+        if isinstance(rows, dg.SkipReason):
+            return rows
         if not rows[0]["digests"]:
             return dg.SkipReason("there is no digest yet")
         stamp = site_stamp(settings, rows[0]["state"])
@@ -214,8 +216,8 @@ def _stale_rollups(settings: Settings, now: Callable[[], datetime]) -> dg.Sensor
         moment = now()
         where = {"first": settings.first_day, "last": moment.date(), "language": settings.language}
         rows = _stored(settings, "pipeline/rollup_states", where)
-        if rows is None:
-            return dg.SkipReason("there is no history yet; materialize a day first")
+        if isinstance(rows, dg.SkipReason):
+            return rows
         decision = due_rollups(
             rollup_states(rows),
             [repo.name for repo in settings.repos],
@@ -270,7 +272,9 @@ def _watch(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefiniti
 
 def _looked(settings: Settings, now: datetime, see_runs: SeeRuns) -> Look:
     """A look that only reads; a second one that writes and sends where there is something to write or send."""
-    found = look_from_outside(settings, now, see_runs)
+    found: Look | None = None
+    with suppress(StoreOutdated):  # a writer brings the history up to date: for all other sensors too
+        found = look_from_outside(settings, now, see_runs)
     if found is None or found.asks_for_action:
         with closing(open_pipeline(settings)) as pipeline:
             found = pipeline.watch(see_runs)
@@ -300,9 +304,11 @@ def _failed_analyses(settings: Settings, now: Callable[[], datetime]) -> dg.Sens
     def failed_analyses(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         where = {"language": settings.language, "first": settings.first_day, "last": now().date()}
         rows = _stored(settings, "pipeline/waiting", where)
-        if rows is None:
-            return dg.SkipReason("there is no history yet; materialize a day first")
-        known = _stored(settings, "pipeline/endpoints", {}) or ()
+        if isinstance(rows, dg.SkipReason):
+            return rows
+        known = _stored(settings, "pipeline/endpoints", {})
+        if isinstance(known, dg.SkipReason):
+            return known
         names = [repo.name for repo in settings.repos]
         decision = due_analyses(
             [Waiting.of(row) for row in rows if row["repo"] in names],
@@ -335,10 +341,12 @@ def _missing_partitions(settings: Settings, now: Callable[[], datetime]) -> dg.S
             last -= timedelta(days=1)  # the schedule makes yesterday
         names = [repo.name for repo in settings.repos]
         where = {"first": settings.first_day, "last": last, "language": settings.language}
-        known = {
-            (row["repo"], row["day"]): row["tried_at"]
-            for row in _stored(settings, "pipeline/asked_days", where) or ()
-        }
+        rows = _stored(settings, "pipeline/asked_days", where)
+        if isinstance(rows, dg.SkipReason):
+            if has_history(settings.data_dir):
+                return rows
+            rows = []  # where there is no history yet, every day is missing
+        known = {(row["repo"], row["day"]): row["tried_at"] for row in rows}
         decision = missing_days(
             known,
             names,
@@ -352,18 +360,15 @@ def _missing_partitions(settings: Settings, now: Callable[[], datetime]) -> dg.S
 
 
 def _stored(
-    settings: Settings, query: str, where: Mapping[str, object], *, table: str | None = None
-) -> list[dict[str, Any]] | None:
-    """A query's rows; None where there is no history yet. A tick that cannot read fails, and says why.
-
-    `table` is one that a history of an earlier version lacks: until a run has upgraded it, there is none of it.
-    """
+    settings: Settings, query: str, where: Mapping[str, object]
+) -> list[dict[str, Any]] | dg.SkipReason:
+    """A query's rows, or why there is nothing to ask yet. A tick that cannot read fails, and says why."""
     try:
-        if table is not None and has_history(settings.data_dir):
-            tables = read_once(settings.data_dir, "pipeline/tables", {})
-            if not any(row["name"] == table for row in tables):
-                return None
-        return read_once(settings.data_dir, query, where) if has_history(settings.data_dir) else None
+        if not has_history(settings.data_dir):
+            return dg.SkipReason("there is no history yet; materialize a day first")
+        return read_once(settings.data_dir, query, where)
+    except StoreOutdated as error:
+        return dg.SkipReason(str(error))
     except StoreError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
 

@@ -30,7 +30,6 @@ from digest_pipeline.domain.alarm import (
 from digest_pipeline.domain.endpoint import subject_of
 from digest_pipeline.errors import AlarmError, ConfigurationError
 from digest_pipeline.pipeline.endpoints import named_endpoints
-from digest_pipeline.store.connection import NAME
 from digest_pipeline.store.history import Read, Replacement, has_history, reading
 
 if TYPE_CHECKING:
@@ -111,28 +110,17 @@ def look(read: Read, settings: Settings, now: datetime, runs: Runs) -> Look:
     )
 
 
-def look_from_outside(settings: Settings, now: datetime, see_runs: SeeRuns) -> Look | None:
-    """The same over a connection of its own that only reads; None where a writer has to upgrade the history first."""
+def look_from_outside(settings: Settings, now: datetime, see_runs: SeeRuns) -> Look:
+    """The same over a connection of its own that only reads. Raises StoreError."""
     with reading(settings.data_dir, settings.timezone) as read:
-        columns = read("pipeline/columns", {"table": "alarms", "database": NAME})
-        known = {row["name"] for row in columns}
-        if not known.issuperset(_COLUMNS) or not read(
-            "pipeline/columns", {"table": "deliveries", "database": NAME}
-        ):
-            return None
         return look(read, settings, now, see_runs(_jobs(read)))
 
 
 def open_alarms(data_dir: Path, timezone: ZoneInfo | None = None) -> list[dict[str, Any]]:
-    """The alarms that are open, oldest first: kind, subject, detail, raised_at. Raises StoreError.
-
-    A history that was made before there were alarms has none.
-    """
+    """The alarms that are open, oldest first: kind, subject, detail, raised_at. Raises StoreError."""
     if not has_history(data_dir):
         return []
     with reading(data_dir, timezone) as read:
-        if not any(table["name"] == "alarms" for table in read("pipeline/tables", {})):
-            return []
         return read("pipeline/open_alarms", {})
 
 

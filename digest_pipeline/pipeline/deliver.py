@@ -29,7 +29,6 @@ from digest_pipeline.pipeline.readers import ReaderDay, Shelf, reader_day
 from digest_pipeline.pipeline.workbench import span
 from digest_pipeline.render.brief import brief_of
 from digest_pipeline.site.places import absolute, day_page
-from digest_pipeline.store.connection import NAME
 from digest_pipeline.store.history import Read, Replacement, reading
 
 if TYPE_CHECKING:
@@ -89,11 +88,9 @@ def look(read: Read, settings: Settings, now: datetime, days: Sequence[date] | N
     return due(found, begun, now=now, timezone=settings.timezone)
 
 
-def look_from_outside(settings: Settings, now: datetime) -> list[Due] | None:
-    """The same over a connection of its own that only reads; None where a writer has to upgrade the history first."""
+def look_from_outside(settings: Settings, now: datetime) -> list[Due]:
+    """The same over a connection of its own that only reads. Raises StoreError."""
     with reading(settings.data_dir, settings.timezone) as read:
-        if not read("pipeline/columns", {"table": "deliveries", "database": NAME}):
-            return None
         return look(read, settings, now)
 
 
@@ -117,11 +114,19 @@ def deliver(
 
 def _deliver(bench: Workbench, one: Due, shelves: dict[date, Shelf]) -> Delivered:
     claimed = _claim(bench, one)
-    if claimed is None:
+    if claimed == "busy":
         return Delivered(one, "busy", error="another process is at it")
+    if claimed == "unchanged":
+        return Delivered(one, "unchanged", "another process brought it")
     one = replace(one, before=claimed)
     try:
-        return _brought(bench, one, claimed, shelves)
+        day = one.made.day
+        parcel, page_revision = _parcel(bench, one, shelves.setdefault(day, Shelf(bench, [day])))
+    except StoreError as error:
+        return _failed(bench, one, claimed, "unavailable", error)
+    try:
+        # A StoreError in here goes on: whether the page was sent is not known, and the claim keeps it from a second go.
+        return _brought(bench, one, claimed, parcel, page_revision)
     except DeliveryError as error:
         is_passing = isinstance(error, DeliveryUnavailable)
         return _failed(bench, one, claimed, "unavailable" if is_passing else "rejected", error)
@@ -129,10 +134,8 @@ def _deliver(bench: Workbench, one: Due, shelves: dict[date, Shelf]) -> Delivere
         return _failed(bench, one, claimed, "configuration", error)
 
 
-def _brought(bench: Workbench, one: Due, claimed: Delivery, shelves: dict[date, Shelf]) -> Delivered:
+def _brought(bench: Workbench, one: Due, claimed: Delivery, parcel: Parcel, page_revision: str) -> Delivered:
     channel = bench.channel(one.target.channel)
-    day = one.made.day
-    parcel, page_revision = _parcel(bench, one, shelves.setdefault(day, Shelf(bench, [day])))
     content = _content(one, parcel)
     if one.is_update and claimed.content == content:
         same = claimed.reached(page_revision, content, parcel.language, remote=claimed.remote, at=None)
@@ -141,7 +144,7 @@ def _brought(bench: Workbench, one: Due, claimed: Delivery, shelves: dict[date, 
     is_message = one.target.kind == "apprise"
     # The addresses that have this very message; another one is for all of them.
     remote = claimed.remote if not is_message or claimed.tried == page_revision else None
-    where = {"channel": one.target.channel, "reader": one.made.reader, "day": day}
+    where = {"channel": one.target.channel, "reader": one.made.reader, "day": one.made.day}
     previous = [row["remote"] for row in bench.history.read("pipeline/previous_delivery", where)]
     receipt = channel.deliver(parcel, remote, next(iter(previous), None))
     done = claimed.reached(page_revision, content, parcel.language, remote=receipt.remote, at=bench.now())
@@ -162,25 +165,26 @@ def _failed(
     return Delivered(one, "failed", error=str(error))
 
 
-def _claim(bench: Workbench, one: Due) -> Delivery | None:
-    """What the channel has, claimed for this process; None where another one was first."""
+def _claim(bench: Workbench, one: Due) -> Delivery | Literal["busy", "unchanged"]:
+    """What the channel has, claimed for this process; else whether another one has it in hand, or brought it."""
     now = bench.now()
     channel, reader, day = one.target.channel, one.made.reader, one.made.day
-    mine: list[Delivery] = []
+    found: Delivery | Literal["busy", "unchanged"] = "busy"
 
     def decide(rows: Sequence[Row]) -> list[Replacement]:
-        mine.clear()
+        nonlocal found
         known = _delivery(rows[0]) if rows else None
         if known is not None and (known.is_claimed(now) or known.revision == one.made.revision):
+            found = "busy" if known.is_claimed(now) else "unchanged"
             return []
         if known is None:
             known = Delivery(channel, reader, day, bench.settings.language, "sending")
-        mine.append(replace(known, claimed_at=now))
+        found = replace(known, claimed_at=now)
         return [_replaced(replace(known, status="sending", claimed_at=now))]
 
     key = {"channel": channel, "reader": reader, "day": day}
     bench.history.revise("pipeline/delivery", key, decide)
-    return mine[0] if mine else None
+    return found
 
 
 def _parcel(bench: Workbench, one: Due, shelf: Shelf) -> tuple[Parcel, str]:

@@ -17,7 +17,7 @@ from digest_pipeline.domain.filtering import filter_reason, folded
 from digest_pipeline.domain.reformats import IGNORED_REVISIONS, Revisions
 from digest_pipeline.errors import SourceError
 from digest_pipeline.pipeline.pull_requests import known_labels
-from digest_pipeline.pipeline.workbench import as_stored, batches
+from digest_pipeline.pipeline.workbench import as_stored, batches, span
 from digest_pipeline.store.history import Replacement
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from digest_pipeline.domain.page import Folded
     from digest_pipeline.pipeline.workbench import Workbench
     from digest_pipeline.sources import Head, Source
+    from digest_pipeline.store.history import Read
 
     Row = Mapping[str, Any]
     Key = tuple[date, str]
@@ -106,15 +107,17 @@ def sift(
     reasons = _by_paths(bench, repo, rows, settings.rules().paths)
     changed = {key: reason for key, reason in reasons.items() if reason != stored[key]}
     elsewhere: dict[Key, Rule | None] = {}
+    known = dict(stored)
     if settings.branches:
         for key, reason, before in _duplicates(bench, repo, reasons):
             if key in rows:
                 reasons[key] = reason
             elif reason != before:
                 elsewhere[key] = reason
+                known[key] = before
         changed = {key: reason for key, reason in reasons.items() if reason != stored[key]}
     others = sorted({day for day, _ in elsewhere})
-    _store(bench, repo, changed | elsewhere, others)
+    _store(bench, repo, changed | elsewhere, known, others)
     return reasons, others
 
 
@@ -180,21 +183,40 @@ def _picks(bench: Workbench, repo: str, rows: Mapping[Key, Row]) -> Iterator[tup
 
 
 def _store(
-    bench: Workbench, repo: str, reasons: Mapping[Key, Rule | None], changed_days: Sequence[date]
+    bench: Workbench,
+    repo: str,
+    reasons: Mapping[Key, Rule | None],
+    before: Mapping[Key, Rule | None],
+    marked: Collection[date],
 ) -> None:
+    """Store `reasons` of commits that still say what stood `before`; days that are `marked` count as changed by it.
+
+    The rows are read under the writers' lock: what another run collected meanwhile stays.
+    """
     if not reasons:
         return
-    days = sorted({day for day, _ in reasons})
-    log = [
-        as_stored(row) | {"filtered": reasons[day, row["sha"]]}
-        for day, rows in bench.by_day("log_of_days", repo, days).items()
-        for row in rows
-        if (day, row["sha"]) in reasons
-    ]
-    key: dict[str, Any] = {"repo": [repo], "day": days, "sha": [row["sha"] for row in log]}
-    replacements = [Replacement("commit_log", key, log)]
-    if changed_days:
-        marked = {"changed_at": bench.now().isoformat()}
-        reads = [as_stored(row) | marked for row in bench.rows("reads", repo, changed_days)]
-        replacements.append(Replacement("reads", {"repo": [repo], "day": changed_days}, reads))
-    bench.history.replace(*replacements)
+    where = {"repo": repo, **span([day for day, _ in reasons])}
+    now = bench.now().isoformat()
+
+    def decide(read: Read) -> list[Replacement]:
+        log = [
+            as_stored(row) | {"filtered": reasons[key]}
+            for row in read("pipeline/log_of_days", where)
+            if (key := (row["day"], row["sha"])) in reasons and row["filtered"] == before[key]
+        ]
+        if not log:
+            return []
+        days = sorted({row["day"] for row in log})
+        replacements = [
+            Replacement("commit_log", {"repo": [repo], "day": days, "sha": [row["sha"] for row in log]}, log)
+        ]
+        if changed := [day for day in days if day in marked]:
+            reads = [
+                as_stored(row) | {"changed_at": now}
+                for row in read("pipeline/reads", {"repo": repo, **span(changed)})
+                if row["day"] in changed
+            ]
+            replacements.append(Replacement("reads", {"repo": [repo], "day": changed}, reads))
+        return replacements
+
+    bench.history.decide(decide)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
-from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreError
+from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError, StoreOutdated
 from digest_pipeline.store.columns import arrow_table
 from digest_pipeline.store.connection import (
     FILES_FOLDER,
@@ -144,8 +144,14 @@ class History:
         Of two processes that want the same, the second one decides over what the first one wrote. `decide` is
         called again where the transaction has to be. Raises StoreError.
         """
+        self.decide(lambda read: decide(read(name, parameters)))
+
+    def decide(self, decide: Callable[[Read], Sequence[Replacement]]) -> None:
+        """`revise`, where `decide` reads what it needs by itself, in the same transaction. Raises StoreError."""
         self._write(
-            lambda: self._transact(lambda: decide(_asked(self._connection, statement(name), parameters)))
+            lambda: self._transact(
+                lambda: decide(lambda name, where: _asked(self._connection, statement(name), where))
+            )
         )
 
     def run(self, name: str) -> None:
@@ -236,19 +242,16 @@ class History:
             self._columns[table] = {row[0]: row[1] for row in described}
         return self._columns[table]
 
-    def _applied(self) -> set[str]:
-        return {row[0] for row in self._connection.execute("FROM schema_migrations SELECT name").fetchall()}
-
     def _is_behind(self) -> bool:
         try:
-            return self._applied() != {*names("migrations")[1:], f"views-{_views_hash()}"}
+            return _applied(self._connection) != _known()
         except duckdb.CatalogException:
             return True
 
     def _migrate(self) -> None:
         connection = self._connection
         connection.execute(statement("migrations/0000_migrations"))
-        applied = self._applied()
+        applied = _applied(connection)
         known = names("migrations")[1:]
         newer = {name for name in applied if not name.startswith("views-")} - set(known)
         if newer:
@@ -331,8 +334,12 @@ def has_history(data_dir: Path) -> bool:
 
 @contextmanager
 def reading(data_dir: Path, timezone: ZoneInfo | None = None) -> Iterator[Read]:
-    """Reads over one read-only connection; times come in `timezone`, else in the system's. Raises StoreError."""
+    """Reads over one read-only connection; times come in `timezone`, else in the system's.
+
+    Raises StoreError, StoreOutdated among them: a reader cannot bring an older history up to date.
+    """
     with open_history(data_dir, timezone) as connection:
+        must_be_up_to_date(connection, data_dir)
         yield lambda name, parameters: rows_of(connection, statement(name), parameters, data_dir)
 
 
@@ -340,6 +347,29 @@ def read_once(data_dir: Path, name: str, parameters: Mapping[str, object]) -> li
     """The rows that `sql/<name>.sql` gives, over a read-only connection of its own. Raises StoreError."""
     with reading(data_dir) as read:
         return read(name, parameters)
+
+
+def must_be_up_to_date(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
+    """Raise StoreOutdated where the tables or views are those of an older version.
+
+    What a newer version made has all that this one asks for, or says by itself what it lacks.
+    """
+    try:
+        with interruptible(connection):
+            applied = _applied(connection)
+    except duckdb.CatalogException as error:
+        failure = translate(error, data_dir)
+        if isinstance(failure, StoreDamaged):
+            raise failure from error
+        applied = set()
+    except duckdb.Error as error:
+        raise translate(error, data_dir) from error
+    lacking = _known() - applied
+    is_newer = any(not name.startswith("views-") for name in applied - _known())
+    if lacking and not (is_newer and all(name.startswith("views-") for name in lacking)):
+        raise StoreOutdated(
+            f"the history in {data_dir} is of an older version; `digest run` or `digest up` brings it up to date"
+        )
 
 
 def check_files(data_dir: Path) -> None:
@@ -393,6 +423,15 @@ def _must_not_be_hollow(data_dir: Path) -> None:
         raise damaged(data_dir, f"{catalog.name} is empty")
     if not catalog.exists() and any((store_folder(data_dir) / FILES_FOLDER).rglob("*.parquet")):
         raise damaged(data_dir, f"{catalog.name} is gone, and files with its rows are there")
+
+
+def _applied(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {row[0] for row in connection.execute("FROM schema_migrations SELECT name").fetchall()}
+
+
+def _known() -> set[str]:
+    """What is applied to a history that is up to date."""
+    return {*names("migrations")[1:], f"views-{_views_hash()}"}
 
 
 def _views_hash() -> str:

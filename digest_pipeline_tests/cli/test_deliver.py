@@ -67,6 +67,10 @@ def test_a_day_is_made_told_and_brought_once(shop: Project, listener: Listener) 
     assert "nothing to deliver" in again.err
     assert len(listener.taken) == 2
 
+    due = shop.digest("deliver", "--due")
+    assert (due.code, due.out, "every channel has what is due" in due.err) == (0, "", True)
+    assert_refused(shop.digest("deliver", "--due", "--day", DAY), 2, "--due chooses the days by itself")
+
     missing = shop.digest("deliver", "--from", "2026-01-05", "--to", DAY)
     assert_refused(missing, 1, "not made yet: 2026-01-05 to 2026-01-06; digest run makes these days")
 

@@ -70,6 +70,19 @@ def test_a_commit_is_asked_about_once_in_one_command(shop: Workshop, server: Ope
     ]
 
 
+def test_weeks_and_months_that_are_over_get_their_pages_once(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("pipeline", "compose", "orchestration.runs"):
+        monkeypatch.setattr(f"digest_pipeline.{module}.utc_now", lambda: datetime(2026, 1, 12, 4, tzinfo=UTC))
+    ran = shop.digest("heal")
+    assert [line for line in ran.lines if "weekly" in line] == [
+        str(shop.data / "reports/weekly/2026/2026-W02.md")
+    ]
+    assert "monthly" not in ran.out
+    assert "nothing to heal" in shop.digest("heal").err
+
+
 def test_what_a_run_is_at_is_left_to_it(shop: Workshop, server: OpenAIServer) -> None:
     with open_instance(shop.data, {}) as instance:
         job = build_defs(shop.settings).resolve_job_def(REPO_DAYS)

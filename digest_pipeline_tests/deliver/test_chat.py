@@ -21,6 +21,7 @@ from digest_pipeline.domain.cues import TOPICS
 from digest_pipeline.domain.day import day_window
 from digest_pipeline.domain.delivery import Brief, Parcel
 from digest_pipeline.domain.page import CommitEntry, Headline, Mention, Part, RepoPage
+from digest_pipeline.domain.plain import inert
 from digest_pipeline.errors import DeliveryRejected, DeliveryUnavailable
 from digest_pipeline.render.brief import brief_of
 from digest_pipeline_tests.deliver.conftest import DAY
@@ -139,6 +140,21 @@ def test_a_service_that_names_a_time_is_left_alone_until_then() -> None:
         listener.status = 403
         with pytest.raises(DeliveryRejected, match="status 403"):
             chat(listener.apprise_url("a")).deliver(parcel("feat: x"), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see evil.com/phish or T.ME/x.", "see evil．com/phish or T．ME/x."),
+        ("docs.evil.xn--p1ai пример.рф", "docs．evil．xn--p1ai пример．рф"),
+        ("mailto:eve tel:+49170", "mailto：eve tel：+49170"),
+        ("evil.rs/x, evil.md:80/y, evil.sh?z", "evil．rs/x, evil．md:80/y, evil．sh?z"),
+        ("fix: src/main.rs, a.py:12: README.md in ci.yaml?", None),
+        ("v1.2.3 of .github, e.g. cfg.model_type. Then", None),
+    ],
+)
+def test_names_of_hosts_make_no_links_and_those_of_files_stay(text: str, shown: str | None) -> None:
+    assert inert(text) == (shown or text)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

@@ -16,9 +16,10 @@ from digest_pipeline.orchestration.failures import alarming, runs_since
 from digest_pipeline.orchestration.jobs import REPO_DAYS, UPKEEP
 from digest_pipeline.orchestration.sensors import build_sensors
 from digest_pipeline.pipeline.alarm import open_alarms
+from digest_pipeline.store.files import names
 from digest_pipeline.store.history import History
 from digest_pipeline_tests.fakes.listener import Listener
-from digest_pipeline_tests.fakes.project import DEAD_URL, FIRST_DAY, local, small_repository
+from digest_pipeline_tests.fakes.project import DEAD_URL, FIRST_DAY, assert_refused, local, small_repository
 from digest_pipeline_tests.fakes.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -205,6 +206,34 @@ def test_a_history_that_cannot_be_read_fails_the_tick_without_a_heartbeat(
     shutil.rmtree(shop.data)
     assert "no history yet" in tick(shop, instance, None)[0]
     assert beats(listener) == 0
+
+
+def test_a_history_of_an_older_version_is_said_to_be_so_until_this_sensor_brought_it_up_to_date(
+    tmp_path: Path, engine: Path, instance: dg.DagsterInstance, listener: Listener
+) -> None:
+    assert listener.port
+    old = Workshop(tmp_path / "old")
+    channel = {"name": "team", "kind": "apprise", "url_env": "ALARM_URL"}
+    reader = {"name": "infra", "paths": ["src/**"]}
+    old.configure(local(ENGINE, engine), readers=[reader], channels=[channel])
+    first = [name for name in names("migrations") if name < "0005"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "digest_pipeline.store.history.names", lambda folder: first if folder == "migrations" else []
+        )
+        History(old.data, old.settings.timezone).close()
+    assert_refused(old.digest("status"), 1, "is of an older version; `digest run`", most_lines=1)
+    others = [one for one in build_sensors(old.settings) if one.name != "watch"]
+    assert len(others) == 7
+
+    def said(sensor: dg.SensorDefinition) -> str:
+        with dg.build_sensor_context(instance=instance) as context:
+            return sensor.evaluate_tick(context).skip_message or ""
+
+    assert ["is of an older version" in said(sensor) for sensor in others] == [True] * 7
+    assert tick(old, instance, None)[0].startswith("all is well")
+    assert ["older version" in said(sensor) for sensor in others] == [False] * 7
+    assert old.digest("status").code == 0
 
 
 def test_a_message_that_nobody_takes_is_one_line_of_the_command(

@@ -10,6 +10,9 @@ import pytest
 
 from digest_pipeline.domain.delivery import CLAIM, WAITS
 from digest_pipeline.pipeline.alarm import open_alarms
+from digest_pipeline.pipeline.deliver import look
+from digest_pipeline.pipeline.workbench import as_stored
+from digest_pipeline.store.history import Replacement
 from digest_pipeline_tests.fakes.hostile import HOSTILE
 from digest_pipeline_tests.fakes.hub import TOKEN, Answer, FakeHub, acts
 from digest_pipeline_tests.fakes.listener import Listener
@@ -18,9 +21,10 @@ from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
 from digest_pipeline_tests.fakes.workshop import Workshop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from digest_pipeline.domain.delivery import Due
     from digest_pipeline.pipeline import Pipeline
     from digest_pipeline.pipeline.deliver import Delivered
 
@@ -223,6 +227,51 @@ def test_a_process_that_died_is_waited_for_and_leaves_no_second_issue(
     shop.now += CLAIM
     assert told(pipeline.deliver()) == [("team", "", "sent")]
     assert (len(fake.issues), len(fake.commits)) == (1, 2)
+
+
+def meanwhile(patch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """`happens` between the look of the next delivery and its first page."""
+
+    def looked(*arguments: Any) -> list[Due]:  # noqa: ANN401 - whatever it is given
+        patch.undo()
+        found = look(*arguments)
+        happens()
+        return found
+
+    patch.setattr("digest_pipeline.pipeline.deliver.look", looked)
+
+
+def test_a_page_that_is_gone_costs_itself_alone_and_leaves_no_claim(
+    shop: Workshop, pipeline: Pipeline
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        meanwhile(patch, lambda: pipeline.history.replace(Replacement("digests", {"day": [LAST]})))
+        found = pipeline.deliver()
+    assert [one.result for one in found] == ["failed", "failed", "failed", "sent", "sent"]
+    assert "make the day again" in str(found[0].error)
+    shop.make([LAST])
+    shop.now += WAITS[0]
+    assert told(pipeline.deliver()) == [(name, "", "sent") for name in ("team", "files", "issues")]
+
+
+def test_what_another_process_brought_meanwhile_is_no_failure_and_what_it_is_at_is_told(
+    shop: Workshop, pipeline: Pipeline, listener: Listener
+) -> None:
+    with shop.pipeline() as other, pytest.MonkeyPatch.context() as patch:
+        meanwhile(patch, other.deliver)
+        found = pipeline.deliver()
+        assert {(one.result, one.error) for one in found} == {("unchanged", None)}
+        assert len(listener.taken) == 2
+
+        claim: dict[str, Any] = {"channel": "team", "reader": "", "day": LAST}
+        [row] = pipeline.history.read("pipeline/delivery", claim)
+        at_it = as_stored(row) | {"revision": None, "claimed_at": shop.now.isoformat()}
+        pipeline.history.replace(
+            Replacement("deliveries", {name: [value] for name, value in claim.items()}, [at_it])
+        )
+        assert [(one.result, one.error) for one in pipeline.deliver([LAST])] == [
+            ("busy", "another process is at it")
+        ]
 
 
 def test_days_by_hand_go_out_in_their_order_and_one_issue_stays_open(

@@ -16,7 +16,7 @@ from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
+    from datetime import date, datetime
     from pathlib import Path
 
     from digest_pipeline.domain.page import RepoPage
@@ -353,6 +353,30 @@ def test_a_branch_that_goes_takes_its_commits_and_gives_back_what_it_said_first(
         WITH_RELEASES[2],
     ]
     assert_checks_pass(workshop)
+
+
+def test_what_another_run_collected_of_a_day_is_not_undone_by_what_this_one_says_of_it(
+    workshop: Workshop, branched: RepositoryBuilder
+) -> None:
+    follow(workshop, branched, branches=RELEASES)
+    workshop.make([DAYS[1]])
+
+    def meanwhile() -> datetime:
+        pipeline._workbench.now = lambda: workshop.now
+        branched.git("branch", "-D", "release/1")
+        with workshop.pipeline() as other:
+            other.collect(NAME, [DAYS[1]])
+        return workshop.now
+
+    with workshop.pipeline() as pipeline:
+        pipeline.collect(NAME, [DAYS[0]])
+        pipeline._workbench.now = meanwhile
+        pipeline.diff(NAME, [DAYS[0]])
+    stored = (
+        "SELECT on_branch, filtered FROM commit_log WHERE day = '2026-01-06' AND message LIKE 'fix on main%'"
+    )
+    assert workshop.rows(stored) == [(False, "duplicate")]
+    assert workshop.rows("SELECT commit_count, went FROM reads WHERE day = '2026-01-06'") == [(2, 1)]
 
 
 def test_without_other_branches_the_tracked_one_is_all_there_is_and_another_setting_is_a_change(
