@@ -481,7 +481,7 @@ class Settings(_Table):
 
     timezone: Zone = ZoneInfo("UTC")
     language: Language = "en"
-    first_day: Annotated[date, BeforeValidator(_calendar_day)]
+    first_day: Annotated[date, BeforeValidator(_calendar_day), Field(ge=date(1970, 1, 1))]
     data_dir: Annotated[Path, AfterValidator(_data_folder)] = Path("data")
     repos: Annotated[tuple[RepoSettings, ...], BeforeValidator(_tables)]
     importance: ImportanceSettings = ImportanceSettings()

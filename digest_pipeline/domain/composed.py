@@ -52,6 +52,16 @@ _NAME = re.compile(
     r"|\b[a-z]+[A-Z]\w*|\b[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]+)+"  # camelCase, CamelCase
     r"|\b[A-Za-z]+-?\d[\w.]*\w|\b[A-Za-z]\d\b"  # FP8, Qwen2.5, H100, v1
 )
+# In English a capital inside a sentence makes a name; in Chinese any word of Latin letters that begins with one is.
+_PROPER = re.compile(
+    r"(?<=[^.!?:\s] )[\"'(]?([A-Z][A-Za-z]{2,})\b|(?<=[\u4e00-\u9fff，、（])\s?([A-Z][A-Za-z]{2,})\b"
+)
+# What did not change was not asked, and nobody here can know it.
+_DENIAL = re.compile(
+    r"(?i)\b(?:no|without|not any) (?:breaking|incompatib|security|action|changes? (?:is|are) needed)"
+    r"|\bnothing (?:to do|breaks)\b|\b(?:fully|entirely|stays?|remains?) (?:backwards?[ -])?compatible"
+    r"|(?:没有|无|未|不)(?:含|涉及|引入|需)?(?:任何)?(?:破坏|不兼容|安全问题|操作|改动)|完全兼容|保持兼容"
+)
 _COUNTED = re.compile(
     r"(?i)^\s*(?:commits?|changes|pull requests|PRs|fixes|features)\b|^\s*(?:个|项|处|條|条)"
 )
@@ -231,48 +241,67 @@ def fault(sentences: Sequence[Sentence], given: Given, language: Language, *, pr
 
 
 class _Facts:
-    """All that was given, as it is looked for in a sentence."""
+    """What was given of each commit, as it is looked for in the sentences that tell of it."""
 
     def __init__(self, given: Given) -> None:
+        self._given = given
         self._commits = {commit.sha: commit for commit in given.commits}
-        text = "\n".join([given.repo, *(text for one in given.commits for text in (one.title, *one.points))])
-        self._squeezed = _squeezed(text)
-        told = {value for _, value in numbers(_REFERENCE.sub(" ", text))}
-        self._numbers = {*told, given.day.isoformat(), str(given.day.year)}
 
     def fault(self, sentence: Sentence) -> str | None:
         """What is wrong with one sentence, by the facts."""
-        text = sentence.text
+        return next(self._faults(sentence.text, [self._commits[sha] for sha in sentence.shas]), None)
+
+    def _faults(self, text: str, commits: Sequence[GivenCommit]) -> Iterator[str]:
         if len(text) > LONGEST_SENTENCE:
-            return f"a sentence has {len(text)} characters; at most {LONGEST_SENTENCE}"
-        if not sentence.shas:
-            return f'"{text[:60]}…" names no commit; each sentence tells of commits'
+            yield f"a sentence has {len(text)} characters; at most {LONGEST_SENTENCE}"
+        if not commits:
+            yield f'"{text[:60]}…" names no commit; each sentence tells of commits'
         if _ADDRESS.search(text):
-            return "no addresses, links, mentions or HTML; plain text alone"
-        own = {str(self._commits[sha].pull_request) for sha in sentence.shas}
-        for reference in _REFERENCE.findall(text):
-            for number in re.findall(r"\d+", reference):
-                if number not in own:
-                    return f"#{number} is no pull request of the commits that the sentence names"
-        for sha in _SHA.findall(text):
-            if not any(own_sha.startswith(sha) for own_sha in sentence.shas):
-                return f"{sha} is none of the commits that the sentence names"
+            yield "no addresses, links, mentions or HTML; plain text alone"
+        if (denied := _DENIAL.search(text)) is not None:
+            yield f'"{denied[0]}" says what did not happen; say what did'
+        yield from _strangers(text, commits)
+        told = "\n".join(text for one in commits for text in (self._given.repo, one.title, *one.points))
         rest = _REFERENCE.sub(" ", _SHA.sub(" ", text))
-        return self._unknown_name(rest) or self._unknown_number(rest, len(sentence.shas))
+        for found in (_unknown_name(rest, told), self._unknown_number(rest, told, len(commits))):
+            if found is not None:
+                yield found
 
-    def _unknown_name(self, text: str) -> str | None:
-        spans = _CODE.findall(text)
-        names = [match[0] for match in _NAME.finditer(_CODE.sub(" ", text))]
-        unknown = (name for name in (*spans, *names) if _squeezed(name).strip(".") not in self._squeezed)
-        return next((f"{name[:60]!r} stands nowhere in what you were given" for name in unknown), None)
-
-    def _unknown_number(self, text: str, named: int) -> str | None:
+    def _unknown_number(self, text: str, told: str, named: int) -> str | None:
+        known = {value for _, value in numbers(_REFERENCE.sub(" ", told))}
+        known |= {self._given.day.isoformat(), str(self._given.day.year)}
         prose = _NAME.sub(" ", _CODE.sub(" ", text))
         for written, value in numbers(prose):
             behind = prose[prose.find(written) + len(written) :]
-            if value not in self._numbers and not (value == str(named) and _COUNTED.match(behind)):
-                return f"the number {written} stands nowhere in what you were given"
+            if value not in known and not (value == str(named) and _COUNTED.match(behind)):
+                return f"the number {written} stands nowhere in what you were given of its commits"
         return None
+
+
+def _strangers(text: str, commits: Sequence[GivenCommit]) -> Iterator[str]:
+    """Commits and pull requests in a sentence that are none of its own."""
+    own = {str(commit.pull_request) for commit in commits}
+    for reference in _REFERENCE.findall(text):
+        for number in re.findall(r"\d+", reference):
+            if number not in own:
+                yield f"#{number} is no pull request of the commits that the sentence names"
+    for sha in _SHA.findall(text):
+        if not any(commit.sha.startswith(sha) for commit in commits):
+            yield f"{sha} is none of the commits that the sentence names"
+
+
+def _unknown_name(text: str, told: str) -> str | None:
+    prose = _CODE.sub(" ", text)
+    names = [
+        *_CODE.findall(text),
+        *(match[0] for match in _NAME.finditer(prose)),
+        *(match[1] or match[2] for match in _PROPER.finditer(prose)),
+    ]
+    known = _squeezed(told)
+    unknown = (name for name in names if _squeezed(name).strip(".") not in known)
+    return next(
+        (f"{name[:60]!r} stands nowhere in what you were given of its commits" for name in unknown), None
+    )
 
 
 def _squeezed(text: str) -> str:

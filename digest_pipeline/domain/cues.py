@@ -14,7 +14,10 @@ BREAKING = re.compile(
     r"|破坏性|不兼容|不再支持|弃用|废弃"
 )
 SECURITY = re.compile(
-    r"(?i)\bCVE-\d|\bGHSA-|\bvulnerab|\bsecurity\b|\binsecure\b|\binjection\b|漏洞|注入攻击|安全(?:问题|风险|修复|更新)"
+    r"(?i)\bCVE-\d|\bGHSA-|\bvulnerab|\bsecurity\b|\binsecure\b"
+    # Dependencies are injected too.
+    r"|\b(?:sql|command|code|prompt|shell|header|script|template|log)[ -]injection\b"
+    r"|漏洞|注入攻击|安全(?:问题|风险|修复|更新)"
 )
 PERFORMANCE = re.compile(
     r"(?i)\bperf(ormance)?\b|\blatency\b|\bthroughput\b|\boverhead\b|\bfaster\b|\bspeed(s|up|-up)?\b"

@@ -40,7 +40,7 @@ _LARGE = {
 _ONE_WORD = "|".join([*_SMALL, *(f"{word}s?" for word in _LARGE)])
 _ENGLISH = re.compile(rf"(?i)\b(?:{_ONE_WORD})(?:(?:[\s-]+|\s+and\s+)(?:{_ONE_WORD}))*\b")
 _TIMES = re.compile(
-    r"(?i)\b(hal(?:f|v)|doubl|twice|twofold|tripl|thrice|threefold|quadrupl|tenfold|quarter|several-?fold)\w*"
+    r"(?i)\b(hal(?:f|v)|doubl|twice|tripl|thrice|quadrupl|quarter|\w+(?=-?fold\b)|orders? of magnitude)[\w-]*"
 )
 
 _DIGITS = {sign: value for value, sign in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}

@@ -95,6 +95,20 @@ def test_what_was_given_passes(text: str, shas: tuple[str, ...], language: Langu
         ("The old router goes, see PR-99 for all of it.", (FIRST,), "#99 is no pull request"),
         ("The old router is documented at EVIL.COM for all.", (FIRST,), "'EVIL.COM' stands nowhere"),
         ("The old router goes, contact mailto:root now.", (FIRST,), "no addresses"),
+        (
+            "The old router goes, and all Kubernetes users must migrate.",
+            (FIRST,),
+            "'Kubernetes' stands nowhere",
+        ),
+        (
+            "The FP8 path is now a matter of Scheduler::pick as well.",
+            (SECOND,),
+            "'Scheduler::pick' stands nowhere",
+        ),
+        ("The FP8 path no longer leaks, with 3 retries.", (SECOND,), "the number 3 stands nowhere"),
+        ("The FP8 path is orders of magnitude faster now.", (SECOND,), "stands nowhere"),
+        ("The FP8 path gains a tenfold speed now.", (SECOND,), "the number tenfold stands nowhere"),
+        ("Nothing to do, all of it stays compatible.", (FIRST,), "says what did not happen"),
         ("Copies are 2.5 times as fast in the new path.", (THIRD,), "the number 2.5 stands nowhere"),
         (
             "Callers now use `Scheduler::drop_all` in its place.",

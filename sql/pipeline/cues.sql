@@ -12,20 +12,23 @@ code AS (
     -- Tests and prose define and mention names too, but nobody depends on them.
     FROM patches
     WHERE regexp_matches(path, '\.(py|pyi|rs|go|ts|tsx|js|java|kt|swift|c|cc|cpp|h|hpp)$')
-      AND NOT regexp_matches(path, '(^|/)(tests?|testing|examples?|benchmarks?|scripts?|tools?|hack|ci|\.github)/|(^|/)test_[^/]*$|_test\.[a-z]+$|(^|/)conftest\.py$')
+      AND NOT regexp_matches(path, '(^|/)(tests?|testing|examples?|bench(?:es|marks?)?|cmd|internal|scripts?|tools?|hack|ci|\.github)/|(^|/)test_[^/]*$|_test\.[a-z]+$|(^|/)(conftest|__main__)\.py$')
 ),
 breaking AS (
     SELECT sha, position, path, 'breaking' AS category,
         regexp_extract_all(patch, '(?i)\n(\+[^\n]*(?:\bbreaking[ -]change|\bdeprecat|\bno longer supported|backwards?[ -]incompatib)[^\n]*)', 1)[:12] AS lines
     FROM patches
-    WHERE regexp_matches(patch, '(?i)breaking[ -]change|deprecat|no longer supported|incompatib')
+    -- Prose mentions breaking changes without making them.
+    WHERE NOT regexp_matches(path, '(?i)\.(md|mdx|rst|txt|adoc|j2|toml|json|ya?ml)$')
+      AND regexp_matches(patch, '(?i)breaking[ -]change|deprecat|no longer supported|incompatib')
 ),
 security AS (
     SELECT sha, position, path, 'security' AS category,
         regexp_extract_all(patch, '(?i)\n(\+[^\n]*(?:\bCVE-\d|\bGHSA-|vulnerabilit|verify ?= ?False|shell ?= ?True|InsecureSkipVerify|\bpickle\.loads?\(|\byaml\.load\(|trust_remote_code ?= ?True|privileged: ?true|\bunsafe (?:\{|fn |impl ))[^\n]*)', 1)[:12] AS lines
     FROM patches
     -- Prose speaks of security without changing it.
-    WHERE NOT regexp_matches(path, '(?i)\.(md|mdx|rst|txt|adoc)$') AND regexp_matches(patch, '(?i)CVE-\d|GHSA-|vulnerabilit|verify ?= ?False|shell ?= ?True|InsecureSkipVerify|pickle\.load|yaml\.load\(|trust_remote_code ?= ?True|privileged: ?true|unsafe (\{|fn |impl )')
+    WHERE NOT regexp_matches(path, '(?i)\.(md|mdx|rst|txt|adoc)$|(^|/)(tests?|testing|bench(es|marks?)?|examples?)/|(^|/)test_[^/]*$|_test\.[a-z]+$')
+      AND regexp_matches(patch, '(?i)CVE-\d|GHSA-|vulnerabilit|verify ?= ?False|shell ?= ?True|InsecureSkipVerify|pickle\.load|yaml\.load\(|trust_remote_code ?= ?True|privileged: ?true|unsafe (\{|fn |impl )')
 ),
 tests AS (
     -- Tests that stand in a file of code, as Rust has them.
