@@ -63,9 +63,11 @@ def deliver(
 def _deliver(pipeline: Pipeline, days: Sequence[date] | None, *, dry_run: bool) -> bool:
     """Whether all of it is where it belongs."""
     from digest_pipeline.cli.status import spans_of
-    from digest_pipeline.pipeline.deliver import without_digest
+    from digest_pipeline.pipeline.deliver import without_digest, without_reader_pages
 
-    missing = without_digest(pipeline.history.read, pipeline.settings, days) if days is not None else []
+    read, settings = pipeline.history.read, pipeline.settings
+    missing = without_digest(read, settings, days) if days is not None else []
+    unread = without_reader_pages(read, settings, days) if days is not None else {}
     delivered = pipeline.deliver(days, dry_run=dry_run)
     for one in delivered:
         if one.error is None:
@@ -74,6 +76,8 @@ def _deliver(pipeline: Pipeline, days: Sequence[date] | None, *, dry_run: bool) 
             error_line(one.line())
     if missing:
         error_line(f"not made yet: {spans_of(missing)}; digest run makes these days")
-    if not delivered and not missing:
+    for reader, found in unread.items():
+        error_line(f"the page of {reader} is not made yet: {spans_of(found)}; digest run makes these days")
+    if not delivered and not missing and not unread:
         say(f"nothing to deliver: every channel has what {'there is' if days is not None else 'is due'}")
-    return not missing and all(one.error is None for one in delivered)
+    return not missing and not unread and all(one.error is None for one in delivered)

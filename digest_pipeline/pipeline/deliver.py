@@ -101,6 +101,19 @@ def without_digest(read: Read, settings: Settings, days: Sequence[date]) -> list
     return [day for day in days if day not in made]
 
 
+def without_reader_pages(read: Read, settings: Settings, days: Sequence[date]) -> dict[str, list[date]]:
+    """The readers whose channels wait for a page of days that have a digest, and that was never looked for."""
+    rows = read("pipeline/reader_states", {**span(days), "language": settings.language})
+    looked_at = {(row["reader"], row["day"]) for row in rows}
+    made = sorted({row["day"] for row in rows}.intersection(days))
+    missing = {
+        reader.name: [day for day in made if (reader.name, day) not in looked_at]
+        for reader in settings.reader
+        if reader.channels
+    }
+    return {name: found for name, found in missing.items() if found}
+
+
 def deliver(
     bench: Workbench, days: Sequence[date] | None = None, *, dry_run: bool = False
 ) -> list[Delivered]:

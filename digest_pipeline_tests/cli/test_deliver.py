@@ -75,6 +75,16 @@ def test_a_day_is_made_told_and_brought_once(shop: Project, listener: Listener) 
     assert_refused(missing, 1, "not made yet: 2026-01-05 to 2026-01-06; digest run makes these days")
 
 
+def test_a_reader_who_came_later_is_told_to_have_no_page_yet(shop: Project, engine: Path) -> None:
+    assert shop.digest("run", "--day", DAY).code == 0
+    late = {**INFRA, "name": "late"}
+    shop.configure(local("ada/engine", engine), readers=[INFRA, late], channels=[TEAM, OTHER])
+    ran = shop.digest("deliver", "--day", DAY, "--dry-run")
+    assert ran.code == 1
+    assert f"the page of late is not made yet: {DAY}; digest run makes these days" in ran.err
+    assert len(ran.lines) == 2, "the others are told as ever"
+
+
 def test_a_channel_that_fails_is_told_and_leaves_the_others(
     shop: Project, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
