@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -26,7 +27,7 @@ _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class _Period:
+class _Period(ABC):
     kind: ClassVar[Kind]
     year: int
 
@@ -38,24 +39,24 @@ class _Period:
         return self.first <= day <= self.last
 
     @property
+    @abstractmethod
     def first(self) -> date:
         """The first day."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def last(self) -> date:
         """The last day."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def label(self) -> str:
         """How it is written: in a file's name, in a title, on the command line."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def of(cls, day: date) -> Self:
         """The one that holds `day`."""
-        raise NotImplementedError
 
     def days(self) -> Iterator[date]:
         """Its days, oldest first."""
