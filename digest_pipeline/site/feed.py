@@ -75,8 +75,10 @@ def _content(one: Outline, words: Words, url: str) -> str:
 
 def _list(name: str, lines: Sequence[Line], page: str, url: str) -> Markup:
     items = Markup("").join(
-        Markup('<li><a href="{}">{}</a></li>').format(
-            places.absolute(url, page, places.anchor(line.sha)), text.heading(line.text) or line.sha[:7]
+        Markup('<li><a href="{}">{}</a>{}</li>').format(
+            places.absolute(url, page, places.anchor(line.sha)),
+            text.heading(line.text) or line.sha[:7],
+            Markup(" – {}").format(text.inline(line.said)) if line.said else "",
         )
         for line in lines
     )

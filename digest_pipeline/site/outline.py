@@ -20,7 +20,7 @@ from digest_pipeline.site.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from digest_pipeline.domain.page import RepoPage
+    from digest_pipeline.domain.page import Mention, RepoPage
 
 Counts = dict[Tier | Literal["folded"], int]
 
@@ -30,10 +30,11 @@ MOST_TITLES = 12
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that leads to a commit's section."""
+    """A commit's title, which leads to its section, and the line that put it here, where that says something else."""
 
     sha: str
     text: str
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Outline:
 
 def outline(page: RepoPage, spoken: Language) -> Outline:
     """What stands on other pages of a repo's day, and in its feed."""
+    titles = {commit.sha: one_line(commit.title) for commit in page.commits}
     return Outline(
         page.repo,
         page.day,
@@ -79,7 +81,7 @@ def outline(page: RepoPage, spoken: Language) -> Outline:
         unanalysed=page.count("failed") + page.count("deferred"),
         headline=page.headline.text if page.headline else None,
         parts=tuple(
-            (part.topic, tuple(Line(one.sha, one_line(one.line)) for one in part.mentions))
+            (part.topic, tuple(_line(one, titles.get(one.sha, "")) for one in part.mentions))
             for part in page.parts
             if part.mentions
         ),
@@ -90,6 +92,11 @@ def outline(page: RepoPage, spoken: Language) -> Outline:
         ),
         updated_at=page.updated_at or page.rendered_at or page.window.end,
     )
+
+
+def _line(mention: Mention, title: str) -> Line:
+    said = one_line(mention.line)
+    return Line(mention.sha, title or said, "" if said in {title, ""} or not title else said)
 
 
 def counts_of(page: RepoPage) -> Counts:
