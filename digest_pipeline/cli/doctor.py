@@ -55,6 +55,8 @@ def doctor(
 
 
 def _checks(settings: Settings, *, send_test_alarm: bool) -> Iterator[tuple[str, Callable[[], str]]]:
+    if (problem := _nothing_to_make(settings)) is not None:
+        yield "days", lambda: _raise(problem)
     yield "git", _git
     for repo in settings.repos:
         yield f"repository {repo.name}", lambda repo=repo: _repository(repo, settings)  # type: ignore[misc] # bound now
@@ -69,6 +71,17 @@ def _checks(settings: Settings, *, send_test_alarm: bool) -> Iterator[tuple[str,
         yield f"channel {channel.name}", lambda channel=channel: _channel(channel)  # type: ignore[misc] # bound now
     for alarm in _open_alarms(settings):
         yield "open alarm", lambda alarm=alarm: _raise(alarm)  # type: ignore[misc] # bound now
+
+
+def _nothing_to_make(settings: Settings) -> str | None:
+    from digest_pipeline.domain.day import day_of
+    from digest_pipeline.pipeline import utc_now
+
+    if settings.first_day < day_of(utc_now(), settings.timezone):
+        return None
+    return (
+        f"first_day = {settings.first_day} is not over yet, and no day before it is made; set an earlier one"
+    )
 
 
 def _git() -> str:
