@@ -74,6 +74,9 @@ def running_s3(program: Path) -> Iterator[S3Server]:
             process.kill()
             process.wait()
         shutil.rmtree(folder, ignore_errors=True)
+        for port in ports.values():  # its sockets lie where it was not told to put them
+            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - as above
+                left.unlink(missing_ok=True)
 
 
 def _await(process: subprocess.Popen[bytes], ports: Mapping[str, int], log: Path) -> None:
