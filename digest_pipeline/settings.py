@@ -476,6 +476,12 @@ class SiteSettings(_Table):
     url: SiteUrl | None = None
 
 
+class StoreSettings(_Table):
+    """`[store]`: how long the history keeps patches."""
+
+    keep_patches_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+
+
 class Settings(_Table):
     """The whole file. Relative paths count from it; `load` is the way in."""
 
@@ -491,6 +497,7 @@ class Settings(_Table):
     reader: Annotated[tuple[ReaderSettings, ...], BeforeValidator(partial(_tables, name="reader"))] = ()
     channel: Annotated[tuple[ChannelSettings, ...], BeforeValidator(partial(_tables, name="channel"))] = ()
     site: SiteSettings = SiteSettings()
+    store: StoreSettings = StoreSettings()
     daily_at: time = time(2, 0)
     digest_deadline_hours: Annotated[float, Field(gt=0, le=24 * 7)] = 6
     recheck_days: Annotated[int, Field(ge=0, le=366)] = 14
