@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.store.history import History, Replacement
 from digest_pipeline.store.place import Place
+from digest_pipeline.store.upkeep import keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,7 +81,7 @@ def make_store(data_dir: Path, timezone: ZoneInfo, commits: int) -> date:
         chunks[-1] = [day for day in chunks[-1] if day != days[-1]]
         for chunk in [*filter(None, chunks), days[-1:]]:
             if chunk == days[-1:]:
-                history.run("upkeep")
+                keep(history.place)
             for repo in REPOS:
                 tables: dict[str, list[dict[str, Any]]] = {}
                 for day in chunk:
