@@ -17,7 +17,7 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from benchmarks.command import ASSETS_BY_REPO, Count, run_command
 from benchmarks.history import arguments_for, say, scratch_folder, span_of
@@ -130,7 +130,7 @@ class Watch:
         self._looked = 0.0
         self._known: dict[str, int] = {}
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         self._watch.__enter__()
         return self
 
@@ -220,7 +220,9 @@ def _stored(span: Span, truth: Truth, data_dir: Path) -> list[Count]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and give the exit code: 0, 1 where a limit or a count does not hold, 2 without a history."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.backfill", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.backfill", description=(__doc__ or "").splitlines()[0]
+    )
     arguments_for(parser)
     chosen = parser.parse_args(arguments)
     rounds: list[Round] = []
@@ -228,8 +230,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with scratch_folder() as folder:
             span = span_of(chosen, folder)
             truth = ask_git(span)
-            for number in range(1, max(chosen.repeat, 1) + 1):
-                rounds.append(_round(span, truth, folder / str(number), f"round {number}: "))
+            numbers = range(1, max(chosen.repeat, 1) + 1)
+            rounds.extend(
+                _round(span, truth, folder / f"{number}", f"round {number}: ") for number in numbers
+            )
     except Unmeasurable as error:
         say(f"bench: {error}")
         return 2
@@ -264,7 +268,9 @@ def _told(rounds: Sequence[Round]) -> int:
             f"{made.live} times; digest run {one.command_seconds:.1f} s, {one.command_megabytes:.0f} MB; "
             f"ratio {one.ratio:.2f}"
         )
-        broken += [f"{count.what}: {count.found}, wanted {count.wanted}" for count in made.counts if not count.holds]
+        broken += [
+            f"{count.what}: {count.found}, wanted {count.wanted}" for count in made.counts if not count.holds
+        ]
         if made.runs > MOST_RUNS:
             broken.append(f"{made.runs} runs, at most {MOST_RUNS}")
         if max(made.peak_megabytes) > MOST_MEGABYTES:
