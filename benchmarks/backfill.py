@@ -25,6 +25,7 @@ from benchmarks.measure import TreeWatch
 from benchmarks.repository import REPO, Span, Truth, Unmeasurable, ask_git
 from benchmarks.ui import FINISHED, REPO_ASSETS, Ui, digest_up, wait_until
 from digest_pipeline.store.history import open_history
+from digest_pipeline.store.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -194,13 +195,13 @@ def _materializations(data_dir: Path) -> int:
 
 
 def _digests(data_dir: Path) -> int:
-    with closing(open_history(data_dir)) as history:
+    with closing(open_history(Place(data_dir))) as history:
         row = history.execute("SELECT count(*) FROM digests").fetchone()
     return int(row[0]) if row else 0
 
 
 def _stored(span: Span, truth: Truth, data_dir: Path) -> list[Count]:
-    with closing(open_history(data_dir, span.timezone)) as history:
+    with closing(open_history(Place(data_dir), span.timezone)) as history:
 
         def stored(question: str) -> int:
             row = history.execute(question).fetchone()

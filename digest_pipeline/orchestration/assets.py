@@ -23,7 +23,6 @@ from digest_pipeline.pipeline.site_state import SITE_CODE
 from digest_pipeline.settings import Settings
 
 GROUP = "digest"
-MAX_PARTITIONS_PER_RUN = 31
 LLM_POOL = "llm"
 
 
@@ -48,7 +47,7 @@ def _repo_day(
         check_specs=check_specs(partitions, STEPS),
         can_subset=True,
         partitions_def=partitions,
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=MAX_PARTITIONS_PER_RUN),
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=settings.backfill_days),
         pool=LLM_POOL if pooled else None,
         required_resource_keys={"pipeline"},
     )
