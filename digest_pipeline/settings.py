@@ -559,6 +559,7 @@ class Settings(_Table):
     daily_at: time = time(2, 0)
     digest_deadline_hours: Annotated[float, Field(gt=0, le=24 * 7)] = 6
     recheck_days: Annotated[int, Field(ge=0, le=366)] = 14
+    backfill_days: Annotated[int, Field(ge=1, le=3660)] = 366
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
