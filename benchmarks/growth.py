@@ -1,15 +1,17 @@
 """What a run costs by how much there is to do: more days, and more repos.
 
 `python -m benchmarks.growth --repo PATH --branch main --timezone ZONE --from DAY`, or `make bench ARGS="--only
-growth …"`. Each size is a `digest run --from … --to …` of its own in an empty folder, one after the other. What a
-commit costs is the time beyond that of a run over one day without any commit, which is measured first, by commits:
-what a size costs per commit beside what the smallest one does is its growth, wanted at most 1.2. A peak of memory
-is not divided: it is wanted to stay the same, at most 1.2 times that of the smallest size. Of several repos each is
-the same repository under another name.
+growth …"`. Each size is a `digest run --from … --to …` of its own in an empty folder, one after the other. The time
+of a commit is what a run takes beyond one over a single day without any commit, which is measured first, divided by
+the commits. It stands beside what the same commits cost git alone, for no two months of a history have commits of
+one size; how that ratio grows from the smallest size on is wanted at most 1.2, and so is the time itself by repos,
+where the commits are the same. A peak of memory is not divided: it is wanted not to grow, at most 1.2 times that of
+the smallest size. Of several repos each is the same repository under another name.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 import tempfile
@@ -19,61 +21,101 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks import floor
 from benchmarks.command import environment, tail
+from benchmarks.figures import Figure, missed, print_figures, say
 from benchmarks.measure import Measured, measure
-from benchmarks.repository import REPO, Unmeasurable, commits_by_day
+from benchmarks.repository import REPO, Truth, ask_git, commits_by_day
+from digest_pipeline.store.files import statement
 from digest_pipeline.store.history import History, open_history
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Iterator, Sequence
-    from datetime import date
 
     from benchmarks.repository import Span
 
+PART = "growth"
 DAYS = (30, 60, 120, 229)
 REPOS = (1, 3, 10)
 DAYS_OF_REPOS = 60
 MOST_GROWTH = 1.2
 """Flat within 20 %."""
+BUSY_REPOS = 50
 
 PLACES = ("store", "reports", "dagster", "site")
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """One run: how much there was to do, what it took, and the bytes that each folder then held.
+    """One run: how much there was to do, what it and git alone took, and the bytes that each folder then held.
 
-    `after` are the same once upkeep is done and a week has passed.
+    `after` are the same once upkeep is done and its week is over.
     """
 
     days: int
     repos: int
     commits: int
     measured: Measured
+    git: floor.Cost
     disk: dict[str, int]
     after: dict[str, int]
 
-    def per_commit(self, start: Measured) -> tuple[float, float]:
-        """Seconds of wall and CPU time for each commit, beyond what a run over nothing takes."""
-        wall = self.measured.wall_seconds - start.wall_seconds
-        cpu = self.measured.cpu_seconds - start.cpu_seconds
-        return wall / self.commits, cpu / self.commits
+    @property
+    def name(self) -> str:
+        """What it is called in the table."""
+        return f"{self.days} days" if self.repos == 1 else f"{self.repos} repos, {self.days} days"
 
 
-def run_size(span: Span, repos: int, commits: int, *, site: bool = True) -> Size:
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """All sizes, by days and by repos, and what a run over nothing takes."""
+
+    start: Measured
+    by_days: tuple[Size, ...]
+    by_repos: tuple[Size, ...]
+
+    def wall(self, size: Size) -> float:
+        """Milliseconds of each commit."""
+        return 1000 * (size.measured.wall_seconds - self.start.wall_seconds) / size.commits
+
+    def cpu(self, size: Size) -> float:
+        """The same in CPU time, which others on the machine disturb less."""
+        return 1000 * (size.measured.cpu_seconds - self.start.cpu_seconds) / size.commits
+
+
+def run_growth(span: Span, days: Sequence[int] = DAYS, repos: Sequence[int] = REPOS) -> Growth:
+    """Measure every size. Raises RuntimeError where a run fails or not all of it is there afterwards."""
+    by_day = commits_by_day(span.path, span.branch, span.timezone)
+    before = min(by_day) - timedelta(days=1)
+    say(f"a run over nothing: {before}")
+    start = run_size(replace(span, first=before, last=before), Truth((), frozenset(), 0), site=False).measured
+    sizes = {}
+    few = min(DAYS_OF_REPOS, max(days))
+    for many, names in [*((many, 1) for many in days), *((few, names) for names in repos)]:
+        if (many, names) not in sizes:
+            part = replace(span, last=span.first + timedelta(days=many - 1))
+            truth = ask_git(part)
+            say(f"{many} days, {names} repos: {len(truth.commits) * names:,} commits")
+            sizes[many, names] = run_size(part, truth, names)
+    return Growth(
+        start, tuple(sizes[many, 1] for many in days), tuple(sizes[few, names] for names in repos)
+    )
+
+
+def run_size(span: Span, truth: Truth, repos: int = 1, *, site: bool = True) -> Size:
     """`digest run` over the span for so many repos, and what it left on the disk. RuntimeError where it fails."""
     names = [REPO, *(f"{REPO}-{number}" for number in range(2, repos + 1))]
+    git = floor.git_patches(span, truth) if truth.commits else floor.Cost(0, 0)
     with folder_for("growth") as folder:
         data_dir, config = folder / "data", folder / "digest.toml"
         config.write_text(span.settings(data_dir, names), encoding="utf-8")
         measured = _digest(folder, "run", "--config", str(config), "--from", str(span.first), "--to", str(span.last))
-        _must_hold(data_dir, span, repos, commits)
+        _must_hold(data_dir, span, repos, len(truth.commits))
         if site:
             _digest(folder, "site", "--config", str(config))
         disk = _bytes(data_dir)
-        _upkeep(data_dir, span)
-        return Size(span.days, repos, commits * repos, measured, disk, _bytes(data_dir))
+        _keep_for_a_week(data_dir, span)
+        return Size(span.days, repos, len(truth.commits) * repos, measured, git, disk, _bytes(data_dir))
 
 
 def _digest(folder: Path, *arguments: str) -> Measured:
@@ -103,11 +145,12 @@ def _must_hold(data_dir: Path, span: Span, repos: int, commits: int) -> None:
                 raise RuntimeError(f"{question}: {found} instead of {wanted}, {repos} repos, {span.days} days")
 
 
-def _upkeep(data_dir: Path, span: Span) -> None:
+def _keep_for_a_week(data_dir: Path, span: Span) -> None:
+    """The upkeep, with all that it would take away within a week taken away now: nobody reads here."""
     with closing(History(data_dir, span.timezone)) as history:
         history.run("upkeep")
         for call in ("expire_snapshots", "cleanup_old_files"):
-            history._connection.execute(f"CALL ducklake_{call}('history', older_than => now())")
+            history._connection.execute(f"CALL ducklake_{call}('history', older_than => now())")  # noqa: SLF001, S608 - no reader is there
 
 
 def _bytes(data_dir: Path) -> dict[str, int]:
@@ -127,20 +170,62 @@ def folder_for(what: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-if __name__ == "__main__":
-    from zoneinfo import ZoneInfo
-    from datetime import date
-    from benchmarks.repository import Span
-    path, zone = Path(sys.argv[1]), ZoneInfo("Asia/Shanghai")
-    by_day = commits_by_day(path, "main", zone)
-    def count(s): return sum(n for d, n in by_day.items() if s.first <= d <= s.last)
-    whole = Span(path, "main", zone, date(2026,1,6), date(2026,8,22))
-    day0 = min(by_day) - timedelta(days=1)
-    e = replace(whole, first=day0, last=day0)
-    start = run_size(e, 1, 0, site=False)
-    print("start", start, flush=True)
-    for days, repos in [(30,1),(60,1),(120,1),(229,1),(60,3),(60,10)]:
-        s = replace(whole, last=whole.first+timedelta(days=days-1))
-        z = run_size(s, repos, count(s))
-        w, c = z.per_commit(start.measured)
-        print(days, repos, z.commits, f"wall {z.measured.wall_seconds:.1f} cpu {z.measured.cpu_seconds:.1f} peak {z.measured.peak_bytes/1e6:.0f} ms/commit wall {w*1e3:.2f} cpu {c*1e3:.2f}", {k: round(v/z.commits) for k,v in z.disk.items()}, {k: round(v/z.commits) for k,v in z.after.items()}, flush=True)
+def figures(growth: Growth) -> Iterator[Figure]:
+    """The table's rows."""
+    least, most = growth.by_days[0], growth.by_days[-1]
+    yield Figure(PART, "a run over a day without commits", growth.start.wall_seconds, "s")
+    for size in growth.by_days:
+        own = 1000 * size.git.cpu_seconds / size.commits
+        name = f"{size.name}: CPU time of a commit"
+        yield Figure(PART, name, growth.cpu(size), "ms", "git alone", own)
+    for size in growth.by_days[1:]:
+        yield Figure.at_most(
+            MOST_GROWTH, PART, f"{size.name}: that ratio", _times_git(growth, size), "× git", least.name,
+            _times_git(growth, least),
+        )
+        yield Figure(PART, f"{size.name}: time of a commit", growth.wall(size), "ms", least.name, growth.wall(least))
+    yield from _memory(growth.by_days)
+    one = growth.by_repos[0]
+    for size in growth.by_repos[1:]:
+        yield Figure.at_most(
+            MOST_GROWTH, PART, f"{size.name}: time of a commit", growth.wall(size), "ms", one.name, growth.wall(one)
+        )
+        yield Figure.at_most(
+            MOST_GROWTH, PART, f"{size.name}: CPU time of a commit", growth.cpu(size), "ms", one.name, growth.cpu(one)
+        )
+    yield from _memory(growth.by_repos)
+    for place in PLACES:
+        kb = most.after[place] / most.commits / 1000
+        yield Figure(PART, f"disk of a commit: {place}", kb, "kB", "before upkeep", most.disk[place] / most.commits / 1000)
+    yield from _year(growth)
+
+
+def _memory(sizes: Sequence[Size]) -> Iterator[Figure]:
+    least = sizes[0].measured.peak_bytes
+    for size in sizes[1:]:
+        peak = size.measured.peak_bytes
+        if peak is not None and least is not None:
+            yield Figure.at_most(
+                MOST_GROWTH, PART, f"{size.name}: peak memory", peak / 1e6, "MB", sizes[0].name, least / 1e6
+            )
+
+
+def _times_git(growth: Growth, size: Size) -> float:
+    return growth.cpu(size) / (1000 * size.git.cpu_seconds / size.commits)
+
+
+def _year(growth: Growth) -> Iterator[Figure]:
+    """What a year of many repos as busy as this one takes: the dearest commit and repo-day, so many times."""
+    most = growth.by_days[-1]
+    commits = BUSY_REPOS * 365 * most.commits / most.days
+    wall = max(growth.wall(size) for size in (*growth.by_days, *growth.by_repos))
+    name = f"a year of {BUSY_REPOS} such repos, {commits:,.0f} commits: "
+    yield Figure(PART, f"{name}time, from nothing", wall * commits / 3_600_000, "h")
+    yield Figure(PART, f"{name}the same a night", wall * commits / 365_000 + growth.start.wall_seconds, "s")
+    for place in PLACES:
+        yield Figure(PART, f"{name}{place}", most.after[place] / most.commits * commits / 1e9, "GB")
+    peaks = [size.measured.peak_bytes for size in (*growth.by_days, *growth.by_repos)]
+    if all(peak is not None for peak in peaks):
+        yield Figure(PART, f"{name}peak memory", max(peak or 0 for peak in peaks) / 1e6, "MB")
+
+

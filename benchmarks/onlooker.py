@@ -1,90 +1,96 @@
-"""A process that holds the history open while others write, in one of the ways in which people do.
-
-`benchmarks.writers` starts it as `python -m benchmarks.onlooker HOW`, tells it on stdin where the history is, and
-closes its stdin when the time is over. What it saw is one line of JSON; what it should not have seen is its error.
-"""
+"""Processes that hold the history open while others write, in the ways in which people do."""
 
 from __future__ import annotations
 
-import json
 import random
-import select
 import sqlite3
-import sys
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
 
-from benchmarks.writer import DAYS, Task, day_of, version_of
+from benchmarks.writer import DAYS, ZONE, day_of, version_of
+from digest_pipeline.store.connection import catalog_path
 from digest_pipeline.store.history import open_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
 
-HOWS = ("transaction", "connection", "file")
+    from benchmarks.writer import Task
+
 PAUSE_SECONDS = 0.25
 
 _COUNTS = "SELECT (SELECT count(*) FROM commit_files), (SELECT sum(length(markdown)) FROM reports)"
-_WRITERS_SEEN = "SELECT count(*) FROM reports"
+_SNAPSHOT = "SELECT max(snapshot_id) FROM ducklake_snapshot"
 
 
-def in_a_transaction(told: Task) -> Iterator[None]:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How often an onlooker looked, and the seconds that this took at most."""
+
+    how: str
+    looks: int
+    slowest: float
+
+
+def look(how: str, told: Task, pipe: Connection) -> None:
+    """Open the history, say so, and look again and again until something is sent; then say what was seen."""
+    looks, slowest = 0, 0.0
+    try:
+        looking = _WAYS[how](told)
+        next(looking)
+        pipe.send("ready")
+        while not pipe.poll(PAUSE_SECONDS):
+            began = time.monotonic()
+            next(looking)
+            looks, slowest = looks + 1, max(slowest, time.monotonic() - began)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        pipe.send(f"{how}: {type(error).__name__}: {error}")
+    else:
+        pipe.send(Seen(how, looks, slowest))
+
+
+def _in_a_transaction(told: Task) -> Iterator[None]:
     """One transaction, open all the time, in which the history must stay as it was."""
-    with open_history(told.place, told.zone) as connection:
+    with open_history(told.place, ZONE) as connection:
         connection.execute("BEGIN")
         first = connection.execute(_COUNTS).fetchall()
         while True:
             yield
             found = connection.execute(_COUNTS).fetchall()
             if found != first:
-                raise ValueError(f"a transaction saw {first}, then {found}")
+                raise ValueError(f"it saw {first}, then {found}")
 
 
-def over_a_connection(told: Task) -> Iterator[None]:
+def _over_a_connection(told: Task) -> Iterator[None]:
     """One connection, open all the time, in which each partition must be whole whenever it is looked at."""
     chance = random.Random(told.seed)  # noqa: S311 - replayable
-    with open_history(told.place, told.zone) as connection:
+    with open_history(told.place, ZONE) as connection:
         while True:
             yield
-            one = Task(**(told.as_dict() | {"writer": chance.randrange(told.writer)}))
+            one = replace(told, writer=chance.randint(1, told.writer))
             version_of(connection, one.seed, one.repo, day_of(chance.randrange(DAYS)))
 
 
-def in_the_catalog(told: Task) -> Iterator[None]:
-    """The catalog's file itself, opened by SQLite, with a transaction that is never ended."""
-    uri = f"{told.place.catalog_path.as_uri()}?mode=ro"
+def _in_the_catalog(told: Task) -> Iterator[None]:
+    """The catalog's file itself, opened by SQLite, in a transaction that is not ended."""
+    uri = f"{catalog_path(told.place).as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         connection.execute("BEGIN")
-        first = connection.execute("SELECT max(snapshot_id) FROM ducklake_snapshot").fetchall()
+        first = connection.execute(_SNAPSHOT).fetchall()
         while True:
             yield
-            if connection.execute("SELECT max(snapshot_id) FROM ducklake_snapshot").fetchall() != first:
-                raise ValueError("a transaction in the catalog's file saw another snapshot")
+            if connection.execute(_SNAPSHOT).fetchall() != first:
+                raise ValueError("it saw another snapshot")
 
 
-LOOKS: dict[str, Callable[[Task], Iterator[None]]] = dict(
-    zip(HOWS, (in_a_transaction, over_a_connection, in_the_catalog), strict=True)
-)
+_WAYS: dict[str, Callable[[Task], Iterator[None]]] = {
+    "a transaction": _in_a_transaction,
+    "a connection": _over_a_connection,
+    "the catalog's file": _in_the_catalog,
+}
 
-
-def main(how: str) -> int:
-    """Look again and again until stdin is closed; 1 where something was seen that should not be."""
-    told = Task(**json.loads(sys.stdin.readline()))
-    seen: dict[str, Any] = {"how": how, "looks": 0, "slowest": 0.0, "error": None}
-    try:
-        looks = LOOKS[how](told)
-        next(looks)
-        print("ready", flush=True)
-        while not select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:
-            began = time.monotonic()
-            next(looks)
-            seen["looks"] += 1
-            seen["slowest"] = max(seen["slowest"], time.monotonic() - began)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the line says so
-        seen["error"] = f"{type(error).__name__}: {error}"
-    print(json.dumps(seen), flush=True)
-    return 0 if seen["error"] is None else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+LOOKS = {how: partial(look, how) for how in _WAYS}
+"""What people hold open, and the work of the process that does."""

@@ -1,7 +1,6 @@
 """One process that replaces its partitions over and over, and what each of them must hold afterwards.
 
-`benchmarks.writers` starts it as `python -m benchmarks.writer` and tells it on stdin, as JSON, where the history is
-and which of the writers it is. What a write brings follows from the seed, the writer, the day and the number of the
+`benchmarks.writers` starts it. What a write brings follows from the seed, the writer, the day and the number of the
 write: whoever knows these can say row by row whether a partition is whole. Before and after each write a line goes
 into the log, so that a killed writer has told how far it was.
 """
@@ -9,20 +8,20 @@ into the log, so that a killed writer has told how far it was.
 from __future__ import annotations
 
 import json
-import os
 import random
-import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha1
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
 from digest_pipeline.store.history import History, Replacement
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     import duckdb
 
 ZONE = ZoneInfo("UTC")
@@ -48,13 +47,52 @@ class Task:
 
     data_dir: str
     seed: int
-    writer: int
-    log: str
+    writer: int = 0
+    log: str = ""
+
+    @property
+    def place(self) -> Path:
+        """Where the history is."""
+        return Path(self.data_dir)
 
     @property
     def repo(self) -> str:
         """Whose days it writes: nobody else's."""
         return f"bench/writer-{self.writer}"
+
+    def as_writer(self, writer: int, folder: Path) -> Task:
+        """The task of one of the writers, with a log of its own in `folder`."""
+        return replace(self, writer=writer, log=str(folder / f"writer-{writer}.log"))
+
+
+@dataclass(slots=True)
+class Log:
+    """How far a writer was by its own account: the last write of each partition, and the one under way at its end."""
+
+    done: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(DAYS), 0))
+    begun: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(DAYS), 0))
+    under_way: tuple[int, int] | None = None
+    seconds: list[float] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, told: Task) -> Self:
+        """What the file says; nothing where there is none yet."""
+        log, file = cls(), Path(told.log)
+        for line in file.read_text(encoding="ascii").splitlines() if file.exists() else ():
+            what, number, version, *seconds = line.split()
+            at = (int(number), int(version))
+            if what == "begin":
+                log.begun[at[0]], log.under_way = at[1], at
+            else:
+                log.done[at[0]], log.under_way = at[1], None
+                log.seconds += map(float, seconds)
+        return log
+
+
+def note(told: Task, what: str, number: int, version: int, *more: str) -> None:
+    """Add a line to a log: at once, so that it outlives whoever wrote it."""
+    with Path(told.log).open("a", encoding="ascii") as log:
+        log.write(" ".join((what, str(number), str(version), *more)) + "\n")
 
 
 def day_of(number: int) -> date:
@@ -139,37 +177,23 @@ def version_of(connection: duckdb.DuckDBPyConnection, seed: int, repo: str, day:
     return version
 
 
-def main() -> None:
-    """Open the history, say so, and write from the answer on: until so many seconds are over."""
-    told = Task(**json.loads(sys.stdin.readline()))
-    log = os.open(told.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    versions = last_versions(Path(told.log))
+def write(told: Task, pipe: Connection) -> None:
+    """Open the history, say so, and write from the answer on, for as many seconds as that says."""
+    versions = Log.of(told).begun
     chance = random.Random(f"{told.seed} {told.writer} {sum(versions.values())}")  # noqa: S311 - replayable
-    with History(Path(told.data_dir), ZONE) as history:
-        print("ready", flush=True)
-        end = time.monotonic() + float(sys.stdin.readline())
-        while time.monotonic() < end:
-            day = chance.randrange(DAYS)
-            version = versions[day] = versions[day] + 1
-            brought = replacements(told.seed, told.repo, day_of(day), version)
-            os.write(log, f"begin {day} {version}\n".encode())
-            began = time.monotonic()
-            history.replace(*brought)
-            os.write(log, f"done {day} {version} {time.monotonic() - began:.6f}\n".encode())
-
-
-def last_versions(log: Path) -> dict[int, int]:
-    """The newest write that was begun of each partition, by a writer's log."""
-    versions = dict.fromkeys(range(DAYS), 0)
-    for line in log.read_text(encoding="ascii").splitlines() if log.exists() else ():
-        versions[int(line.split()[1])] = int(line.split()[2])
-    return versions
-
-
-def as_line(task: Task) -> str:
-    """A task as the writer reads it."""
-    return json.dumps(asdict(task)) + "\n"
-
-
-if __name__ == "__main__":
-    main()
+    try:
+        with History(told.place, ZONE) as history:
+            pipe.send("ready")
+            end = pipe.recv() + time.monotonic()
+            while time.monotonic() < end:
+                number = chance.randrange(DAYS)
+                version = versions[number] = versions[number] + 1
+                brought = replacements(told.seed, told.repo, day_of(number), version)
+                note(told, "begin", number, version)
+                began = time.monotonic()
+                history.replace(*brought)
+                note(told, "done", number, version, f"{time.monotonic() - began:.6f}")
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        pipe.send(f"{type(error).__name__}: {error}")
+    else:
+        pipe.send("done")
