@@ -119,7 +119,7 @@ def run_benchmark(span: Span, *, repeat: int, by_step: bool) -> Results:
         results.rounds.append(_round(span, truth, f"round {number} of {repeat}: "))
     for storage in STORAGES if by_step else ():
         say(f"by step: {COMMAND_NAMES[storage]}")
-        with _folder() as folder:
+        with scratch_folder() as folder:
             results.instrumented[storage] = run_command(span, truth, storage, folder, instrumented=True)
     return results
 
@@ -129,17 +129,18 @@ def _round(span: Span, truth: Truth, prefix: str) -> Round:
     stream, apart = floor.git_patches(span, truth), floor.git_patches_apart(span, truth)
     commands: dict[Storage, CommandRun] = {}
     say(f"{prefix}four empty assets")
-    with _folder() as folder:
+    with scratch_folder() as folder:
         empty = floor.empty_run(span, folder)
     for storage in STORAGES:
         say(f"{prefix}{COMMAND_NAMES[storage]}")
-        with _folder() as folder:
+        with scratch_folder() as folder:
             commands[storage] = run_command(span, truth, storage, folder)
     return Round(stream, apart, empty, commands)
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def scratch_folder() -> Iterator[Path]:
+    """A new folder, gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="digest-bench-"))
     try:
         yield folder
@@ -170,13 +171,12 @@ def _zone(name: str) -> ZoneInfo:
         raise argparse.ArgumentTypeError(f'"{name}" is no time zone, such as Asia/Shanghai') from None
 
 
-def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+def arguments_for(parser: argparse.ArgumentParser) -> None:
+    """What is measured, how often, and where the figures go: the same for every benchmark of a history."""
     environ = os.environ
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.history",
-        description="Measure `digest run` over a whole history, beside the least that it could take.",
-        epilog="The environment may name what is measured as well: BENCH_REPO, BENCH_BRANCH, BENCH_TIMEZONE, "
-        "BENCH_FROM, BENCH_TO.",
+    parser.epilog = (
+        "The environment may name what is measured as well: BENCH_REPO, BENCH_BRANCH, BENCH_TIMEZONE, "
+        "BENCH_FROM, BENCH_TO."
     )
     parser.add_argument(
         "--repo",
@@ -205,12 +205,21 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="default: its last day, at most yesterday",
     )
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="how many rounds; default: 1")
-    parser.add_argument("--no-steps", action="store_true", help="leave out the two instrumented runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there as well")
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.history",
+        description="Measure `digest run` over a whole history, beside the least that it could take.",
+    )
+    arguments_for(parser)
+    parser.add_argument("--no-steps", action="store_true", help="leave out the two instrumented runs")
     return parser.parse_args(arguments)
 
 
-def _span(chosen: argparse.Namespace, folder: Path) -> Span:
+def span_of(chosen: argparse.Namespace, folder: Path) -> Span:
+    """What was asked for; without a repository this clone, or an invented history. Raises Unmeasurable."""
     days = (chosen.branch, chosen.timezone, chosen.first, chosen.last)
     if chosen.repo is not None:
         return choose_span(chosen.repo.expanduser().absolute(), *days)
@@ -227,8 +236,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and give the exit code: 0, 1 where a count does not hold, 2 where nothing can be measured."""
     chosen = _arguments(arguments)
     try:
-        with _folder() as folder:
-            span = _span(chosen, folder)
+        with scratch_folder() as folder:
+            span = span_of(chosen, folder)
             results = run_benchmark(span, repeat=max(chosen.repeat, 1), by_step=not chosen.no_steps)
     except Unmeasurable as error:
         say(f"bench: {error}")
