@@ -64,7 +64,24 @@ class Figure:
         beside = "" if self.beside_value is None else _number(self.beside_value, self.unit)
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
         met = "" if self.held is None else "yes" if self.held else "**no**"
-        return (self.part, self.name, _number(self.value, self.unit), self.beside, beside, ratio, self.wanted, met)
+        return (
+            self.part,
+            self.name,
+            _number(self.value, self.unit),
+            self.beside,
+            beside,
+            ratio,
+            self.wanted,
+            met,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The figures of one part of the table, and over what they were taken."""
+
+    over: str
+    figures: list[Figure]
 
 
 def _number(value: float, unit: str) -> str:
@@ -91,7 +108,9 @@ def print_figures(figures: Iterable[Figure], *, title: str = "") -> None:
             table.add_section()
         cells = figure.cells()
         shown = "" if figure.part == last else figure.part
-        table.add_row(shown, *cells[1:-1], {"**no**": "[red]no[/red]", "yes": "[green]yes[/green]"}.get(cells[-1], ""))
+        table.add_row(
+            shown, *cells[1:-1], {"**no**": "[red]no[/red]", "yes": "[green]yes[/green]"}.get(cells[-1], "")
+        )
         last = figure.part
     Console(highlight=False, width=None if sys.stdout.isatty() else 150).print(table)
 

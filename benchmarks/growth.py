@@ -12,25 +12,25 @@ the smallest size. Of several repos each is the same repository under another na
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
-import tempfile
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import floor
 from benchmarks.command import environment, tail
-from benchmarks.figures import Figure, missed, print_figures, say
-from benchmarks.measure import Measured, measure
+from benchmarks.figures import Figure, Measured, missed, print_figures, say
+from benchmarks.history import arguments_for, scratch_folder, span_of
+from benchmarks.measure import Measured as Cost
+from benchmarks.measure import measure
 from benchmarks.repository import REPO, Truth, ask_git, commits_by_day
 from digest_pipeline.store.files import statement
 from digest_pipeline.store.history import History, open_history
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from benchmarks.repository import Span
 
@@ -55,7 +55,7 @@ class Size:
     days: int
     repos: int
     commits: int
-    measured: Measured
+    measured: Cost
     git: floor.Cost
     disk: dict[str, int]
     after: dict[str, int]
@@ -70,7 +70,7 @@ class Size:
 class Growth:
     """All sizes, by days and by repos, and what a run over nothing takes."""
 
-    start: Measured
+    start: Cost
     by_days: tuple[Size, ...]
     by_repos: tuple[Size, ...]
 
@@ -97,19 +97,19 @@ def run_growth(span: Span, days: Sequence[int] = DAYS, repos: Sequence[int] = RE
             truth = ask_git(part)
             say(f"{many} days, {names} repos: {len(truth.commits) * names:,} commits")
             sizes[many, names] = run_size(part, truth, names)
-    return Growth(
-        start, tuple(sizes[many, 1] for many in days), tuple(sizes[few, names] for names in repos)
-    )
+    return Growth(start, tuple(sizes[many, 1] for many in days), tuple(sizes[few, names] for names in repos))
 
 
 def run_size(span: Span, truth: Truth, repos: int = 1, *, site: bool = True) -> Size:
     """`digest run` over the span for so many repos, and what it left on the disk. RuntimeError where it fails."""
     names = [REPO, *(f"{REPO}-{number}" for number in range(2, repos + 1))]
     git = floor.git_patches(span, truth) if truth.commits else floor.Cost(0, 0)
-    with folder_for("growth") as folder:
+    with scratch_folder() as folder:
         data_dir, config = folder / "data", folder / "digest.toml"
         config.write_text(span.settings(data_dir, names), encoding="utf-8")
-        measured = _digest(folder, "run", "--config", str(config), "--from", str(span.first), "--to", str(span.last))
+        measured = _digest(
+            folder, "run", "--config", str(config), "--from", str(span.first), "--to", str(span.last)
+        )
         _must_hold(data_dir, span, repos, len(truth.commits))
         if site:
             _digest(folder, "site", "--config", str(config))
@@ -118,7 +118,7 @@ def run_size(span: Span, truth: Truth, repos: int = 1, *, site: bool = True) -> 
         return Size(span.days, repos, len(truth.commits) * repos, measured, git, disk, _bytes(data_dir))
 
 
-def _digest(folder: Path, *arguments: str) -> Measured:
+def _digest(folder: Path, *arguments: str) -> Cost:
     errors = folder / "stderr"
     measured = measure(
         [sys.executable, "-m", "digest_pipeline", *arguments],
@@ -142,7 +142,9 @@ def _must_hold(data_dir: Path, span: Span, repos: int, commits: int) -> None:
         ):
             found = history.execute(question).fetchall()[0][0]
             if found != wanted:
-                raise RuntimeError(f"{question}: {found} instead of {wanted}, {repos} repos, {span.days} days")
+                raise RuntimeError(
+                    f"{question}: {found} instead of {wanted}, {repos} repos, {span.days} days"
+                )
 
 
 def _keep_for_a_week(data_dir: Path, span: Span) -> None:
@@ -160,16 +162,6 @@ def _bytes(data_dir: Path) -> dict[str, int]:
     }
 
 
-@contextmanager
-def folder_for(what: str) -> Iterator[Path]:
-    """A folder that is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix=f"digest-{what}-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def figures(growth: Growth) -> Iterator[Figure]:
     """The table's rows."""
     least, most = growth.by_days[0], growth.by_days[-1]
@@ -180,23 +172,49 @@ def figures(growth: Growth) -> Iterator[Figure]:
         yield Figure(PART, name, growth.cpu(size), "ms", "git alone", own)
     for size in growth.by_days[1:]:
         yield Figure.at_most(
-            MOST_GROWTH, PART, f"{size.name}: that ratio", _times_git(growth, size), "× git", least.name,
+            MOST_GROWTH,
+            PART,
+            f"{size.name}: that ratio",
+            _times_git(growth, size),
+            "× git",
+            least.name,
             _times_git(growth, least),
         )
-        yield Figure(PART, f"{size.name}: time of a commit", growth.wall(size), "ms", least.name, growth.wall(least))
+        yield Figure(
+            PART, f"{size.name}: time of a commit", growth.wall(size), "ms", least.name, growth.wall(least)
+        )
     yield from _memory(growth.by_days)
     one = growth.by_repos[0]
     for size in growth.by_repos[1:]:
         yield Figure.at_most(
-            MOST_GROWTH, PART, f"{size.name}: time of a commit", growth.wall(size), "ms", one.name, growth.wall(one)
+            MOST_GROWTH,
+            PART,
+            f"{size.name}: time of a commit",
+            growth.wall(size),
+            "ms",
+            one.name,
+            growth.wall(one),
         )
         yield Figure.at_most(
-            MOST_GROWTH, PART, f"{size.name}: CPU time of a commit", growth.cpu(size), "ms", one.name, growth.cpu(one)
+            MOST_GROWTH,
+            PART,
+            f"{size.name}: CPU time of a commit",
+            growth.cpu(size),
+            "ms",
+            one.name,
+            growth.cpu(one),
         )
     yield from _memory(growth.by_repos)
     for place in PLACES:
         kb = most.after[place] / most.commits / 1000
-        yield Figure(PART, f"disk of a commit: {place}", kb, "kB", "before upkeep", most.disk[place] / most.commits / 1000)
+        yield Figure(
+            PART,
+            f"disk of a commit: {place}",
+            kb,
+            "kB",
+            "before upkeep",
+            most.disk[place] / most.commits / 1000,
+        )
     yield from _year(growth)
 
 
@@ -229,3 +247,24 @@ def _year(growth: Growth) -> Iterator[Figure]:
         yield Figure(PART, f"{name}peak memory", max(peak or 0 for peak in peaks) / 1e6, "MB")
 
 
+def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
+    """Its part of the table of `make bench`."""
+    span = span_of(chosen, folder, least_days=DAYS[-1])
+    sizes = [days for days in DAYS if days < span.days] + [span.days]
+    return Measured(f"{span.path.name}, {span.first} to {span.last}", list(figures(run_growth(span, sizes))))
+
+
+def main() -> int:
+    """Measure and print; 1 where something grows."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.growth", description=(__doc__ or "").splitlines()[0]
+    )
+    arguments_for(parser)
+    with scratch_folder() as folder:
+        measured = bench(parser.parse_args(), folder)
+    print_figures(measured.figures, title=measured.over)
+    return 1 if missed(measured.figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -33,13 +33,13 @@ class Run:
     when: str
     commit: str
     machine: str
-    over: str
+    over: str = ""
 
     @classmethod
-    def now(cls, over: str) -> Run:
-        """Here and now."""
+    def now(cls) -> Run:
+        """One that begins here and now."""
         when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        return cls(when, _commit(), machine(), over)
+        return cls(when, _commit(), machine())
 
 
 def machine() -> str:
@@ -57,7 +57,16 @@ def _commit() -> str:
     clone = Path(__file__).parents[1]
     try:
         sha = git(clone, "rev-parse", "--short=10", "HEAD").decode().strip()
-        changed = git(clone, "status", "--porcelain", "--untracked-files=no", "--", "digest_pipeline", "sql", "benchmarks")
+        changed = git(
+            clone,
+            "status",
+            "--porcelain",
+            "--untracked-files=no",
+            "--",
+            "digest_pipeline",
+            "sql",
+            "benchmarks",
+        )
     except Unmeasurable:
         return "no clone"
     return f"{sha}, with changes" if changed else sha

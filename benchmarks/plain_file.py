@@ -39,10 +39,13 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, told: Task) -> dict[str,
     tables = [one.table for one in replacements(told.seed, told.repo, day_of(0), 0)]
     with open_history(told.place, ZONE) as history:
         types = {
-            table: {row[0]: row[1] for row in history.execute(f"DESCRIBE {table}").fetchall()} for table in tables
+            table: {row[0]: row[1] for row in history.execute(f"DESCRIBE {table}").fetchall()}
+            for table in tables
         }
     for table, columns in types.items():
-        connection.execute(f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
+        connection.execute(
+            f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
+        )
     return types
 
 

@@ -54,7 +54,13 @@ class Span:
             f"data_dir = {json.dumps(str(data_dir))}",
         ]
         for name in names:
-            lines += ["", "[[repos]]", f"name = {json.dumps(name)}", f"url = {json.dumps(str(self.path))}", *branch]
+            lines += [
+                "",
+                "[[repos]]",
+                f"name = {json.dumps(name)}",
+                f"url = {json.dumps(str(self.path))}",
+                *branch,
+            ]
         return "\n".join(lines) + "\n"
 
 

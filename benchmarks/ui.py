@@ -67,9 +67,7 @@ class Ui:
                 __typename
                 ... on LaunchBackfillSuccess {backfillId} ... on PythonError {message}}}""",
             params={
-                "partitionsByAssets": [
-                    {"assetKey": {"path": [name]}, "partitions": span} for name in assets
-                ]
+                "partitionsByAssets": [{"assetKey": {"path": [name]}, "partitions": span} for name in assets]
             },
         )["launchPartitionBackfill"]
         if launched["__typename"] != "LaunchBackfillSuccess":

@@ -118,10 +118,16 @@ def content(seed: int, repo: str, day: date, version: int) -> Rows:
             | dict.fromkeys(("authored_at", "committed_at"), at)
         )
         for number in range(chance.randint(1, 8)):
-            patch = "".join(f"+{chance.choice(_WORDS)} = {chance.random()}\n" for _ in range(chance.randint(5, 100)))
+            patch = "".join(
+                f"+{chance.choice(_WORDS)} = {chance.random()}\n" for _ in range(chance.randint(5, 100))
+            )
             rows["commit_files"].append(
                 of_commit
-                | {"position": number, "path": f"src/{chance.choice(_WORDS)}_{number}.py", "status": "modified"}
+                | {
+                    "position": number,
+                    "path": f"src/{chance.choice(_WORDS)}_{number}.py",
+                    "status": "modified",
+                }
                 | {"additions": 1, "deletions": 1, "patch": f"@@ -1 +1 @@\n{patch}", "patch_state": "text"}
             )
         rows["analyses"].append(
@@ -173,7 +179,9 @@ def version_of(connection: duckdb.DuckDBPyConnection, seed: int, repo: str, day:
     for table, rows in content(seed, repo, day, version).items():
         wanted = sorted(tuple(row[column] for column in _LOOKED_AT[table]) for row in rows)
         if found[table] != wanted:
-            raise ValueError(f"{repo} {day}: {table} is not what write {version} brought, {len(found[table])} rows")
+            raise ValueError(
+                f"{repo} {day}: {table} is not what write {version} brought, {len(found[table])} rows"
+            )
     return version
 
 

@@ -109,7 +109,9 @@ class Killed:
     broken: list[str] = field(default_factory=list)
 
 
-def write_at_once(told: Task, writers: range, seconds: float, folder: Path, *, hows: Sequence[str] = ()) -> Minute:
+def write_at_once(
+    told: Task, writers: range, seconds: float, folder: Path, *, hows: Sequence[str] = ()
+) -> Minute:
     """These writers at once for so long, with an onlooker for each of `hows`; then each partition is looked at."""
     minute = Minute(seconds)
     with ending_all() as children:
@@ -155,7 +157,9 @@ def kill_at_random(told: Task, kills: int, writers: range, folder: Path) -> Kill
                 break
             victim.kill()
             killed.kills += 1
-            killed.broken += [f"after kill {number}: {line}" for line in _after_kill(connection, victim.told, killed)]
+            killed.broken += [
+                f"after kill {number}: {line}" for line in _after_kill(connection, victim.told, killed)
+            ]
             if killed.broken:
                 break
             fleet[place] = start(victim.told.writer)
@@ -223,10 +227,21 @@ def figures(seconds: float, writers: int, kills: int, seed: int) -> Iterator[Fig
         say(f"{writers} writers for {seconds:g} s, {len(LOOKS)} readers")
         minute = write_at_once(told, range(1, writers + 1), seconds, folder, hows=list(LOOKS))
         yield Figure("writers", "writes a second, one writer", alone.a_second, "s⁻¹", "plain", peer)
-        print(alone.a_second, peer, minute.a_second, len(minute.writes), minute.failures, minute.lost, minute.seen)
+        print(
+            alone.a_second,
+            peer,
+            minute.a_second,
+            len(minute.writes),
+            minute.failures,
+            minute.lost,
+            minute.seen,
+        )
         print([round(minute.share(p), 3) for p in (50, 95, 99)], max(minute.writes))
         began = time.monotonic()
-        print(kill_at_random(told, kills, range(writers + 1, writers + 1 + min(KILLED_AT_ONCE, kills)), folder), time.monotonic() - began)
+        print(
+            kill_at_random(told, kills, range(writers + 1, writers + 1 + min(KILLED_AT_ONCE, kills)), folder),
+            time.monotonic() - began,
+        )
 
 
 def main() -> int:
