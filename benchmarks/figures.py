@@ -87,7 +87,7 @@ class Measured:
 def _number(value: float, unit: str) -> str:
     """With three digits that tell, and thousands apart."""
     size = abs(value)
-    text = f"{value:,.0f}" if size >= 100 or value == int(value) else f"{value:.3g}"  # noqa: PLR2004 - three digits
+    text = f"{value:,.0f}" if size >= 100 or value == int(value) else f"{value:.3g}"
     return f"{text} {unit}".rstrip()
 
 

@@ -25,8 +25,8 @@ from benchmarks.history import arguments_for, scratch_folder, span_of
 from benchmarks.measure import Measured as Cost
 from benchmarks.measure import measure
 from benchmarks.repository import REPO, Truth, ask_git, commits_by_day
-from digest_pipeline.store.files import statement
 from digest_pipeline.store.history import History, open_history
+from digest_pipeline.store.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -133,7 +133,7 @@ def _digest(folder: Path, *arguments: str) -> Cost:
 
 
 def _must_hold(data_dir: Path, span: Span, repos: int, commits: int) -> None:
-    with closing(open_history(data_dir, span.timezone)) as history:
+    with closing(open_history(Place(data_dir), span.timezone)) as history:
         for question, wanted in (
             ("SELECT count(*) FROM commits WHERE complete", commits * repos),
             ("SELECT count(*) FROM analyses WHERE status = 'ok'", commits * repos),
@@ -149,10 +149,10 @@ def _must_hold(data_dir: Path, span: Span, repos: int, commits: int) -> None:
 
 def _keep_for_a_week(data_dir: Path, span: Span) -> None:
     """The upkeep, with all that it would take away within a week taken away now: nobody reads here."""
-    with closing(History(data_dir, span.timezone)) as history:
+    with closing(History(Place(data_dir), span.timezone)) as history:
         history.run("upkeep")
         for call in ("expire_snapshots", "cleanup_old_files"):
-            history._connection.execute(f"CALL ducklake_{call}('history', older_than => now())")  # noqa: SLF001, S608 - no reader is there
+            history._connection.execute(f"CALL ducklake_{call}('history', older_than => now())")  # noqa: SLF001 - no reader is there
 
 
 def _bytes(data_dir: Path) -> dict[str, int]:

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.writer import DAYS, ZONE, day_of, version_of
-from digest_pipeline.store.connection import catalog_path
 from digest_pipeline.store.history import open_history
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def _over_a_connection(told: Task) -> Iterator[None]:
 
 def _in_the_catalog(told: Task) -> Iterator[None]:
     """The catalog's file itself, opened by SQLite, in a transaction that is not ended."""
-    uri = f"{catalog_path(told.place).as_uri()}?mode=ro"
+    uri = f"{told.place.catalog_path.as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         first = connection.execute(_SNAPSHOT).fetchall()
@@ -86,10 +85,13 @@ def _in_the_catalog(told: Task) -> Iterator[None]:
                 raise ValueError("it saw another snapshot")
 
 
+THE_FILE = "the catalog's file"
+"""What is there only where the catalog is SQLite's."""
+
 _WAYS: dict[str, Callable[[Task], Iterator[None]]] = {
     "a transaction": _in_a_transaction,
     "a connection": _over_a_connection,
-    "the catalog's file": _in_the_catalog,
+    THE_FILE: _in_the_catalog,
 }
 
 LOOKS = {how: partial(look, how) for how in _WAYS}

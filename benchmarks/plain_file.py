@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from benchmarks.writer import DAYS, Task, ZONE, day_of, replacements
+from benchmarks.writer import DAYS, ZONE, Task, day_of, replacements
 from digest_pipeline.store.columns import arrow_table
 from digest_pipeline.store.history import open_history
 
@@ -25,6 +25,7 @@ def write_alone(told: Task, seconds: float, file: Path) -> float:
     """Writes a second of one writer that replaces the same partitions in a DuckDB file; making them is not counted."""
     writes, spent = 0, 0.0
     with closing(duckdb.connect(str(file), config=_CONFIG)) as connection:
+        connection.execute("SET enable_progress_bar = false")
         types = _make_tables(connection, told)
         while spent < seconds:
             brought = replacements(told.seed, told.repo, day_of(writes % DAYS), writes)

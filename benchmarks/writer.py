@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from digest_pipeline.store.place import Place
+
 ZONE = ZoneInfo("UTC")
 FIRST_DAY = date(2026, 1, 5)
 DAYS = 6
@@ -45,15 +47,10 @@ Rows = dict[str, list[dict[str, Any]]]
 class Task:
     """What a writer is told."""
 
-    data_dir: str
+    place: Place
     seed: int
     writer: int = 0
     log: str = ""
-
-    @property
-    def place(self) -> Path:
-        """Where the history is."""
-        return Path(self.data_dir)
 
     @property
     def repo(self) -> str:
@@ -73,19 +70,21 @@ class Log:
     begun: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(DAYS), 0))
     under_way: tuple[int, int] | None = None
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
 
     @classmethod
     def of(cls, told: Task) -> Self:
         """What the file says; nothing where there is none yet."""
         log, file = cls(), Path(told.log)
         for line in file.read_text(encoding="ascii").splitlines() if file.exists() else ():
-            what, number, version, *seconds = line.split()
+            what, number, version, *took = line.split()
             at = (int(number), int(version))
             if what == "begin":
                 log.begun[at[0]], log.under_way = at[1], at
             else:
                 log.done[at[0]], log.under_way = at[1], None
-                log.seconds += map(float, seconds)
+                log.seconds += map(float, took[:1])
+                log.cpu_seconds += map(float, took[1:])
         return log
 
 
@@ -198,9 +197,10 @@ def write(told: Task, pipe: Connection) -> None:
                 version = versions[number] = versions[number] + 1
                 brought = replacements(told.seed, told.repo, day_of(number), version)
                 note(told, "begin", number, version)
-                began = time.monotonic()
+                began, worked = time.monotonic(), time.process_time()
                 history.replace(*brought)
-                note(told, "done", number, version, f"{time.monotonic() - began:.6f}")
+                took, worked = time.monotonic() - began, time.process_time() - worked
+                note(told, "done", number, version, f"{took:.6f}", f"{worked:.6f}")
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         pipe.send(f"{type(error).__name__}: {error}")
     else:

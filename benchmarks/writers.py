@@ -10,30 +10,33 @@ where a write failed or is lost, where a reader saw what it should not, or where
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
 import random
 import statistics
 import sys
-import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from benchmarks import plain_file
-from benchmarks.figures import Figure, say, show
-from benchmarks.onlooker import LOOKS, Seen
+from benchmarks.figures import Figure, Measured, missed, print_figures, say
+from benchmarks.history import scratch_folder
+from benchmarks.onlooker import LOOKS, THE_FILE, Seen
 from benchmarks.writer import DAYS, ZONE, Log, Task, day_of, note, version_of, write
 from digest_pipeline.errors import StoreError
 from digest_pipeline.store.history import History, check_files, open_history
+from digest_pipeline.store.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
+    from pathlib import Path
 
     import duckdb
 
+PART = "writers"
 SECONDS = 60.0
 ALONE_SECONDS = 15.0
 WRITERS = 8
@@ -85,6 +88,7 @@ class Minute:
 
     seconds: float
     writes: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
@@ -96,7 +100,7 @@ class Minute:
 
     def share(self, percent: int) -> float:
         """The seconds within which so many of a hundred writes were done."""
-        return statistics.quantiles(self.writes, n=100, method="inclusive")[percent - 1]
+        return sorted(self.writes)[max(0, math.ceil(len(self.writes) * percent / 100) - 1)]
 
 
 @dataclass(slots=True)
@@ -133,6 +137,7 @@ def write_at_once(
         for child in fleet:
             log = Log.of(child.told)
             minute.writes += log.seconds
+            minute.cpu += log.cpu_seconds
             minute.lost += _not_there(connection, child.told, log)
     return minute
 
@@ -214,45 +219,91 @@ def ending_all() -> Iterator[Callable[[Child], Child]]:
         yield take
 
 
-def figures(seconds: float, writers: int, kills: int, seed: int) -> Iterator[Figure]:
-    """Everything, one figure after the other, as it is known."""
-    with tempfile.TemporaryDirectory(prefix="digest-writers-") as name:
-        folder = Path(name)
-        told = Task(str(folder / "data"), seed)
-        History(told.place, ZONE).close()
-        say("one writer alone over a plain DuckDB file")
-        peer = plain_file.write_alone(told, min(seconds, ALONE_SECONDS), folder / "plain.duckdb")
-        say("one writer alone")
-        alone = write_at_once(told, range(1), min(seconds, ALONE_SECONDS), folder)
-        say(f"{writers} writers for {seconds:g} s, {len(LOOKS)} readers")
-        minute = write_at_once(told, range(1, writers + 1), seconds, folder, hows=list(LOOKS))
-        yield Figure("writers", "writes a second, one writer", alone.a_second, "s⁻¹", "plain", peer)
-        print(
-            alone.a_second,
-            peer,
-            minute.a_second,
-            len(minute.writes),
-            minute.failures,
-            minute.lost,
-            minute.seen,
-        )
-        print([round(minute.share(p), 3) for p in (50, 95, 99)], max(minute.writes))
-        began = time.monotonic()
-        print(
-            kill_at_random(told, kills, range(writers + 1, writers + 1 + min(KILLED_AT_ONCE, kills)), folder),
-            time.monotonic() - began,
-        )
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """How much is tried."""
+
+    seconds: float = SECONDS
+    writers: int = WRITERS
+    kills: int = KILLS
+    seed: int = 1
+
+    @property
+    def seconds_alone(self) -> float:
+        """How long one writer is watched, to have something to stand beside."""
+        return min(self.seconds, ALONE_SECONDS)
+
+
+def figures(chosen: Chosen, folder: Path) -> Iterator[Figure]:
+    """Over the embedded store, and where PostgreSQL's binaries are, over one that is shared."""
+    told = Task(Place(folder / "data"), chosen.seed)
+    History(told.place, ZONE).close()
+    say(f"seed {chosen.seed}; one writer alone over a plain DuckDB file")
+    peer = plain_file.write_alone(told, chosen.seconds_alone, folder / "plain.duckdb")
+    yield from _figures_of("SQLite", told, chosen, folder, peer)
+
+
+def _figures_of(catalog: str, told: Task, chosen: Chosen, folder: Path, peer: float) -> Iterator[Figure]:
+    def figure(name: str, value: float, unit: str, beside: str, beside_value: float) -> Figure:
+        return Figure(PART, f"{catalog}: {name}", value, unit, beside, beside_value)
+
+    say(f"{catalog}: one writer alone for {chosen.seconds_alone:g} s")
+    alone = write_at_once(told, range(1), chosen.seconds_alone, folder)
+    hows = [how for how in LOOKS if told.place.shared is None or how != THE_FILE]
+    say(f"{catalog}: {chosen.writers} writers for {chosen.seconds:g} s, {len(hows)} readers")
+    numbers = range(1, chosen.writers + 1)
+    minute = write_at_once(told, numbers, chosen.seconds, folder, hows=hows)
+    for line in (*alone.failures, *minute.failures, *alone.lost, *minute.lost):
+        say(line)
+    many = f"{chosen.writers} writers"
+    yield figure("one writer, writes a second", alone.a_second, "", "plain DuckDB file", peer)
+    yield figure(f"{many}, writes a second", minute.a_second, "", "one writer", alone.a_second)
+    for name, percent in (("p50", 50), ("p95", 95), ("longest", 100)):
+        beside = alone.share(percent)
+        yield figure(f"{many}, {name} of a write", minute.share(percent), "s", "one writer", beside)
+    cpu = [statistics.median(one.cpu) * 1000 for one in (minute, alone)]
+    yield figure(f"{many}, CPU time of a write, p50", cpu[0], "ms", "one writer", cpu[1])
+    readers = f"{', '.join(one.how for one in minute.seen)} open"
+    yield Figure(PART, f"{catalog}: {many}, writes in {chosen.seconds:g} s, {readers}", len(minute.writes))
+    yield Figure.none(PART, f"{catalog}: failures", len(alone.failures) + len(minute.failures))
+    yield Figure.none(PART, f"{catalog}: lost", len(alone.lost) + len(minute.lost))
+    say(f"{catalog}: {chosen.kills} kills")
+    first = chosen.writers + 1
+    killed = kill_at_random(
+        told, chosen.kills, range(first, first + min(KILLED_AT_ONCE, chosen.kills)), folder
+    )
+    for line in killed.broken:
+        say(line)
+    of_them = f"of {killed.kills} kills, a write was under way in"
+    yield Figure(PART, f"{catalog}: {of_them}", killed.amid, "", "and was there", killed.landed)
+    yield Figure.none(
+        PART, f"{catalog}: half-written, lost or damaged after {killed.kills} kills", len(killed.broken)
+    )
+
+
+def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
+    """Its part of the table of `make bench`."""
+    return _measured(Chosen(seed=chosen.seed), folder)
+
+
+def _measured(chosen: Chosen, folder: Path) -> Measured:
+    over = f"{chosen.writers} writers of {DAYS} partitions each, some 90 kB of patches a write, seed {chosen.seed}"
+    return Measured(over, list(figures(chosen, folder)))
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.writers", description=__doc__)
+    """Measure and print; 1 where something failed, is lost or is half."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.writers", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--writers", type=int, default=WRITERS)
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--seed", type=int, default=1)
-    chosen = parser.parse_args()
-    list(figures(chosen.seconds, chosen.writers, chosen.kills, chosen.seed))
-    return 0
+    with scratch_folder() as folder:
+        measured = _measured(Chosen(**vars(parser.parse_args())), folder)
+    print_figures(measured.figures, title=measured.over)
+    return 1 if missed(measured.figures) else 0
 
 
 if __name__ == "__main__":
