@@ -59,7 +59,7 @@ def prepare(
         for line in load_statements():
             connection.execute(line)
         connection.execute(f"SET memory_limit = '{memory}'")
-        connection.execute(f"SET temp_directory = {_quoted(place.folder / 'tmp')}")
+        connection.execute(f"SET temp_directory = {quoted(place.folder / 'tmp')}")
         # The bytes in a group of rows are bounded only where order is not promised; one thread keeps it all the same.
         connection.execute(f"SET preserve_insertion_order = {threads != 1}")
         # A process without a main file is taken for a notebook: what takes long would draw bars into its output.
@@ -114,14 +114,14 @@ def load_statements() -> list[str]:
     statements = []
     for name in _EXTENSIONS:
         path = _packaged_extension(name)
-        statements += [f"LOAD {_quoted(path)}"] if path else [f"INSTALL {name}", f"LOAD {name}"]
+        statements += [f"LOAD {quoted(path)}"] if path else [f"INSTALL {name}", f"LOAD {name}"]
     return statements
 
 
 def attach_statement(place: Place, *, read_only: bool) -> str:
     """The ATTACH of the history in `place`; paths are those of today, wherever the folder was made."""
     options = [
-        f"DATA_PATH {_quoted(place.files)}",
+        f"DATA_PATH {quoted(place.files)}",
         "OVERRIDE_DATA_PATH true",
         "META_JOURNAL_MODE 'WAL'",
         "META_BUSY_TIMEOUT 30000",
@@ -188,5 +188,6 @@ def _packaged_extension(name: str) -> Path | None:
     return None
 
 
-def _quoted(value: Path | str) -> str:
+def quoted(value: Path | str) -> str:
+    """A text as SQL writes it, for what cannot be bound."""
     return "'" + str(value).replace("'", "''") + "'"
