@@ -21,8 +21,8 @@ from digest_pipeline.store.content import RECORD, order_of, tables_of
 from digest_pipeline.store.files import names, statement
 from digest_pipeline.store.history import History, open_history, views_name
 from digest_pipeline.store.lock import writers_lock
-from digest_pipeline.store.settle import being_made, must_be_free, settle
-from digest_pipeline.store.whole import written_whole
+from digest_pipeline.store.settle import being_made, must_be_free
+from digest_pipeline.store.whole import removed, written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +34,11 @@ if TYPE_CHECKING:
     Say = Callable[[str, int, int], None]
 
 _FILE = "file"
-_MEMORY = "256MB"
+_MEMORY = "320MB"
+_DAYS = {"commit_files": 1}
+_OTHER_DAYS = 7
+_FORM = "v1.2.0"
+"""The oldest form of a DuckDB file that compresses long texts: 736 MB of patches make 83 MB, and 1.2 GB in an older one."""
 
 
 def export(
@@ -52,8 +56,7 @@ def export(
         moment = _moment(place, timezone)
         with prepare(place, timezone=timezone, memory=_MEMORY, threads=1) as connection, _told(place, file):
             attach(connection, place, read_only=True)
-            # Of the oldest form that there is, so that older tools read it too.
-            connection.execute(f"ATTACH {quoted(temporary)} AS {_FILE} (STORAGE_VERSION 'v1.0.0')")
+            connection.execute(f"ATTACH {quoted(temporary)} AS {_FILE} (STORAGE_VERSION '{_FORM}')")
             rows = sum(_carry_out(connection, moment, said))
             connection.execute(f"USE {_FILE}")
             for name in names("views"):
@@ -81,8 +84,29 @@ def import_file(place: Place, timezone: ZoneInfo, file: Path, *, said: Say = lam
             connection.execute("USE memory")
             connection.execute(f"DETACH {NAME}")
         History(made, timezone).close()
-        settle(made, place, timezone)
+        put(made, place, timezone)
     return rows
+
+
+def put(made: Place, place: Place, timezone: ZoneInfo) -> None:
+    """Make the history in `made`, which is up to date and open to nobody, the one in `place`.
+
+    Raises UsageError where there is one by now, StoreError, OSError.
+    """
+    must_be_free(place)
+    if place.shared is None:
+        removed(place.folder)
+        made.folder.rename(place.folder)
+        History(place, timezone).close()  # it leaves the file with which any shell opens it
+        return
+    rows = made.data_dir / "rows.duckdb"
+    export(made, timezone, rows)
+    History(place, timezone).close()
+    with prepare(place, timezone=timezone, memory=_MEMORY, threads=1) as connection, _told(place, rows):
+        _open_export(connection, rows)
+        attach(connection, place, read_only=False)
+        with writers_lock(place)():
+            sum(_carry_rows(connection, lambda *_: None))
 
 
 def _moment(place: Place, timezone: ZoneInfo) -> int:
@@ -106,10 +130,10 @@ def _carry_out(connection: duckdb.DuckDBPyConnection, moment: int, said: Say) ->
                 )
             )
             continue
-        # A month at a time: sorting all patches at once would take the disk that they take.
+        # Some days at a time: sorting all patches at once would take the memory or the disk that they take.
         asked = f"SELECT min(day), max(day) FROM {source}"  # noqa: S608
         span = connection.execute(asked, {"moment": moment}).fetchone()
-        for first, last in _months(*(span or (None, None))):
+        for first, last in _steps(*(span or (None, None)), days=_DAYS.get(table, _OTHER_DAYS)):
             yield _count(
                 connection.execute(
                     f"INSERT INTO {_FILE}.{table} SELECT * FROM {source} "  # noqa: S608
@@ -127,10 +151,14 @@ def _carry_in(connection: duckdb.DuckDBPyConnection, applied: set[str], said: Sa
     mine = [name for name in known[1:] if name in applied]
     for name in sorted(mine, key=lambda name: name.endswith("_options")):
         connection.execute(statement(f"migrations/{name}"))
-    views = views_name()
-    if views in applied:
+    if views_name() in applied:
         for name in names("views"):
             connection.execute(statement(f"views/{name}"))
+    yield from _carry_rows(connection, said)
+
+
+def _carry_rows(connection: duckdb.DuckDBPyConnection, said: Say) -> Iterator[int]:
+    """Insert the rows of the file, all in one transaction."""
     tables = tables_of(connection, NAME)
     there = tables_of(connection, _FILE)
     connection.execute("BEGIN")
@@ -139,7 +167,10 @@ def _carry_in(connection: duckdb.DuckDBPyConnection, applied: set[str], said: Sa
         if table not in there:
             continue
         # The views of another release are made anew, and their record with them.
-        where = f"WHERE name NOT LIKE 'views-%' OR name = {quoted(views)}" if table == RECORD else ""
+        where = ""
+        if table == RECORD:
+            connection.execute(f"DELETE FROM {NAME}.{table}")  # noqa: S608
+            where = f"WHERE name NOT LIKE 'views-%' OR name = {quoted(views_name())}"
         same = ", ".join(column for column in columns if column in there[table])
         yield _count(
             connection.execute(
@@ -167,12 +198,11 @@ def _open_export(connection: duckdb.DuckDBPyConnection, file: Path) -> set[str]:
     return applied
 
 
-def _months(first: date | None, last: date | None) -> Iterator[tuple[date, date]]:
-    """The months from one day to another, each as its first and last day."""
+def _steps(first: date | None, last: date | None, *, days: int) -> Iterator[tuple[date, date]]:
+    """From one day to another in steps of so many days, each as its first and last day."""
     while first is not None and last is not None and first <= last:
-        following = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
-        yield first, following - timedelta(days=1)
-        first = following
+        yield first, min(last, first + timedelta(days=days - 1))
+        first += timedelta(days=days)
 
 
 def _count(result: duckdb.DuckDBPyConnection) -> int:

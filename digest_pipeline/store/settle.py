@@ -1,4 +1,4 @@
-"""A history that was made beside its place, put there as a whole: until then nobody sees any of it."""
+"""A history that is made beside its place, and put there as a whole: until then nobody sees any of it."""
 
 from __future__ import annotations
 
@@ -6,24 +6,33 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from digest_pipeline.errors import UsageError
-from digest_pipeline.store.history import History, has_history
+from digest_pipeline.store.files import statement
+from digest_pipeline.store.history import has_history, open_history, rows_of
 from digest_pipeline.store.place import Place
 from digest_pipeline.store.whole import not_written, removed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from zoneinfo import ZoneInfo
 
 _MAKING = "store.making"
 
 
 def must_be_free(place: Place) -> None:
     """Raise UsageError where there is a history already, with the way out."""
-    if has_history(place) or (place.folder.is_dir() and any(place.files.rglob("*.parquet"))):
+    if not has_history(place):
+        return
+    if place.shared is not None:
+        # Of many machines the first one that looks makes the tables.
+        with open_history(place) as connection:
+            if not rows_of(connection, statement("pipeline/asked_days"), None, place):
+                return
         raise UsageError(
-            f"there is a history in {place} already, and it is left as it is; move {place.folder} away, "
-            "or name another data_dir"
+            f"there is a history in {place} already, and it is left as it is; name another place"
         )
+    raise UsageError(
+        f"there is a history in {place} already, and it is left as it is; move {place.folder} away, "
+        "or name another data_dir"
+    )
 
 
 @contextmanager
@@ -38,12 +47,3 @@ def being_made(place: Place) -> Iterator[Place]:
         raise not_written(made.data_dir, error) from None
     finally:
         removed(made.data_dir)
-
-
-def settle(made: Place, place: Place, timezone: ZoneInfo) -> None:
-    """Make the history in `made`, which nobody has open, the one in `place`. Raises UsageError, StoreError, OSError."""
-    must_be_free(place)
-    removed(place.folder)
-    made.folder.rename(place.folder)
-    # The connection's first act: what any shell opens it with.
-    History(place, timezone).close()
