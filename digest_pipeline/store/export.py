@@ -38,7 +38,7 @@ _MEMORY = "320MB"
 _DAYS = {"commit_files": 1}
 _OTHER_DAYS = 7
 _FORM = "v1.2.0"
-"""The oldest form of a DuckDB file that compresses long texts: 736 MB of patches make 83 MB, and 1.2 GB in an older one."""
+"""The oldest form of a DuckDB file that compresses long texts: 736 MB of patches make 83 MB, in an older 1.2 GB."""
 
 
 def export(
@@ -75,7 +75,7 @@ def import_file(place: Place, timezone: ZoneInfo, file: Path, *, said: Say = lam
     must_be_free(place)
     if not file.is_file():
         raise UsageError(f"{file} is not there; name a file that digest store export wrote")
-    with being_made(place) as made:
+    with being_made(place.data_dir) as made:
         with prepare(made, timezone=timezone, memory=_MEMORY, threads=1) as connection, _told(made, file):
             applied = _open_export(connection, file)
             with writers_lock(made)():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,9 @@ from digest_pipeline.store.whole import not_written, removed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-_MAKING = "store.making"
+_MAKING = ".store.making"
 
 
 def must_be_free(place: Place) -> None:
@@ -24,7 +26,7 @@ def must_be_free(place: Place) -> None:
     if place.shared is not None:
         # Of many machines the first one that looks makes the tables.
         with open_history(place) as connection:
-            if not rows_of(connection, statement("pipeline/asked_days"), None, place):
+            if not rows_of(connection, statement("pipeline/any_read"), None, place):
                 return
         raise UsageError(
             f"there is a history in {place} already, and it is left as it is; name another place"
@@ -36,9 +38,12 @@ def must_be_free(place: Place) -> None:
 
 
 @contextmanager
-def being_made(place: Place) -> Iterator[Place]:
-    """A place of its own in the same data folder, empty at first and gone in the end."""
-    made = Place(place.data_dir / _MAKING)
+def being_made(folder: Path) -> Iterator[Place]:
+    """A place of its own below `folder`, empty at first and gone in the end; what killed processes left goes too."""
+    for left in folder.glob(f"{_MAKING}.*"):
+        if not _is_alive(left.suffix[1:]):
+            removed(left)
+    made = Place(folder / f"{_MAKING}.{os.getpid()}")
     removed(made.data_dir)
     try:
         made.folder.mkdir(parents=True)
@@ -47,3 +52,13 @@ def being_made(place: Place) -> Iterator[Place]:
         raise not_written(made.data_dir, error) from None
     finally:
         removed(made.data_dir)
+
+
+def _is_alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
