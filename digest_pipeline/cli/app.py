@@ -15,7 +15,21 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from digest_pipeline.cli import deliver, demo, doctor, heal, init, rollup, run, serve, site, sql, status, up
+from digest_pipeline.cli import (
+    deliver,
+    demo,
+    doctor,
+    heal,
+    init,
+    rollup,
+    run,
+    serve,
+    site,
+    sql,
+    status,
+    store,
+    up,
+)
 from digest_pipeline.cli.output import Verbosity, error_line, set_verbosity
 from digest_pipeline.errors import DigestError
 
@@ -60,6 +74,7 @@ app.command("deliver")(deliver.deliver)
 app.command("rollup")(rollup.rollup)
 app.command("site")(site.site)
 app.command("serve")(serve.serve)
+app.add_typer(store.app, name="store")
 
 
 def main() -> None:

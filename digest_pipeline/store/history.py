@@ -205,6 +205,20 @@ class History:
             )
         )
 
+    def settled_snapshot(self) -> int:
+        """A snapshot of the history of now, of which no row waits in the catalog. Raises StoreError.
+
+        What waits there is moved by upkeep under a reader of an older snapshot; files are not.
+        """
+        try:
+            with self._lock(), self._in_use, interruptible(self._connection):
+                self._connection.execute(statement("flush"))
+                row = self._connection.execute(statement("pipeline/snapshot")).fetchone()
+        except duckdb.Error as error:
+            raise translate(error, self.place) from cause(error, self.place)
+        assert row is not None  # noqa: S101 - there is always one
+        return int(row[0])
+
     # --- inside -------------------------------------------------------------------------------------------
 
     def _steadily(self, act: Callable[[], T], waits: Sequence[float] = _WAITS, *, is_open: bool = True) -> T:
@@ -355,7 +369,7 @@ class History:
                 f"({', '.join(sorted(newer))}); upgrade this one"
             )
         pending = [name for name in known if name not in applied]
-        views = f"views-{_views_hash()}"
+        views = views_name()
         if not pending and views in applied:
             return
         # In one transaction, so that a new history's tables have one shape from the start. DuckLake takes options of
@@ -542,12 +556,13 @@ def _applied(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 def _known() -> set[str]:
     """What is applied to a history that is up to date."""
-    return {*names("migrations")[1:], f"views-{_views_hash()}"}
+    return {*names("migrations")[1:], views_name()}
 
 
-def _views_hash() -> str:
+def views_name() -> str:
+    """Under which name the views of this version are among what was applied."""
     text = "".join(statement(f"views/{name}") for name in names("views"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"views-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _quietly(connection: duckdb.DuckDBPyConnection, sql: str) -> None:

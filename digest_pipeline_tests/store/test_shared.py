@@ -228,7 +228,7 @@ def test_what_is_wrong_with_a_bucket_is_one_line_that_says_what_to_do(
     place = Place(tmp_path / "data", good)
     with History(place, UTC) as history:
         history.replace(*partition(DAY, 30))
-        history.run("upkeep")
+        history.settled_snapshot()
         assert counted(history) == 30
     check_files(place)
     assert not any(secret in repr(place) for secret in good.secrets)
