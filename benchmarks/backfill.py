@@ -220,9 +220,7 @@ def _stored(span: Span, truth: Truth, data_dir: Path) -> list[Count]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and give the exit code: 0, 1 where a limit or a count does not hold, 2 without a history."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.backfill", description=(__doc__ or "").splitlines()[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.backfill", description=(__doc__ or "").splitlines()[0])
     arguments_for(parser)
     chosen = parser.parse_args(arguments)
     rounds: list[Round] = []
@@ -266,9 +264,7 @@ def _told(rounds: Sequence[Round]) -> int:
             f"{made.live} times; digest run {one.command_seconds:.1f} s, {one.command_megabytes:.0f} MB; "
             f"ratio {one.ratio:.2f}"
         )
-        broken += [
-            f"{count.what}: {count.found}, wanted {count.wanted}" for count in made.counts if not count.holds
-        ]
+        broken += [f"{count.what}: {count.found}, wanted {count.wanted}" for count in made.counts if not count.holds]
         if made.runs > MOST_RUNS:
             broken.append(f"{made.runs} runs, at most {MOST_RUNS}")
         if max(made.peak_megabytes) > MOST_MEGABYTES:
