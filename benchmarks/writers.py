@@ -24,13 +24,13 @@ from benchmarks import plain_file
 from benchmarks.figures import Figure, Measured, missed, print_figures, say
 from benchmarks.history import scratch_folder
 from benchmarks.onlooker import LOOKS, THE_FILE, Seen
-from benchmarks.writer import DAYS, ZONE, Log, Task, day_of, note, version_of, write
+from benchmarks.writer import DAYS, ZONE, Log, Task, day_of, note, versions, write
 from digest_pipeline.errors import StoreError
 from digest_pipeline.store.history import History, check_files, open_history
 from digest_pipeline.store.place import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from multiprocessing.connection import Connection
     from pathlib import Path
 
@@ -138,7 +138,7 @@ def write_at_once(
             log = Log.of(child.told)
             minute.writes += log.seconds
             minute.cpu += log.cpu_seconds
-            minute.lost += _not_there(connection, child.told, log)
+            minute.lost += _lost(connection, child.told)
     return minute
 
 
@@ -172,39 +172,38 @@ def kill_at_random(told: Task, kills: int, writers: range, folder: Path) -> Kill
                 say(f"{number} of {kills} kills")
         for child in fleet:
             child.kill()
-            killed.broken += _not_there(connection, child.told, Log.of(child.told))
+            killed.broken += _lost(connection, child.told)
     return killed
 
 
 def _after_kill(connection: duckdb.DuckDBPyConnection, told: Task, killed: Killed) -> list[str]:
     """What is not as it should be; what became of the write that was under way goes into the log."""
     log = Log.of(told)
-    lines = _not_there(connection, told, log)
     try:
+        held = versions(connection, told.seed, told.repo)
         check_files(told.place)
-    except StoreError as error:
-        lines.append(str(error))
-    if log.under_way is not None and not lines:
+    except (ValueError, StoreError) as error:
+        return [str(error)]
+    if log.under_way is not None:
         number, version = log.under_way
-        held = version_of(connection, told.seed, told.repo, day_of(number))
         killed.amid += 1
-        killed.landed += held == version
-        note(told, "held", number, held)
-    return lines
+        killed.landed += held[number] == version
+        note(told, "held", number, held[number])
+    return list(_not_there(held, told, log))
 
 
-def _not_there(connection: duckdb.DuckDBPyConnection, told: Task, log: Log) -> list[str]:
-    """A line for each partition that does not hold its last write, whole; or the one that was under way."""
-    lines = []
-    for number in range(DAYS):
-        try:
-            version = version_of(connection, told.seed, told.repo, day_of(number))
-        except ValueError as error:
-            lines.append(str(error))
-        else:
-            if version != log.done[number] and (number, version) != log.under_way:
-                lines.append(f"{told.repo} {day_of(number)} holds write {version}, not {log.done[number]}")
-    return lines
+def _lost(connection: duckdb.DuckDBPyConnection, told: Task) -> list[str]:
+    """A line for each partition of a writer that does not hold its last write, whole."""
+    try:
+        return list(_not_there(versions(connection, told.seed, told.repo), told, Log.of(told)))
+    except ValueError as error:
+        return [str(error)]
+
+
+def _not_there(held: Mapping[int, int], told: Task, log: Log) -> Iterator[str]:
+    for number, version in held.items():
+        if version != log.done[number] and (number, version) != log.under_way:
+            yield f"{told.repo} {day_of(number)} holds write {version}, not {log.done[number]}"
 
 
 @contextmanager
