@@ -17,7 +17,7 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from benchmarks.command import ASSETS_BY_REPO, Count, run_command
 from benchmarks.history import arguments_for, say, scratch_folder, span_of
@@ -25,6 +25,7 @@ from benchmarks.measure import TreeWatch
 from benchmarks.repository import REPO, Span, Truth, Unmeasurable, ask_git
 from benchmarks.ui import FINISHED, REPO_ASSETS, Ui, digest_up, wait_until
 from digest_pipeline.store.history import open_history
+from digest_pipeline.store.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -130,7 +131,7 @@ class Watch:
         self._looked = 0.0
         self._known: dict[str, int] = {}
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         self._watch.__enter__()
         return self
 
@@ -194,13 +195,13 @@ def _materializations(data_dir: Path) -> int:
 
 
 def _digests(data_dir: Path) -> int:
-    with closing(open_history(data_dir)) as history:
+    with closing(open_history(Place(data_dir))) as history:
         row = history.execute("SELECT count(*) FROM digests").fetchone()
     return int(row[0]) if row else 0
 
 
 def _stored(span: Span, truth: Truth, data_dir: Path) -> list[Count]:
-    with closing(open_history(data_dir, span.timezone)) as history:
+    with closing(open_history(Place(data_dir), span.timezone)) as history:
 
         def stored(question: str) -> int:
             row = history.execute(question).fetchone()
@@ -228,8 +229,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with scratch_folder() as folder:
             span = span_of(chosen, folder)
             truth = ask_git(span)
-            for number in range(1, max(chosen.repeat, 1) + 1):
-                rounds.append(_round(span, truth, folder / str(number), f"round {number}: "))
+            numbers = range(1, max(chosen.repeat, 1) + 1)
+            rounds.extend(
+                _round(span, truth, folder / f"{number}", f"round {number}: ") for number in numbers
+            )
     except Unmeasurable as error:
         say(f"bench: {error}")
         return 2
