@@ -20,7 +20,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from benchmarks.command import ASSETS_BY_REPO, Count, run_command
-from benchmarks.history import arguments_for, say, scratch_folder, span_of
+from benchmarks.figures import Figure, Measured, say
+from benchmarks.history import arguments_for, scratch_folder, span_of
 from benchmarks.measure import TreeWatch
 from benchmarks.repository import REPO, Span, Truth, Unmeasurable, ask_git
 from benchmarks.ui import FINISHED, REPO_ASSETS, Ui, digest_up, wait_until
@@ -219,9 +220,33 @@ def _stored(span: Span, truth: Truth, data_dir: Path) -> list[Count]:
         ]
 
 
+def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
+    """Its part of the table of `make bench`: one round."""
+    span = span_of(chosen, folder)
+    one = _round(span, ask_git(span), folder / "round", "")
+    return Measured(f"{span.path.name}, {span.first} to {span.last}", list(_figures(one)))
+
+
+def _figures(one: Round) -> Iterator[Figure]:
+    made = one.backfill
+    beside = ("digest run", one.command_seconds)
+    name = "from the request to the last page"
+    yield Figure.at_most(MOST_TIMES_COMMAND, "backfill", name, made.to_last_page, "s", *beside)
+    yield Figure("backfill", "from the request to the last digest", made.to_last_digest, "s", *beside)
+    yield Figure("backfill", "from the request to the first run", made.to_first_run, "s")
+    yield Figure.at_most(MOST_RUNS, "backfill", "runs", made.runs)
+    if made.peak_megabytes:
+        peak = max(made.peak_megabytes)
+        yield Figure.at_most(MOST_MEGABYTES, "backfill", "peak memory of a run", peak, "MB")
+    broken = sum(not count.holds for count in made.counts)
+    yield Figure.none("backfill", "counts of partitions, commits and pages that do not hold", broken)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and give the exit code: 0, 1 where a limit or a count does not hold, 2 without a history."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.backfill", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.backfill", description=(__doc__ or "").splitlines()[0]
+    )
     arguments_for(parser)
     chosen = parser.parse_args(arguments)
     rounds: list[Round] = []
@@ -267,7 +292,9 @@ def _told(rounds: Sequence[Round]) -> int:
             f"{made.live} times; digest run {one.command_seconds:.1f} s, {one.command_megabytes:.0f} MB; "
             f"ratio {one.ratio:.2f}"
         )
-        broken += [f"{count.what}: {count.found}, wanted {count.wanted}" for count in made.counts if not count.holds]
+        broken += [
+            f"{count.what}: {count.found}, wanted {count.wanted}" for count in made.counts if not count.holds
+        ]
         if made.runs > MOST_RUNS:
             broken.append(f"{made.runs} runs, at most {MOST_RUNS}")
         if max(made.peak_megabytes) > MOST_MEGABYTES:
