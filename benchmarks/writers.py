@@ -29,6 +29,7 @@ from benchmarks.writer import DAYS, ZONE, Log, Task, day_of, note, versions, wri
 from digest_pipeline.errors import StoreError
 from digest_pipeline.store.history import History, check_files, open_history
 from digest_pipeline.store.place import Place, Shared
+from digest_pipeline.store.postgres import read_address
 from digest_pipeline_tests.conftest import find_postgres
 from digest_pipeline_tests.fakes.postgres import running_postgres
 
@@ -260,7 +261,7 @@ def figures_of_postgres(chosen: Chosen, folder: Path) -> Iterator[Figure]:
     History(embedded.place, ZONE).close()
     peer = _alone(embedded, chosen, folder / "embedded-logs")
     with running_postgres(binaries) as server:
-        shared = Shared(server.create_database(), str(folder / "files"))
+        shared = Shared(read_address(server.create_database()), str(folder / "files"))
         told = Task(Place(folder / "data", shared), chosen.seed)
         History(told.place, ZONE).close()
         alone = _alone(told, chosen, folder)
