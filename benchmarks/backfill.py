@@ -199,8 +199,8 @@ def damaged_copy(span: Span, folder: Path) -> tuple[Span, list[date]]:
     tree = git(span.path, "rev-parse", f"{sha}^{{tree}}").decode().strip()
     copy = folder / "damaged.git"
     git(folder, "init", "--bare", "--quiet", str(copy))
-    names = git(span.path, "rev-list", "--objects", "--no-object-names", span.branch or "HEAD").split()
-    kept = b"\n".join(name for name in names if name != tree.encode()) + b"\n"
+    listed = git(span.path, "cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objectname)")
+    kept = b"\n".join(name for name in listed.split() if name != tree.encode()) + b"\n"
     git(span.path, "pack-objects", "--quiet", str(copy / "objects" / "pack" / "pack"), stdin=kept)
     (copy / "HEAD").write_text("ref: refs/heads/main\n", encoding="ascii")
     head = git(span.path, "rev-parse", span.branch or "HEAD").decode().strip()
@@ -210,7 +210,7 @@ def damaged_copy(span: Span, folder: Path) -> tuple[Span, list[date]]:
         child, *parents = line.split()
         if parents[:1] == [sha]:
             needing.append(child)
-    moments = (int(git(copy, "show", "-s", "--format=%ct", one)) for one in needing)
+    moments = (int(git(copy, "rev-list", "--no-commit-header", "--format=%ct", "-1", one)) for one in needing)
     days = {datetime.fromtimestamp(moment, span.timezone).date() for moment in moments}
     return replace(span, path=copy, branch="main"), sorted(
         day for day in days if span.first <= day <= span.last
