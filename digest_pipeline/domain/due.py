@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MOST_PERIODS = 13
 
 BACKFILLED_AFTER = timedelta(days=1)
-"""A day that nobody made so long after its deadline is one of a backfill: its digest waits for the run that is at it."""
+"""A day without a digest so long after its deadline is of a backfill: it waits for the run that is at it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,16 @@ def statuses(shop: Workshop, instance: dg.DagsterInstance, asset: str) -> dict[s
     return {key: status.value if status else "" for key, status in (known or {}).items()}
 
 
+def steps_of_now() -> dict[str, Callable[..., Any]]:
+    """The steps of a run, as they are now."""
+    return {
+        "raw_commits": Pipeline.collect,
+        "commit_diffs": Pipeline.diff,
+        "commit_analyses": Pipeline.analyse,
+        "repo_report": Pipeline.report,
+    }
+
+
 def log_of(instance: dg.DagsterInstance, run: str) -> list[str]:
     return [record.event_log_entry.user_message for record in instance.get_records_for_run(run).records]
 
@@ -113,13 +123,7 @@ def test_days_are_materialized_while_the_run_goes_on(shop: Workshop, monkeypatch
         return original(self, repo, days)
 
     monkeypatch.setattr(
-        "digest_pipeline.orchestration.repo_days.STEPS",
-        {
-            "raw_commits": Pipeline.collect,
-            "commit_diffs": Pipeline.diff,
-            "commit_analyses": Pipeline.analyse,
-            "repo_report": look,
-        },
+        "digest_pipeline.orchestration.repo_days.STEPS", {**steps_of_now(), "repo_report": look}
     )
     with instance_of() as instance:
         result = execute(shop, instance)
@@ -258,12 +262,7 @@ def _killed_in_the_middle(shop: Workshop, instance: dg.DagsterInstance, patch: p
             raise Killed
         return original(self, repo, days)
 
-    steps = {
-        "raw_commits": Pipeline.collect,
-        "commit_diffs": Pipeline.diff,
-        "commit_analyses": kill,
-        "repo_report": Pipeline.report,
-    }
+    steps = {**steps_of_now(), "commit_analyses": kill}
     with patch.context() as once:
         once.setattr("digest_pipeline.orchestration.repo_days.STEPS", steps)
         ended = execute(shop, instance)
@@ -282,15 +281,9 @@ def _counted(patch: pytest.MonkeyPatch) -> Counter[str]:
 
         return counted
 
-    original = {
-        "raw_commits": Pipeline.collect,
-        "commit_diffs": Pipeline.diff,
-        "commit_analyses": Pipeline.analyse,
-        "repo_report": Pipeline.report,
-    }
     patch.setattr(
         "digest_pipeline.orchestration.repo_days.STEPS",
-        {name: counting(name, step) for name, step in original.items()},
+        {name: counting(name, step) for name, step in steps_of_now().items()},
     )
     return asked
 
@@ -342,6 +335,40 @@ def test_what_is_not_stored_any_more_is_made_again(shop: Workshop, monkeypatch: 
         says = {"dagster/parent_run_id": killed, "dagster/retry_number": "1"}
         assert execute(shop, instance, {**RANGE, **says}).success
         assert asked == dict.fromkeys(ASSETS, 3)
+
+
+def test_digest_run_goes_on_where_it_was_stopped_and_then_begins_anew(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("run", "--from", str(DAYS[0]), "--to", str(DAYS[-1]))
+    with monkeypatch.context() as once:
+        once.setattr("digest_pipeline.pipeline.Pipeline.report", _stopped_at(DAYS[1]))
+        once.setattr("digest_pipeline.orchestration.repo_days.STEPS", steps_of_now())
+        assert shop.digest(*command).code == 130
+    assert not shop.rows("FROM digests")
+    asked = _counted(monkeypatch)
+    again = shop.digest(*command)
+    assert (again.code, len(again.lines)) == (0, 2 * len(DAYS)), again.said
+    assert asked == {"commit_diffs": 1, "commit_analyses": 1, "repo_report": 2}
+    assert "went on where the last run over these days was ended" in again.err
+    assert "3 days: 6 commits" in again.err
+
+    asked.clear()
+    anew = shop.digest(*command)
+    assert (anew.code, anew.lines) == (0, again.lines)
+    assert asked == dict.fromkeys(ASSETS, 3)
+    assert "went on" not in anew.err
+
+
+def _stopped_at(last: date) -> Callable[..., Any]:
+    original = Pipeline.report
+
+    def report_or_stop(self: Pipeline, repo: str, days: Sequence[date]) -> Any:  # noqa: ANN401 - as it is
+        if last in days:
+            raise KeyboardInterrupt
+        return original(self, repo, days)
+
+    return report_or_stop
 
 
 # --- the daemon's pace ---------------------------------------------------------------------------------------
