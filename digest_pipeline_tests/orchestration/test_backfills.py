@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from contextlib import contextmanager
 from datetime import date
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -380,9 +381,17 @@ class Instance:
     def __init__(self) -> None:
         self.open: dict[str, BulkActionStatus] = {}
         self.running = 0
+        self.made: int | None = None
 
     def get_backfills(self, **_: object) -> list[Any]:
-        return [type("Backfill", (), {"backfill_id": one, "status": what}) for one, what in self.open.items()]
+        return [
+            SimpleNamespace(backfill_id=one, status=what, asset_selection=[dg.AssetKey("repo_report")])
+            for one, what in self.open.items()
+        ]
+
+    def get_asset_records(self, _: object) -> list[Any]:
+        entry = SimpleNamespace(last_materialization_storage_id=self.made)
+        return [SimpleNamespace(asset_entry=entry)]
 
     def get_runs_count(self, _: object) -> int:
         return self.running
@@ -401,13 +410,15 @@ def test_a_tick_with_news_is_dagsters_own_and_one_without_does_nothing() -> None
 
     def news() -> bool:
         before = ticks
-        assert list(tick(type("Context", (), {"instance": instance}), "logger")) == [None]
+        assert list(tick(SimpleNamespace(instance=instance), "logger")) == [None]
         return ticks > before
 
     assert [news(), news()] == [True, False]
     instance.open["one"] = BulkActionStatus.REQUESTED
     assert [news(), news()] == [True, False]
     instance.running = 1
+    assert [news(), news()] == [True, False]
+    instance.made = 7
     assert [news(), news()] == [True, False]
     now += 29
     assert not news()
