@@ -25,6 +25,7 @@ from digest_pipeline.pipeline import (
     recheck,
     report,
     rollup,
+    upkeep,
 )
 from digest_pipeline.pipeline.pages import digest_path, reader_path, report_path
 from digest_pipeline.pipeline.portions import apart, in_portions
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from digest_pipeline.pipeline.site import SiteResult
     from digest_pipeline.settings import Settings
     from digest_pipeline.store.history import History
+    from digest_pipeline.store.upkeep import Kept
 
 EVERY_REPO = "all repositories"
 """What progress says of steps over all of them."""
@@ -162,6 +164,11 @@ class Pipeline:
         from digest_pipeline.pipeline.site import site  # noqa: PLC0415 - parsers and templates that no other step needs
 
         return site(self._workbench, folder, language)
+
+    def upkeep(self) -> Kept:
+        """Keep the history small, as the settings say; job `upkeep`. Raises StoreError."""
+        bench = self._workbench
+        return upkeep.upkeep(bench.settings, bench.history.place, now=bench.now(), progress=bench.progress)
 
     def watch(self, see_runs: alarm.SeeRuns | None = None) -> alarm.Look:
         """Raise, close and send alarms, by what is stored and what is seen of runs. Raises StoreError."""
