@@ -1,5 +1,5 @@
 -- What was taken back, by whom, and after how many days?
--- $since day = oldest: reverts from this day on
+-- $since day = 200k: reverts from this day on
 -- $repo pattern = %: only repositories like this
 -- A revert whose original the history does not hold stands with empty columns.
 SELECT day, repo, left(sha, 7) AS sha, author_name, title,

@@ -5,7 +5,8 @@ WITH saying AS (
         -- git writes "This reverts commit …", GitHub "Reverts owner/name#12"; people write "revert #12" and "revert: …".
         list_distinct(regexp_extract_all(lower(message), '\breverts commit ([0-9a-f]{7,40})\b', 1)) AS shas
     FROM branch_log
-    WHERE contains(message, 'evert') OR contains(message, 'EVERT')
+    -- The rarer letter first: to look for an e stops at every other word.
+    WHERE (contains(message, 'vert') AND contains(message, 'evert')) OR (contains(message, 'VERT') AND contains(message, 'EVERT'))
 ),
 named AS (
     SELECT repo, day, position, sha, title, author_name, shas,
