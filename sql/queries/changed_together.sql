@@ -10,16 +10,26 @@ WITH here AS (
     FROM commit_files
     WHERE day >= $since::DATE AND repo LIKE $repo AND (path LIKE $path OR starts_with(path, rtrim($path, '/') || '/'))
 ),
-small AS (
-    SELECT repo, day, sha
-    FROM here JOIN commit_sizes AS size USING (repo, day, sha) SEMI JOIN branch_log USING (repo, day, sha)
-    WHERE size.files <= $most_files::INTEGER
+sizes AS (
+    SELECT repo, day, sha FROM commit_sizes
+    WHERE day >= $since::DATE AND repo LIKE $repo AND files <= $most_files::INTEGER
+),
+gone AS (
+    SELECT repo, day, sha FROM commits_left_out WHERE day >= $since::DATE
+),
+small AS MATERIALIZED (
+    SELECT repo, day, sha FROM sizes SEMI JOIN here USING (repo, day, sha) ANTI JOIN gone USING (repo, day, sha)
+),
+counts AS (
+    SELECT repo, count(*) AS commits FROM small GROUP BY repo
+),
+beside AS (
+    SELECT repo, path, count(*) AS together, max(day) AS last_day
+    FROM commit_files SEMI JOIN small USING (repo, day, sha)
+    WHERE day >= $since::DATE AND repo LIKE $repo AND NOT (path LIKE $path OR starts_with(path, rtrim($path, '/') || '/'))
+    GROUP BY repo, path
 )
-SELECT repo, path, count(*) AS together,
-    round(count(*) / (SELECT count(*) FROM small AS all_of_it WHERE all_of_it.repo = files.repo), 2) AS share,
-    max(day) AS last_day
-FROM commit_files AS files SEMI JOIN small USING (repo, day, sha)
-WHERE NOT (path LIKE $path OR starts_with(path, rtrim($path, '/') || '/'))
-GROUP BY repo, path
+SELECT repo, path, together, round(together / commits, 2) AS share, last_day
+FROM beside JOIN counts USING (repo)
 ORDER BY together DESC, share DESC, last_day DESC, repo, path
 LIMIT $limit::INTEGER;
