@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import stored
-from digest_pipeline.store.history import History, Replacement
+from digest_pipeline.store.history import History
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -32,9 +32,7 @@ def make_many(data_dir: Path, timezone: ZoneInfo, commits: int) -> date:
     newest = FIRST_DAY + timedelta(days=days - 1)
     months = [
         (first, min(first + timedelta(days=stored.DAYS_A_WRITE - 1), newest - timedelta(days=1)))
-        for first in (
-            FIRST_DAY + timedelta(days=at) for at in range(0, days - 1, stored.DAYS_A_WRITE)
-        )
+        for first in (FIRST_DAY + timedelta(days=at) for at in range(0, days - 1, stored.DAYS_A_WRITE))
     ]
     with History(data_dir, timezone) as history:
         connection = history._connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -37,4 +38,6 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         result_line(f"http://{shown}:{server.server_address[1]}/")
         say(f"serving {folder}; Ctrl-C stops")
-        server.serve_forever(poll_interval=0.2)
+        # Nothing was begun that could be gone on with: stopping is how it ends.
+        with suppress(KeyboardInterrupt):
+            server.serve_forever(poll_interval=0.2)
