@@ -3,8 +3,8 @@
 `python -m benchmarks.questions --commits 1000000`, or `make bench-questions ARGS="…"`. Each is asked again and again
 over an open connection, with other values each time: another commit, author, path, number, words, one repository
 instead of all. What it need not be told has its own default. The floor is `SELECT count(*)` over `commit_log`. Beside
-it stands what `digest sql --query` takes, a process of its own, and what DuckDB held in memory. Below come the questions
-about some days or commits, asked about all; nothing is wanted of them.
+it stands what `digest sql --query` takes, a process of its own, and what DuckDB held in memory. Below come the
+questions about some days or commits, asked about all; nothing is wanted of them.
 
 Wanted of the p95: 100 ms up to 20,000 commits, a second up to a million. Exits 1 where one takes longer.
 """
@@ -266,8 +266,8 @@ def _values(
         {"rounds": rounds},
     ).fetchall()
     paths = connection.execute(
-        "SELECT path FROM commit_files SEMI JOIN (SELECT sha FROM branch_log ORDER BY hash(sha) LIMIT $rounds) USING (sha) "
-        "WHERE position = 0 ORDER BY hash(sha)",
+        "SELECT path FROM commit_files WHERE position = 0 AND sha IN "
+        "(SELECT sha FROM branch_log ORDER BY hash(sha) LIMIT $rounds) ORDER BY hash(sha)",
         {"rounds": rounds},
     ).fetchall()
     for number, ((sha, author, pull_request), (path,)) in enumerate(zip(commits, paths, strict=True)):
