@@ -121,7 +121,7 @@ def test_what_is_there_is_never_replaced_unasked(filled: Place, tmp_path: Path) 
         export(filled, UTC, file)
     assert file.read_text(encoding="utf-8") == "mine"
     export(filled, UTC, file, force=True)
-    with pytest.raises(UsageError, match="there is a history in .* already"):
+    with pytest.raises(UsageError, match=r"there is a history in .* already"):
         import_file(filled, UTC, file)
     with pytest.raises(UsageError, match="is the history itself"):
         export(filled, UTC, filled.catalog_path, force=True)
