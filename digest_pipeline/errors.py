@@ -6,12 +6,14 @@
     ├── SourceError                 a repository cannot be read
     │   ├── SourceUnavailable       transient: the network, a limit; `retry_after` in seconds
     │   └── SourceRejected          terminal: no access, no such repository, branch or commit
+    │       └── SourceDamaged       objects of it are missing or corrupt: it costs the days whose commits need them
     ├── DeliveryError               a page could not be brought to a channel; it is tried again, never fatal to a run
     │   ├── DeliveryUnavailable     transient: the network, a limit; `retry_after` in seconds
     │   └── DeliveryRejected        the service said no: somebody has to mend something first
     ├── AlarmError                  nobody could be told of an alarm; it is tried again, never fatal
     └── StoreError                  the history cannot be read or written
         ├── StoreBusy               transient: somebody else holds it too long
+        ├── StoreUnavailable        transient: the database or the bucket of a shared store does not answer
         ├── StoreOutdated           an older version made it: the next writer brings it up to date
         └── StoreDamaged            terminal: the catalog or a data file is not what it should be
 
@@ -58,6 +60,10 @@ class SourceRejected(SourceError):  # noqa: N818 - as above
     """The source answered, and the answer is no."""
 
 
+class SourceDamaged(SourceRejected):
+    """Objects of the repository are missing or corrupt."""
+
+
 class DeliveryError(DigestError):
     """A page could not be delivered, or not everywhere; `remote` is the receipt of what was. It holds no address."""
 
@@ -87,6 +93,10 @@ class StoreError(DigestError):
 
 class StoreBusy(StoreError):  # noqa: N818 - as above
     """Another process held the store for longer than a writer waits."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - as above
+    """PostgreSQL or the object store of a shared history did not answer, for longer than was waited."""
 
 
 class StoreOutdated(StoreError):  # noqa: N818 - as above

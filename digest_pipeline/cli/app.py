@@ -47,6 +47,8 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from digest_pipeline import __version__
+
         print(f"digest_pipeline {__version__}")
         raise typer.Exit
 

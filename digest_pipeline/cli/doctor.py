@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 from contextlib import closing
@@ -14,12 +13,12 @@ import typer
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line
 from digest_pipeline.domain.state import counted
 from digest_pipeline.errors import DigestError
-from digest_pipeline.settings import ChannelSettings, RepoSettings, Settings, find_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from digest_pipeline.analysts.gateway import EndpointConfig
+    from digest_pipeline.settings import ChannelSettings, RepoSettings, Settings
 
 MINIMUM_FREE_BYTES = 1 << 30
 
@@ -37,6 +36,8 @@ def doctor(
     Exit 1 where something fails, or an alarm is open.
     """
     del quiet, verbose
+    from digest_pipeline.settings import Settings, find_file
+
     file = find_file(config)
     settings = Settings.load(config)
     result_line(
@@ -55,6 +56,8 @@ def doctor(
 
 
 def _checks(settings: Settings, *, send_test_alarm: bool) -> Iterator[tuple[str, Callable[[], str]]]:
+    if (problem := _nothing_to_make(settings)) is not None:
+        yield "days", lambda: _raise(problem)
     yield "git", _git
     for repo in settings.repos:
         yield f"repository {repo.name}", lambda repo=repo: _repository(repo, settings)  # type: ignore[misc] # bound now
@@ -69,6 +72,17 @@ def _checks(settings: Settings, *, send_test_alarm: bool) -> Iterator[tuple[str,
         yield f"channel {channel.name}", lambda channel=channel: _channel(channel)  # type: ignore[misc] # bound now
     for alarm in _open_alarms(settings):
         yield "open alarm", lambda alarm=alarm: _raise(alarm)  # type: ignore[misc] # bound now
+
+
+def _nothing_to_make(settings: Settings) -> str | None:
+    from digest_pipeline.domain.day import day_of
+    from digest_pipeline.pipeline import utc_now
+
+    if settings.first_day < day_of(utc_now(), settings.timezone):
+        return None
+    return (
+        f"first_day = {settings.first_day} is not over yet, and no day before it is made; set an earlier one"
+    )
 
 
 def _git() -> str:
@@ -95,6 +109,8 @@ def _repository(repo: RepoSettings, settings: Settings) -> str:
 
 
 def _analyst(settings: Settings) -> str:
+    import asyncio
+
     from digest_pipeline.compose import endpoint_configs, probe_endpoint
 
     if settings.llm is None:

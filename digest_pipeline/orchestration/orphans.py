@@ -7,6 +7,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from digest_pipeline.orchestration.resumption import mark_ended
+
 HOST_TAG = "digest/host"
 PROCESS_TAG = "digest/process"
 
@@ -29,6 +31,7 @@ def report_orphans(instance: dg.DagsterInstance) -> list[str]:
             instance.report_run_failed(
                 run, "its process was ended before it was done; run the same days again"
             )
+            mark_ended(instance, run.run_id, "killed")
             orphans.append(run.run_id)
     return orphans
 

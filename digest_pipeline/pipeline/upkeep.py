@@ -10,7 +10,7 @@ from digest_pipeline.store.upkeep import keep
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    from digest_pipeline.pipeline.workbench import Progress
+    from digest_pipeline.pipeline.tally import Progress
     from digest_pipeline.settings import Settings
     from digest_pipeline.store.place import Place
     from digest_pipeline.store.upkeep import Kept
