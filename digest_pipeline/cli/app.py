@@ -15,7 +15,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from digest_pipeline import __version__
 from digest_pipeline.cli import (
     deliver,
     demo,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, say
+from digest_pipeline.cli.store_move import move
 from digest_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -159,6 +160,9 @@ def restore(
         copied = bring_back(place, settings.timezone, folder, said=told)
     _write_pages(settings, place)
     say(f"{copied.files} files, {_size(copied.bytes)}; {_NEXT}")
+
+
+app.command("move")(move)
 
 
 _NEXT = "digest site makes the site again, and Dagster begins its records anew"

@@ -72,11 +72,11 @@ def prepare(
     return connection
 
 
-def attach(connection: duckdb.DuckDBPyConnection, place: Place, *, read_only: bool) -> None:
+def attach(connection: duckdb.DuckDBPyConnection, place: Place, *, read_only: bool, name: str = NAME) -> None:
     """Attach the history, made where there is none, and use it. Raises StoreError."""
     with _translated(place):
-        connection.execute(attach_statement(place, read_only=read_only))
-        connection.execute(f"USE {NAME}")
+        connection.execute(attach_statement(place, read_only=read_only, name=name))
+        connection.execute(f"USE {name}")
         if not read_only:
             # Upkeep bounds the bytes in a group of rows, which DuckDB does only where it may order them. With one
             # thread, which is what writers have, it keeps the order all the same.
@@ -125,10 +125,10 @@ def load_statements(place: Place) -> list[str]:
     return statements
 
 
-def attach_statement(place: Place, *, read_only: bool, for_a_script: bool = False) -> str:
+def attach_statement(place: Place, *, read_only: bool, for_a_script: bool = False, name: str = NAME) -> str:
     """The ATTACH of the history in `place`; paths are those of today, wherever the folder was made."""
     if place.shared is not None:
-        return shared.attach_statement(place, NAME, read_only=read_only, for_a_script=for_a_script)
+        return shared.attach_statement(place, name, read_only=read_only, for_a_script=for_a_script)
     options = [
         f"DATA_PATH {quoted(place.files)}",
         "OVERRIDE_DATA_PATH true",
@@ -138,7 +138,7 @@ def attach_statement(place: Place, *, read_only: bool, for_a_script: bool = Fals
     if read_only:
         options.append("READ_ONLY")
     catalog = str(place.catalog_path).replace("'", "''")
-    return f"ATTACH 'ducklake:sqlite:{catalog}' AS {NAME} ({', '.join(options)})"
+    return f"ATTACH 'ducklake:sqlite:{catalog}' AS {name} ({', '.join(options)})"
 
 
 def shell_script(place: Place, timezone: str) -> str:

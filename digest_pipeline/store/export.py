@@ -20,6 +20,7 @@ from digest_pipeline.store.content import RECORD, order_of, tables_of
 from digest_pipeline.store.files import names, statement
 from digest_pipeline.store.history import History, open_history, views_name
 from digest_pipeline.store.lock import writers_lock
+from digest_pipeline.store.move import move
 from digest_pipeline.store.settle import being_made, must_be_free
 from digest_pipeline.store.whole import removed, written_whole
 
@@ -103,14 +104,7 @@ def put(made: Place, place: Place, timezone: ZoneInfo) -> None:
         made.folder.rename(place.folder)
         History(place, timezone).close()  # it leaves the file with which any shell opens it
         return
-    rows = made.data_dir / "rows.duckdb"
-    export(made, timezone, rows)
-    History(place, timezone).close()
-    with prepare(place, timezone=timezone, memory=_MEMORY, threads=1) as connection, _told(place, rows):
-        _open_export(connection, rows)
-        attach(connection, place, read_only=False)
-        with writers_lock(place)():
-            sum(_carry_rows(connection, lambda *_: None))
+    move(made, place, timezone)
 
 
 def _moment(place: Place, timezone: ZoneInfo) -> int:

@@ -108,6 +108,7 @@ class History:
         self._in_use = threading.Lock()
         self._columns: dict[str, dict[str, str]] = {}
         self._lock = writers_lock(place, patience)
+        self._is_lost = False
         self._unsure: str | None = None
         self._steadily(self._open, _OPENING_WAITS, is_open=False)
         self._check_timezone()
@@ -214,7 +215,7 @@ class History:
                 self._connection.execute(statement("flush"))
                 row = self._connection.execute(statement("pipeline/snapshot")).fetchone()
         except duckdb.Error as error:
-            raise translate(error, self.place) from error
+            raise translate(error, self.place) from cause(error, self.place)
         assert row is not None  # noqa: S101 - there is always one
         return int(row[0])
 
@@ -222,18 +223,17 @@ class History:
 
     def _steadily(self, act: Callable[[], T], waits: Sequence[float] = _WAITS, *, is_open: bool = True) -> T:
         """What `act` gives, tried again over a new connection where a database or bucket did not answer."""
-        is_lost = False
         for wait in (*waits, None):
             try:
-                if is_lost:
+                if self._is_lost:
                     self._open_again()
                 return act()
             except StoreUnavailable as failure:
+                self._is_lost = is_open
                 if wait is None:
                     raise
                 _log.warning("%s; trying again in %s s", failure, wait)
                 self._sleep(wait)
-                is_lost = is_open
         raise AssertionError("the last try raises")
 
     def _open_again(self) -> None:
@@ -243,6 +243,7 @@ class History:
                 self._connection.close()
             self._connection = self._prepared()
             attach(self._connection, self.place, read_only=False)
+            self._is_lost = False
 
     def _write(self, transact: Callable[[], None]) -> None:
         self._steadily(lambda: self._write_once(transact))

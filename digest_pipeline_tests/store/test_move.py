@@ -1,0 +1,129 @@
+"""A history carried to where machines share it, and back: equal in every row, begun again after a kill."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from digest_pipeline.errors import StoreError, UsageError
+from digest_pipeline.store.history import History, Replacement, check_files, open_history, read_once
+from digest_pipeline.store.move import move
+from digest_pipeline.store.place import Place
+from digest_pipeline_tests.fakes.project import days_from
+from digest_pipeline_tests.store.rows import REPO, analysis, partition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Machines = Callable[[str], Place]
+
+pytestmark = pytest.mark.postgres
+
+UTC = ZoneInfo("UTC")
+DAY = date(2026, 1, 5)
+
+
+def everything(place: Place) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables and views, in an order of their own."""
+    with open_history(place, UTC) as connection:
+        names = connection.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'history' "
+            "AND table_name <> 'schema_migrations' ORDER BY 1"
+        ).fetchall()
+        return {
+            name: connection.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for (name,) in names
+        }
+
+
+def applied(place: Place) -> list[tuple[str]]:
+    with open_history(place, UTC) as connection:
+        return connection.execute("SELECT name FROM schema_migrations ORDER BY 1").fetchall()
+
+
+def test_there_and_back_is_the_same_and_can_be_written(
+    data_dir: Path, shared_place: Machines, tmp_path: Path
+) -> None:
+    source, shared, back = Place(data_dir), shared_place("here"), Place(tmp_path / "back")
+    with History(source, UTC) as history:
+        for number, day in enumerate(days_from(DAY, 20)):
+            history.replace(*partition(day, 1 + 7 * (number % 4)))
+
+        # What DuckLake writes as text, where it lets rows wait in the catalog, and could not read back.
+        braces = [{"rule": "a{b}'\"c,", "points": 1, "evidence": "[,]{'x': NULL} 中文 🐛"}] * 2
+        rows = [analysis(DAY, sha=f"{number:040x}", reasons=braces[:number]) for number in range(3)]
+        history.replace(Replacement("analyses", {"repo": [REPO], "day": [DAY]}, rows))
+    before = everything(source)
+    assert sum(map(len, before.values())) > 200
+    told: list[tuple[int, int]] = []
+    moved = move(source, shared, UTC, said=lambda _, done, of: told.append((done, of)))
+    assert moved["commit_log"].rows == len(before["commit_log"])
+    assert told == sorted(told)
+    assert told[-1][0] == told[-1][1] > 10
+    move(shared, back, UTC)
+    assert everything(shared) == before
+    assert everything(back) == before
+    assert applied(shared) == applied(back) == applied(source)
+    for place in (shared, back):
+        check_files(place)
+        with History(place, UTC) as history:
+            history.replace(*partition(DAY, 2))
+            assert [
+                row["commit_count"]
+                for row in history.read("pipeline/reads", {"repo": REPO, "first": DAY, "last": DAY})
+            ] == [2]
+    assert everything(source) == before, "what was carried from stays as it is"
+
+
+def test_what_is_there_already_is_not_made_again_and_another_history_is_left_alone(
+    data_dir: Path, shared_place: Machines, tmp_path: Path
+) -> None:
+    source, shared = Place(data_dir), shared_place("here")
+    with pytest.raises(StoreError, match=r"there is no history in .* to move"):
+        move(Place(tmp_path / "none"), shared, UTC)
+    with History(source, UTC) as history:
+        history.replace(*partition(DAY, 3))
+    move(source, shared, UTC)
+    before = everything(shared)
+    move(source, shared, UTC)
+    assert everything(shared) == before
+    with History(source, UTC) as history:
+        history.replace(*partition(DAY, 4))
+    with pytest.raises(
+        UsageError, match=r"another history in postgresql://.* already, and it is left as it is"
+    ):
+        move(source, shared, UTC)
+    assert everything(shared) == before
+
+
+@pytest.mark.parametrize("to", ["shared", "embedded"])
+def test_a_move_that_is_stopped_leaves_nothing_and_is_begun_again(
+    to: str, data_dir: Path, shared_place: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = Place(data_dir), shared_place("here")
+    with History(source, UTC) as history:
+        for day in days_from(DAY, 3):
+            history.replace(*partition(day, 30))
+    before = everything(source)
+    if to == "embedded":
+        move(source, target, UTC)
+        source, target = target, Place(tmp_path / "back")
+
+    def stops(what: str, _: int, __: int) -> None:
+        if what == "done":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        move(source, target, UTC, said=stops)
+    assert read_once(target, "pipeline/any_read", {}) == []
+    monkeypatch.setattr(
+        "digest_pipeline.store.move._copy", lambda connection, _: connection.execute("SELECT 1")
+    )
+    with pytest.raises(StoreError, match=r"is not what .* holds \(commit_log, .*nothing was kept"):
+        move(source, target, UTC)
+    monkeypatch.undo()
+    move(source, target, UTC)
+    assert everything(target) == before
