@@ -62,8 +62,7 @@ def prepare(
             connection.execute(line)
         connection.execute(f"SET memory_limit = '{memory}'")
         connection.execute(f"SET temp_directory = {quoted(place.folder / 'tmp')}")
-        # The bytes in a group of rows are bounded only where order is not promised; one thread keeps it all the same.
-        connection.execute(f"SET preserve_insertion_order = {threads != 1}")
+        connection.execute("SET preserve_insertion_order = true")
         # A process without a main file is taken for a notebook: what takes long would draw bars into its output.
         connection.execute("SET enable_progress_bar = false")
         if timezone is not None:
@@ -78,6 +77,10 @@ def attach(connection: duckdb.DuckDBPyConnection, place: Place, *, read_only: bo
     with _translated(place):
         connection.execute(attach_statement(place, read_only=read_only, name=name))
         connection.execute(f"USE {name}")
+        if not read_only:
+            # Upkeep bounds the bytes in a group of rows, which DuckDB does only where it may order them. With one
+            # thread, which is what writers have, it keeps the order all the same.
+            connection.execute("SET preserve_insertion_order = false")
 
 
 def attach_again(connection: duckdb.DuckDBPyConnection, place: Place) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -21,11 +20,13 @@ from digest_pipeline.store.content import RECORD, order_of, tables_of
 from digest_pipeline.store.files import names, statement
 from digest_pipeline.store.history import History, open_history, views_name
 from digest_pipeline.store.lock import writers_lock
+from digest_pipeline.store.move import move
 from digest_pipeline.store.settle import being_made, must_be_free
 from digest_pipeline.store.whole import removed, written_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     Say = Callable[[str, int, int], None]
 
 _FILE = "file"
-_MEMORY = "320MB"
-_DAYS = {"commit_files": 1}
-_OTHER_DAYS = 7
+_MEMORY = "256MB"
+_ROWS = {"commit_files": 2000, "reports": 400, "digests": 400, "rollups": 400, "reader_pages": 400}
+_SHORT_ROWS = 20_000
+"""So many rows are sorted at once: some 20 MB of text."""
+
 _FORM = "v1.2.0"
 """The oldest form of a DuckDB file that compresses long texts: 736 MB of patches make 83 MB, in an older 1.2 GB."""
 
@@ -57,6 +60,8 @@ def export(
         with prepare(place, timezone=timezone, memory=_MEMORY, threads=1) as connection, _told(place, file):
             attach(connection, place, read_only=True)
             connection.execute(f"ATTACH {quoted(temporary)} AS {_FILE} (STORAGE_VERSION '{_FORM}')")
+            # Each look into its log writes what there is anew.
+            connection.execute("SET checkpoint_threshold = '256MB'")
             rows = sum(_carry_out(connection, moment, said))
             connection.execute(f"USE {_FILE}")
             for name in names("views"):
@@ -99,14 +104,7 @@ def put(made: Place, place: Place, timezone: ZoneInfo) -> None:
         made.folder.rename(place.folder)
         History(place, timezone).close()  # it leaves the file with which any shell opens it
         return
-    rows = made.data_dir / "rows.duckdb"
-    export(made, timezone, rows)
-    History(place, timezone).close()
-    with prepare(place, timezone=timezone, memory=_MEMORY, threads=1) as connection, _told(place, rows):
-        _open_export(connection, rows)
-        attach(connection, place, read_only=False)
-        with writers_lock(place)():
-            sum(_carry_rows(connection, lambda *_: None))
+    move(made, place, timezone)
 
 
 def _moment(place: Place, timezone: ZoneInfo) -> int:
@@ -131,9 +129,9 @@ def _carry_out(connection: duckdb.DuckDBPyConnection, moment: int, said: Say) ->
             )
             continue
         # Some days at a time: sorting all patches at once would take the memory or the disk that they take.
-        asked = f"SELECT min(day), max(day) FROM {source}"  # noqa: S608
-        span = connection.execute(asked, {"moment": moment}).fetchone()
-        for first, last in _steps(*(span or (None, None)), days=_DAYS.get(table, _OTHER_DAYS)):
+        asked = f"SELECT day, count(*) FROM {source} GROUP BY day ORDER BY day"  # noqa: S608
+        counts = connection.execute(asked, {"moment": moment}).fetchall()
+        for first, last in _steps(counts, _ROWS.get(table, _SHORT_ROWS)):
             yield _count(
                 connection.execute(
                     f"INSERT INTO {_FILE}.{table} SELECT * FROM {source} "  # noqa: S608
@@ -198,11 +196,18 @@ def _open_export(connection: duckdb.DuckDBPyConnection, file: Path) -> set[str]:
     return applied
 
 
-def _steps(first: date | None, last: date | None, *, days: int) -> Iterator[tuple[date, date]]:
-    """From one day to another in steps of so many days, each as its first and last day."""
-    while first is not None and last is not None and first <= last:
-        yield first, min(last, first + timedelta(days=days - 1))
-        first += timedelta(days=days)
+def _steps(counts: Sequence[tuple[date, int]], most: int) -> Iterator[tuple[date, date]]:
+    """Days with about so many rows together, each time as the first and the last; `counts` are those of each day."""
+    days: list[date] = []
+    rows = 0
+    for day, count in counts:
+        if days and rows + count > most:
+            yield days[0], days[-1]
+            days, rows = [], 0
+        days.append(day)
+        rows += count
+    if days:
+        yield days[0], days[-1]
 
 
 def _count(result: duckdb.DuckDBPyConnection) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
+from datetime import date
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -12,8 +13,11 @@ import pytest
 from digest_pipeline.store.history import History
 from digest_pipeline.store.place import Place, Shared
 from digest_pipeline.store.postgres import read_address
+from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.fakes.postgres import postgres_server, postgres_url
+from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.fakes.s3 import s3_server
+from digest_pipeline_tests.store.filled import fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["postgres_server", "postgres_url", "s3_server"]  # fixtures
 
 UTC = ZoneInfo("UTC")
+DAYS = days_from(date(2026, 1, 5), 6)
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +42,20 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def data_dir(_template: Path, tmp_path: Path) -> Path:
     """The data folder of an empty history."""
     return shutil.copytree(_template, tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def _filled(tmp_path_factory: pytest.TempPathFactory, _template: Path) -> Path:
+    folder = shutil.copytree(_template, tmp_path_factory.mktemp("filled") / "data")
+    with History(Place(folder), UTC) as history:
+        fill(history, DAYS)
+    return folder
+
+
+@pytest.fixture
+def filled(_filled: Path, tmp_path: Path) -> Place:
+    """Where a history of `DAYS` lies; a test may do with it what it wants."""
+    return Place(shutil.copytree(_filled, tmp_path / "data"))
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +93,16 @@ def history(place: Place) -> Iterator[History]:
     """That history, open."""
     with History(place, UTC) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def _kept(tmp_path_factory: pytest.TempPathFactory, _filled: Path) -> Path:
+    folder = shutil.copytree(_filled, tmp_path_factory.mktemp("kept") / "data")
+    keep(Place(folder))
+    return folder
+
+
+@pytest.fixture
+def kept(_kept: Path, tmp_path: Path) -> Place:
+    """The same history after an upkeep: every row is in a file."""
+    return Place(shutil.copytree(_kept, tmp_path / "data"))
