@@ -1,6 +1,6 @@
 """What holds for every test: no network beyond this machine, none of its user's settings, one seed in CI.
 
-Tests marked `postgres` or `browser` are skipped where the machine lacks the program, and fail instead where
+Tests marked `postgres`, `redis` or `browser` are skipped where the machine lacks the program, and fail instead where
 `DIGEST_REQUIRE_OPTIONAL` is set, as in CI. Fakes and builders live in `fakes/`, not here.
 """
 
@@ -87,6 +87,13 @@ def find_postgres() -> Path | None:
 
 
 @cache
+def find_redis() -> Path | None:
+    """The server of Redis, or of its successor Valkey."""
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    return Path(found) if found else None
+
+
+@cache
 def find_chromium() -> Path | None:
     """A Chromium or Chrome that Playwright can drive: the system's, or the one that Playwright downloaded."""
     for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
@@ -105,6 +112,10 @@ _OPTIONAL: dict[str, tuple[Callable[[], Path | None], str]] = {
     "postgres": (
         find_postgres,
         "PostgreSQL's server is missing (Debian: apt install postgresql, macOS: brew install postgresql@17)",
+    ),
+    "redis": (
+        find_redis,
+        "Redis is missing (Debian: apt install redis-server, macOS: brew install redis)",
     ),
     "browser": (
         find_chromium,
@@ -128,6 +139,14 @@ def postgres_bin() -> Path:
     folder = find_postgres()
     assert folder is not None, "mark the test with @pytest.mark.postgres"
     return folder
+
+
+@pytest.fixture(scope="session")
+def redis_program() -> Path:
+    """The server of Redis; for tests marked `redis`."""
+    program = find_redis()
+    assert program is not None, "mark the test with @pytest.mark.redis"
+    return program
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from digest_pipeline import __version__
-from digest_pipeline.cli import deliver, demo, doctor, heal, init, rollup, run, serve, site, sql, status, up
+from digest_pipeline.cli import deliver, demo, doctor, heal, init, rollup, run, serve, site, sql, status, up, worker
 from digest_pipeline.cli.output import Verbosity, error_line, set_verbosity
 from digest_pipeline.errors import DigestError
 
@@ -52,6 +52,7 @@ app.command("doctor")(doctor.doctor)
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
+app.command("worker")(worker.worker)
 app.command("status")(status.status)
 app.command("sql")(sql.sql)
 app.command("heal")(heal.heal)

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ import pytest
 from psycopg2 import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PASSWORD = "pa55-word-of-the-fake"  # noqa: S105 - of a server that lives for one session
 
@@ -33,9 +33,23 @@ class PostgresServer:
 
     port: int
     folder: Path
+    control: Callable[..., None] = field(repr=False)
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://digest:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    def stop(self) -> None:
+        """Stop it, as an operator in a hurry would: whoever is connected is thrown out."""
+        self.control("-m", "fast", "-w", "stop")
+
+    def start(self) -> None:
+        """Start it again, on the same port, with what it has; gives back once it answers."""
+        self.control("-l", str(self.folder / "log"), "-w", "-o", self.options, "start")
+
+    @property
+    def options(self) -> str:
+        """What the server is told at its start."""
+        return f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c fsync=off"
 
     def create_database(self) -> str:
         """The URL of a new, empty database."""
@@ -55,7 +69,6 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
     account = _unprivileged_account() if os.geteuid() == 0 else None
     if account is not None:
         os.chown(folder, account.pw_uid, account.pw_gid)
-    server = PostgresServer(_free_port(), folder)
     data, log, secret = folder / "data", folder / "log", folder / "password"
     secret.write_text(PASSWORD, encoding="ascii")
 
@@ -82,7 +95,9 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
             served = log.read_text(errors="replace") if log.exists() else ""
             pytest.fail(f"{program} failed:\n{said}\n{served}", pytrace=False)
 
-    options = f"-p {server.port} -h 127.0.0.1 -k {folder} -c fsync=off"
+    server = PostgresServer(
+        _free_port(), folder, lambda *arguments: run("pg_ctl", "-D", str(data), *arguments)
+    )
     try:
         initdb = (
             "-D",
@@ -97,7 +112,7 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
             "UTF8",
         )
         run("initdb", *initdb, "--no-sync")
-        run("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", options, "start")
+        server.start()
         try:
             yield server
         finally:

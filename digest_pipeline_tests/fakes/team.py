@@ -1,0 +1,225 @@
+"""A team's installation on this machine: what deploy/compose/ starts, as processes, each with a folder of its own.
+
+PostgreSQL and the broker are real, and so are webserver, daemon, code location and workers: the commands are the
+compose file's. What a person clicks is asked of the webserver as GraphQL.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from digest_pipeline_tests.fakes.project import Project
+
+TOP = Path(__file__).parents[2]
+COMPOSE = TOP / "deploy/compose"
+MODULE = "digest_pipeline.definitions"
+FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
+STEPS = ("raw_commits", "commit_diffs", "commit_analyses", "repo_report")
+
+
+def wait_until(done: Callable[[], bool], seconds: float, what: str) -> None:
+    """Ask again and again; fails with `what` where it has not come true by then."""
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"{seconds} s went by before {what}"
+        time.sleep(0.1)
+
+
+@dataclass
+class Team:
+    """Machines that share an instance, a broker and a history. `faster` replaces intervals of dagster.yaml."""
+
+    project: Project
+    environment: Mapping[str, str]
+    faster: Mapping[str, Any] = field(default_factory=dict)
+    machines: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    port: int = field(default_factory=lambda: _free_port())
+    code_port: int = field(default_factory=lambda: _free_port())
+
+    def folder(self, machine: str) -> Path:
+        """A machine's own data folder, with its Dagster home in it."""
+        return self.project.folder / machine
+
+    def log(self, machine: str) -> str:
+        """What a machine's process said so far."""
+        return (self.project.folder / f"{machine}.log").read_text(encoding="utf-8", errors="replace")
+
+    def of_machine(self, machine: str) -> dict[str, str]:
+        """The environment of a machine; its dagster.yaml is the one in deploy/, with shorter intervals."""
+        home = self.folder(machine) / "dagster"
+        if not home.exists():
+            home.mkdir(parents=True)
+            shipped = yaml.safe_load((COMPOSE / "dagster.yaml").read_text(encoding="utf-8"))
+            (home / "dagster.yaml").write_text(yaml.safe_dump(_merged(shipped, self.faster)), encoding="utf-8")
+        return {
+            **os.environ,
+            **self.environment,
+            "DIGEST_CONFIG": str(self.project.file),
+            "DIGEST_DATA_DIR": str(self.folder(machine)),
+            "DAGSTER_HOME": str(home),
+            "PYTHONPATH": str(TOP),
+            "PYTHONWARNINGS": "ignore",
+        }
+
+    def start(self, machine: str, *command: str, **more: str) -> None:
+        """Start `python -m …` on a machine, its own folder being the working one."""
+        environment = {**self.of_machine(machine), **more}
+        with (self.project.folder / f"{machine}.log").open("ab") as log:
+            self.machines[machine] = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=self.folder(machine),
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def start_worker(self, name: str, *, runs: int = 1) -> None:
+        """Start a worker, and wait until it takes runs."""
+        self.start(name, "digest_pipeline", "worker", "--name", name, "--runs", str(runs), "--verbose")
+
+    def start_code(self) -> None:
+        """Start the code location."""
+        server = ("-m", MODULE, "-h", "127.0.0.1", "-p", str(self.code_port))
+        self.start("code", "dagster", "code-server", "start", *server)
+
+    def start_webserver(self) -> None:
+        """Start the web UI; it is up once `is_up`."""
+        self.start("web", "dagster_webserver", "-w", self._workspace(), "-h", "127.0.0.1", "-p", str(self.port))
+
+    def start_daemon(self) -> None:
+        """Start the daemon. Its first look for backfills comes at once, the next one 30 s later."""
+        self.start("daemon", "dagster._daemon", "run", "-w", self._workspace())
+
+    def _workspace(self) -> str:
+        file = self.project.folder / "workspace.yaml"
+        where = {"host": "127.0.0.1", "port": self.code_port, "location_name": "digest_pipeline"}
+        file.write_text(yaml.safe_dump({"load_from": [{"grpc_server": where}]}), encoding="utf-8")
+        return str(file)
+
+    def kill(self, machine: str) -> None:
+        """What a power cut does to a machine: all its processes, at once."""
+        process = self.machines.pop(machine)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+    def end(self, machine: str, signal_: signal.Signals = signal.SIGTERM, *, seconds: float = 60) -> int:
+        """Ask a machine's main process to end; its exit code."""
+        process = self.machines.pop(machine)
+        process.send_signal(signal_)
+        try:
+            return process.wait(seconds)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End everything that still runs."""
+        for machine in list(self.machines):
+            with suppress(ProcessLookupError):
+                self.kill(machine)
+
+    # --- what a person clicks --------------------------------------------------------------------------------
+
+    def ask(self, query: str, **variables: object) -> dict[str, Any]:
+        """What the webserver answers."""
+        answer = httpx.post(
+            f"http://127.0.0.1:{self.port}/graphql", json={"query": query, "variables": variables}, timeout=30
+        )
+        answer.raise_for_status()
+        body = answer.json()
+        assert "errors" not in body, body["errors"]
+        return dict(body["data"])
+
+    def is_up(self) -> bool:
+        """Whether the web UI answers, and has loaded the code location."""
+        for machine, process in self.machines.items():
+            assert process.poll() is None, f"{machine} ended: {self.log(machine)[-4000:]}"
+        try:
+            found = self.ask("{workspaceOrError {... on Workspace {locationEntries {loadStatus locationOrLoadError "
+                             "{__typename}}}}}")
+        except httpx.HTTPError:
+            return False
+        return [entry["locationOrLoadError"]["__typename"] for entry in found["workspaceOrError"]["locationEntries"]] == ["RepositoryLocation"]
+
+    def launch_backfill(self, first: str, last: str, assets: Sequence[str] = STEPS) -> str:
+        """Ask for a range of partitions; the backfill's id."""
+        span = {"ranges": [{"start": first, "end": last}]}
+        launched = self.ask(
+            """mutation ($params: LaunchBackfillParams!) {launchPartitionBackfill(backfillParams: $params) {
+                __typename ... on LaunchBackfillSuccess {backfillId} ... on PythonError {message}}}""",
+            params={
+                "partitionsByAssets": [{"assetKey": {"path": [name]}, "partitions": span} for name in assets]
+            },
+        )["launchPartitionBackfill"]
+        assert launched["__typename"] == "LaunchBackfillSuccess", launched
+        return str(launched["backfillId"])
+
+    def stop_sensors(self) -> None:
+        """Turn off what asks for days by itself: a test asks for its own."""
+        where = {"repositoryLocationName": "digest_pipeline", "repositoryName": "__repository__"}
+        found = self.ask(
+            """query ($where: RepositorySelector!) {sensorsOrError(repositorySelector: $where) {
+                ... on Sensors {results {id sensorState {status}}}}}""",
+            where=where,
+        )
+        for sensor in found["sensorsOrError"]["results"]:
+            if sensor["sensorState"]["status"] == "RUNNING":
+                stopped = self.ask(
+                    "mutation ($id: String!) {stopSensor(id: $id) {__typename}}", id=sensor["id"]
+                )["stopSensor"]
+                assert stopped["__typename"] == "StopSensorMutationResult", stopped
+
+    def runs(self) -> list[dict[str, Any]]:
+        """All runs, each with its id, status and tags, oldest first."""
+        found = self.ask("{runsOrError {... on Runs {results {id status tags {key value}}}}}")
+        return [
+            {**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}}
+            for run in reversed(found["runsOrError"]["results"])
+        ]
+
+    def materialized(self, run: str) -> list[tuple[str, str]]:
+        """The assets and partitions that a run materialised, as often as it did."""
+        found = self.ask(
+            """query ($id: ID!) {runOrError(runId: $id) {... on Run {eventConnection(limit: 1000) {events {
+                __typename ... on MaterializationEvent {assetKey {path} partition}}}}}}""",
+            id=run,
+        )
+        events = found["runOrError"]["eventConnection"]["events"]
+        return [(event["assetKey"]["path"][-1], event["partition"]) for event in events if event["__typename"] == "MaterializationEvent"]
+
+    def partitions(self, asset: str) -> dict[str, int]:
+        """How many of an asset's partitions are in which state."""
+        found = self.ask(
+            """query ($key: AssetKeyInput!) {assetNodeOrError(assetKey: $key) {... on AssetNode {
+                partitionStats {numMaterialized numFailed numPartitions numMaterializing}}}}""",
+            key={"path": [asset]},
+        )
+        return dict(found["assetNodeOrError"]["partitionStats"])
+
+
+def _merged(settings: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    nested = {key: _merged(settings.get(key) or {}, value) if isinstance(value, dict) else value for key, value in over.items()}
+    return {**settings, **nested}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
