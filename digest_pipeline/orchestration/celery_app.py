@@ -7,8 +7,6 @@ and the run is started again by its retries, which the UI shows.
 
 from __future__ import annotations
 
-import signal
-from types import FrameType
 from typing import Any
 
 import redis
@@ -22,10 +20,8 @@ from dagster_celery.defaults import task_default_queue
 from kombu import Exchange, Queue
 
 from digest_pipeline.errors import StoreError
+from digest_pipeline.orchestration.run_fence import fenced
 from digest_pipeline.orchestration.run_launcher import BROKER_URL_VARIABLE, shown
-
-CANCEL_SIGNAL = "SIGUSR2"
-"""What ends a run that a person cancelled: a worker that is stopped sends its processes others."""
 
 WORKER_TAG = "digest/worker"
 QUEUE: str = task_default_queue
@@ -109,8 +105,7 @@ def _app(url: str) -> Celery:
 def _execute(task: Any, execute_job_args_packed: Any) -> int:  # noqa: ANN401 - Celery's, and what dagster-celery packed
     """Work off a run, with the home and the settings of this machine; the process's exit code."""
     arguments = unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs)
-    signal.signal(signal.Signals[CANCEL_SIGNAL], _interrupt)
-    with DagsterInstance.get() as instance:
+    with DagsterInstance.get() as instance, fenced(instance, arguments.run_id):
         instance.add_run_tags(arguments.run_id, {WORKER_TAG: task.request.hostname})
         return _execute_run_command_body(
             run_id=arguments.run_id,
@@ -118,10 +113,3 @@ def _execute(task: Any, execute_job_args_packed: Any) -> int:  # noqa: ANN401 - 
             write_stream_fn=lambda _: None,
             set_exit_code_on_failure=True,
         )
-
-
-def _interrupt(_number: int, frame: FrameType | None) -> None:
-    """Hand the signal to whom Dagster has told to listen for Ctrl-C at this moment."""
-    handler = signal.getsignal(signal.SIGINT)
-    if callable(handler):
-        handler(signal.SIGINT, frame)

@@ -21,12 +21,14 @@ from dagster._core.launcher import (
     ResumeRunContext,
     WorkerStatus,
 )
-from dagster._serdes import ConfigurableClassData
+from dagster._grpc.types import ExecuteRunArgs
+from dagster._serdes import ConfigurableClassData, pack_value
+from dagster_celery.config import TASK_EXECUTE_JOB_NAME
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from kombu.exceptions import OperationalError
 
-from digest_pipeline.orchestration.celery_app import CANCEL_SIGNAL, QUEUE, sender, settings
+from digest_pipeline.orchestration.celery_app import QUEUE, sender, settings
 from digest_pipeline.orchestration.run_launcher import BROKER_URL_VARIABLE, LOST_AFTER_SECONDS, shown
 
 _ANSWER_SECONDS = 2.0
@@ -65,8 +67,20 @@ class CeleryLauncher(CeleryRunLauncher):
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Send a run. Where the broker is away the run goes back into the queue, and is sent later."""
+        run = context.dagster_run
+        assert run.job_code_origin is not None  # noqa: S101 - every run that a code location gives has one
+        arguments = ExecuteRunArgs(
+            job_origin=run.job_code_origin,
+            run_id=run.run_id,
+            instance_ref=self._instance.get_ref(),
+            set_exit_code_on_failure=True,
+        )
+        # By its name: the task itself is the workers' affair.
+        task = self.celery.signature(
+            TASK_EXECUTE_JOB_NAME, kwargs={"execute_job_args_packed": pack_value(arguments)}, immutable=True
+        )
         try:
-            super().launch_run(context)
+            self._launch_celery_task_run(run=run, task_signature=task, routing_key=TASK_EXECUTE_JOB_NAME)
         except _BROKER_GONE:
             # What the queue knows as "not now, try again": any other error would fail the run for good.
             raise DagsterUserCodeUnreachableError(
@@ -75,14 +89,13 @@ class CeleryLauncher(CeleryRunLauncher):
             ) from None
 
     def terminate(self, run_id: str) -> bool:
-        """Interrupt a run as Ctrl-C would; False for one that no worker was given, as of `digest run`."""
+        """Tell a run to end, which its process sees (`run_fence.py`); False for one of `digest run`."""
         run = self._instance.get_run_by_id(run_id)
         task = run and run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
         if run is None or not task:
             return False
         if run.status is not DagsterRunStatus.CANCELING:
             self._instance.report_run_canceling(run)
-        self.celery.control.revoke(task, terminate=True, signal=CANCEL_SIGNAL)
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
