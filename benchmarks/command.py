@@ -19,6 +19,7 @@ from benchmarks.repository import REPO
 from digest_pipeline.orchestration.checks import CHECKS
 from digest_pipeline.orchestration.instance import packaged_file
 from digest_pipeline.store.history import open_history
+from digest_pipeline.store.place import Place
 
 if TYPE_CHECKING:
     from benchmarks.repository import Span, Truth
@@ -119,7 +120,7 @@ def tail(file: Path, lines: int = 20) -> str:
 
 
 def _count(span: Span, truth: Truth, data_dir: Path, home: Path, output: Path) -> list[Count]:
-    with closing(open_history(data_dir, span.timezone)) as history:
+    with closing(open_history(Place(data_dir), span.timezone)) as history:
 
         def stored(question: str) -> int:
             row = history.execute(question).fetchone()

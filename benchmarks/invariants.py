@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from benchmarks.weather import Weather
     from digest_pipeline.store.history import Replacement
+    from digest_pipeline.store.place import Place
 
 PROBE_EVERY = timedelta(minutes=30)
 PLACES = 8
@@ -53,8 +54,8 @@ class BrokenInvariant(AssertionError):  # noqa: N818 - what happened
 class WatchedHistory(History):
     """A history that also tells in which tables rows were replaced: `written`, for who looks to clear."""
 
-    def __init__(self, data_dir: Path, timezone: ZoneInfo) -> None:
-        super().__init__(data_dir, timezone)
+    def __init__(self, place: Place, timezone: ZoneInfo) -> None:
+        super().__init__(place, timezone)
         self.written: set[str] = set()
 
     def replace(self, *replacements: Replacement) -> None:

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from benchmarks.stored import make_store
 from digest_pipeline.store.history import open_history
+from digest_pipeline.store.place import Place
 from digest_pipeline.store.questions import bound, questions
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="digest-questions-") as folder:
         data_dir = Path(folder)
         make_store(data_dir, _ZONE, options.commits)
-        with open_history(data_dir, _ZONE) as connection:
+        with open_history(Place(data_dir), _ZONE) as connection:
             return _measure(connection, options.commits, options.rounds)
 
 

@@ -34,6 +34,7 @@ from digest_pipeline.pipeline import Pipeline, StepResult, Workbench
 from digest_pipeline.settings import LlmSettings, Settings
 from digest_pipeline.sources.git import clone_of
 from digest_pipeline.store.history import History, open_history
+from digest_pipeline.store.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -99,7 +100,7 @@ def make_template(repo: Path, folder: Path, *, days: int = DAYS) -> Template:
     commits: dict[date, set[str]] = {day: set() for day in chosen}
     bench = Workbench(
         settings,
-        History(folder, settings.timezone),
+        History(Place(folder), settings.timezone),
         open_source=open_source,
         open_analyst=open_analyst,
         now=lambda: now,
@@ -133,8 +134,8 @@ def replay(
     settings = template.settings.model_copy(update={"data_dir": data_dir})
     with (
         _virtual(clock),
-        WatchedHistory(data_dir, settings.timezone) as history,
-        open_history(data_dir, settings.timezone) as reader,
+        WatchedHistory(Place(data_dir), settings.timezone) as history,
+        open_history(Place(data_dir), settings.timezone) as reader,
     ):
         reader.execute("SET threads = 1; SET enable_progress_bar = false")
         invariants = Invariants(reader, data_dir, weather, template.commits)

@@ -13,6 +13,7 @@ from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.store.history import History, Replacement
+from digest_pipeline.store.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +72,7 @@ def make_store(data_dir: Path, timezone: ZoneInfo, commits: int) -> date:
     chance = random.Random(0)  # noqa: S311 - the same history every time is the point
     a_day = COMMITS_A_DAY * len(REPOS)
     days = [FIRST_DAY + timedelta(days=number) for number in range(max(2, -(-commits // a_day)))]
-    with History(data_dir, timezone) as history:
+    with History(Place(data_dir), timezone) as history:
         left = commits
         earlier = {repo: list[dict[str, Any]]() for repo in REPOS}
         # The last day comes after the upkeep, as it does each morning.

@@ -19,6 +19,7 @@ from digest_pipeline.pipeline.endpoints import numbered
 from digest_pipeline.settings import RepoSettings, Settings, derive_web_url
 from digest_pipeline.sources.network import ca_bundle
 from digest_pipeline.store.history import History
+from digest_pipeline.store.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -58,7 +59,7 @@ def open_pipeline(
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     workbench = Workbench(
         settings,
-        History(settings.data_dir, settings.timezone),
+        History(open_place(settings), settings.timezone),
         open_source=open_source,
         open_analyst=open_analyst,
         now=utc_now,
@@ -75,6 +76,12 @@ def opening(settings: Settings, *, progress: Progress = lambda *_: None) -> Iter
     """The pipeline, opened in a thread: DuckDB checks its extensions while the caller loads Dagster."""
     with ThreadPoolExecutor(1, thread_name_prefix="open") as thread:
         yield thread.submit(open_pipeline, settings, progress=progress)
+
+
+def open_place(settings: Settings, environ: Mapping[str, str] = os.environ) -> Place:
+    """Where the history of these settings lies. Raises ConfigurationError where a variable that it needs is not set."""
+    del environ
+    return Place(settings.data_dir)
 
 
 def open_source(repo: RepoSettings, data_dir: Path, environ: Mapping[str, str] = os.environ) -> Source:

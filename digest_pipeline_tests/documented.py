@@ -22,6 +22,7 @@ from digest_pipeline.domain.analysis import Call, Usage
 from digest_pipeline.domain.commit import Commit, CommitChanges, FileChange
 from digest_pipeline.pipeline import Pipeline, Workbench
 from digest_pipeline.store.history import History, Replacement, open_history
+from digest_pipeline.store.place import Place
 from digest_pipeline.store.questions import bound, questions
 from digest_pipeline_tests.fakes.project import Project, local
 from digest_pipeline_tests.fakes.seed_day import RecordedSource, seed_day
@@ -146,7 +147,7 @@ def make_history(folder: Path) -> Project:
     commits, changes = _next_day()
     source = RecordedSource((*commits, *SEED.commits), {**SEED.changes, **changes})
     settings = project.settings
-    history = History(settings.data_dir, settings.timezone)
+    history = History(Place(settings.data_dir), settings.timezone)
     workbench = Workbench(
         settings,
         history,
@@ -170,7 +171,7 @@ def made_page(project: Project) -> str:
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     settings = project.settings
-    with open_history(settings.data_dir, settings.timezone) as connection:
+    with open_history(Place(settings.data_dir), settings.timezone) as connection:
         told = "\n\n".join("\n".join(_told(connection, question)) for question in questions().values())
     return f"{before}{BEGIN}\n\n{_contents()}\n\n{told}\n\n{END}{after}"
 

@@ -22,6 +22,7 @@ from digest_pipeline.compose import open_analyst
 from digest_pipeline.pipeline import Pipeline, Workbench, report_path
 from digest_pipeline.settings import LlmSettings, RepoSettings, Settings
 from digest_pipeline.store.history import History
+from digest_pipeline.store.place import Place
 from digest_pipeline_tests.fakes.seed_day import RecordedSource, seed_day
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def test_every_commit_of_a_day_ends_ok_or_failed_with_its_class(tmp_path: Path) 
     source = RecordedSource.of(seed)
     workbench = Workbench(
         settings,
-        History(tmp_path, settings.timezone),
+        History(Place(tmp_path), settings.timezone),
         open_source=lambda *_: source,
         open_analyst=open_analyst,
         now=lambda: datetime.now(ZoneInfo("UTC")),

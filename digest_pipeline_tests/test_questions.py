@@ -24,6 +24,7 @@ from digest_pipeline.domain.question import (
 from digest_pipeline.errors import UsageError
 from digest_pipeline.store.files import names, statement
 from digest_pipeline.store.history import History, Replacement, open_history
+from digest_pipeline.store.place import Place
 from digest_pipeline.store.questions import bound, question, questions
 from digest_pipeline_tests.documented import EXAMPLES, PAGE, made_page, make_history
 from digest_pipeline_tests.fakes.project import Project, days_from
@@ -140,7 +141,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="module")
 def ask(made: Project) -> Any:  # noqa: ANN401 - a fixture of an iterator
     """Asks a question by name, as `digest sql --query` would; the rows by column."""
-    with open_history(made.data, ZoneInfo("UTC")) as connection:
+    with open_history(Place(made.data), ZoneInfo("UTC")) as connection:
         yield asking(connection)
 
 
@@ -347,7 +348,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def ask_model(recorded: Project) -> Any:  # noqa: ANN401 - as above
-    with open_history(recorded.data, ZoneInfo("UTC")) as connection:
+    with open_history(Place(recorded.data), ZoneInfo("UTC")) as connection:
         yield asking(connection)
 
 
@@ -407,7 +408,7 @@ def begun(folder: Path) -> History:
     """A history without a day in it."""
     project = Project(folder)
     project.begin()
-    return History(project.data, ZoneInfo("UTC"))
+    return History(Place(project.data), ZoneInfo("UTC"))
 
 
 def test_views_and_questions_leave_out_what_the_branch_lost_and_what_was_filtered(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from digest_pipeline.errors import SourceRejected
 from digest_pipeline.pipeline import Pipeline, Workbench, digest_path, report_path
 from digest_pipeline.settings import RepoSettings, Settings
 from digest_pipeline.store.history import History
+from digest_pipeline.store.place import Place
 from digest_pipeline_tests.conftest import CASES
 from digest_pipeline_tests.fakes.seed_day import RecordedSource, seed_day
 from digest_pipeline_tests.render.reading import (
@@ -71,7 +72,7 @@ class Day:
         self.source = RecordedSource(SEED.commits, SEED.changes, error=error)
         workbench = Workbench(
             self.settings,
-            History(self.settings.data_dir, self.settings.timezone),
+            History(Place(self.settings.data_dir), self.settings.timezone),
             open_source=lambda *_: self.source,
             open_analyst=lambda settings, **_: OfflineAnalyst(settings.language),
             now=lambda: now,

@@ -55,6 +55,8 @@ def doctor(
 
 
 def _checks(settings: Settings, *, send_test_alarm: bool) -> Iterator[tuple[str, Callable[[], str]]]:
+    if (problem := _nothing_to_make(settings)) is not None:
+        yield "days", lambda: _raise(problem)
     yield "git", _git
     for repo in settings.repos:
         yield f"repository {repo.name}", lambda repo=repo: _repository(repo, settings)  # type: ignore[misc] # bound now
@@ -69,6 +71,17 @@ def _checks(settings: Settings, *, send_test_alarm: bool) -> Iterator[tuple[str,
         yield f"channel {channel.name}", lambda channel=channel: _channel(channel)  # type: ignore[misc] # bound now
     for alarm in _open_alarms(settings):
         yield "open alarm", lambda alarm=alarm: _raise(alarm)  # type: ignore[misc] # bound now
+
+
+def _nothing_to_make(settings: Settings) -> str | None:
+    from digest_pipeline.domain.day import day_of
+    from digest_pipeline.pipeline import utc_now
+
+    if settings.first_day < day_of(utc_now(), settings.timezone):
+        return None
+    return (
+        f"first_day = {settings.first_day} is not over yet, and no day before it is made; set an earlier one"
+    )
 
 
 def _git() -> str:
@@ -111,10 +124,10 @@ def _analyst(settings: Settings) -> str:
 
 def _taken_note_of(settings: Settings, config: EndpointConfig) -> str:
     """An answer is an answer: an endpoint that runs have down is up again, and its alarm is over."""
-    from digest_pipeline.compose import open_pipeline
+    from digest_pipeline.compose import open_pipeline, open_place
     from digest_pipeline.store.history import has_history
 
-    if not has_history(settings.data_dir):
+    if not has_history(open_place(settings)):
         return ""
     pipeline = open_pipeline(settings)
     try:
@@ -133,12 +146,13 @@ def _place(url: str) -> str:
 
 
 def _history(settings: Settings) -> str:
-    from digest_pipeline.compose import open_pipeline
+    from digest_pipeline.compose import open_pipeline, open_place
     from digest_pipeline.store.history import check_files
 
     open_pipeline(settings).close()
-    check_files(settings.data_dir)
-    return f"{settings.data_dir} can be read and written, no file is missing"
+    place = open_place(settings)
+    check_files(place)
+    return f"{place} can be read and written, no file is missing"
 
 
 def _dagster(settings: Settings) -> str:
@@ -196,11 +210,12 @@ def _test_alarm(settings: Settings) -> str:
 
 def _open_alarms(settings: Settings) -> list[str]:
     from digest_pipeline.cli.status import alarm_line
+    from digest_pipeline.compose import open_place
     from digest_pipeline.errors import StoreError
     from digest_pipeline.pipeline.alarm import open_alarms
 
     try:
-        return [alarm_line(alarm) for alarm in open_alarms(settings.data_dir, settings.timezone)]
+        return [alarm_line(alarm) for alarm in open_alarms(open_place(settings), settings.timezone)]
     except StoreError:
         return []  # the line of the history said it
 

@@ -30,7 +30,7 @@ def rollup(
     """Make the page of a week or a month from its days. Prints its path."""
     del quiet, verbose
     from digest_pipeline.cli.run import progress_bar, report
-    from digest_pipeline.compose import opening
+    from digest_pipeline.compose import open_place, opening
     from digest_pipeline.pipeline import utc_now
     from digest_pipeline.pipeline.rollup import nothing_stored
     from digest_pipeline.store.history import has_history
@@ -38,7 +38,7 @@ def rollup(
     settings = Settings.load(config)
     now = utc_now()
     period = chosen_period(settings, week=week, month=month, now=now)
-    if not has_history(settings.data_dir):
+    if not has_history(open_place(settings)):
         raise StoreError(nothing_stored(settings, period, now=now))
     with progress_bar() as bar, opening(settings, progress=bar) as opened:
         from digest_pipeline.orchestration.runs import make_rollup

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -45,7 +46,9 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         result_line(f"http://{shown}:{server.server_address[1]}/")
         say(f"serving {folder}; Ctrl-C stops")
-        server.serve_forever(poll_interval=0.2)
+        # Nothing was begun that could be gone on with: stopping is how it ends.
+        with suppress(KeyboardInterrupt):
+            server.serve_forever(poll_interval=0.2)
 
 
 def listen(folder: Path, host: str, port: int) -> ThreadingHTTPServer:

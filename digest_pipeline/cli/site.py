@@ -34,12 +34,13 @@ def site(
 def build(settings: Settings, out: Path | None = None, language: Language | None = None) -> Path:
     """Build it, with a progress bar where a person looks on; the path of the start page."""
     from digest_pipeline.cli.run import progress_bar
-    from digest_pipeline.compose import open_pipeline
+    from digest_pipeline.compose import open_pipeline, open_place
     from digest_pipeline.errors import StoreError
     from digest_pipeline.store.history import has_history
 
-    if not has_history(settings.data_dir):
-        raise StoreError(f"there is no history in {settings.data_dir} yet; `digest run` makes one")
+    place = open_place(settings)
+    if not has_history(place):
+        raise StoreError(f"there is no history in {place} yet; `digest run` makes one")
     with progress_bar() as bar, closing(open_pipeline(settings, progress=bar)) as pipeline:
         built = pipeline.site(None if out is None else out.absolute(), language)
     for note in built.notes:

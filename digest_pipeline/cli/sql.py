@@ -93,27 +93,29 @@ def _ask(
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     import duckdb
 
+    from digest_pipeline.compose import open_place
     from digest_pipeline.errors import StoreDamaged
-    from digest_pipeline.store.connection import interruptible, store_folder, translate
+    from digest_pipeline.store.connection import interruptible, translate
     from digest_pipeline.store.history import must_be_up_to_date, open_history
     from digest_pipeline.store.questions import bound
 
     text = asked if isinstance(asked, str) else asked.sql
     _must_only_read(text)
-    with open_history(settings.data_dir, settings.timezone) as connection:
+    place = open_place(settings)
+    with open_history(place, settings.timezone) as connection:
         try:
             with interruptible(connection):
                 values = given if isinstance(asked, str) else bound(connection, asked, given)
                 cursor = connection.execute(text, values)
                 return [column[0] for column in cursor.description or ()], cursor.fetchall()
         except duckdb.Error as error:
-            damage = translate(error, settings.data_dir)
+            damage = translate(error, place)
             # A file that the query itself names is the asker's; one of the history's is not.
-            ours = str(store_folder(settings.data_dir)) in str(error)
+            ours = str(place.folder) in str(error)
             if isinstance(damage, StoreDamaged) and (ours or isinstance(error, duckdb.FatalException)):
                 raise damage from None
             if not isinstance(asked, str):
-                must_be_up_to_date(connection, settings.data_dir)
+                must_be_up_to_date(connection, place)
             raise UsageError(f"the query cannot be answered: {' '.join(str(error).split())}") from None
 
 

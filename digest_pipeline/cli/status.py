@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from digest_pipeline.domain.state import RepoState
     from digest_pipeline.store.history import Read
+    from digest_pipeline.store.place import Place
 
 
 def status(
@@ -39,6 +40,7 @@ def status(
 ) -> None:
     """Show which days are there, missing or failed, which alarms are open, and how much disk is used."""
     del quiet, verbose
+    from digest_pipeline.compose import open_place
     from digest_pipeline.domain.day import yesterday
     from digest_pipeline.domain.state import repo_states
     from digest_pipeline.pipeline import utc_now
@@ -46,8 +48,9 @@ def status(
 
     settings = Settings.load(config)
     last = yesterday(utc_now(), settings.timezone)
-    stored = _stored(settings, last)
-    alarms = open_alarms(settings.data_dir, settings.timezone)
+    place = open_place(settings)
+    stored = _stored(settings, place, last)
+    alarms = open_alarms(place, settings.timezone)
     states = repo_states(stored.days, [repo.name for repo in settings.repos], settings.first_day, last)
     problems = [problem for state in states for problem in _problems(state)]
     problems += _page_problems(settings, stored)
@@ -82,17 +85,17 @@ class _Stored:
     undelivered: list[dict[str, Any]] = field(default_factory=list)
 
 
-def _stored(settings: Settings, last: date) -> _Stored:
+def _stored(settings: Settings, place: Place, last: date) -> _Stored:
     from digest_pipeline.domain.healing import Waiting, next_tries
     from digest_pipeline.pipeline import utc_now
     from digest_pipeline.pipeline.endpoints import endpoints_in_use, named_endpoints
     from digest_pipeline.store.history import check_files, has_history, reading
 
-    if not has_history(settings.data_dir):
+    if not has_history(place):
         return _Stored()
-    check_files(settings.data_dir)
+    check_files(place)
     where = {"first": settings.first_day, "last": last, "language": settings.language}
-    with reading(settings.data_dir, settings.timezone) as read:
+    with reading(place, settings.timezone) as read:
         days = read("pipeline/status", {"language": settings.language})
         unfinished = {
             (row["repo"], row["day"]) for row in read("pipeline/asked_days", where) if row["is_unfinished"]

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from digest_pipeline.compose import beat, open_pipeline
+from digest_pipeline.compose import beat, open_pipeline, open_place
 from digest_pipeline.domain.alarm import Runs
 from digest_pipeline.domain.day import days_between, yesterday
 from digest_pipeline.domain.due import (
@@ -149,9 +149,9 @@ def _deliveries(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDef
         if context.instance.get_runs(filters=unfinished, limit=1):
             return dg.SkipReason("a delivery is under way")
         try:
-            if not has_history(settings.data_dir):
+            if not has_history(open_place(settings)):
                 return dg.SkipReason("there is no history yet; materialize a day first")
-            due = deliveries_due(settings, now())
+            due = deliveries_due(open_place(settings), settings, now())
         except StoreOutdated as error:
             return dg.SkipReason(str(error))
         except StoreError as error:
@@ -256,7 +256,7 @@ def _watch(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDefiniti
             return replace(seen, in_flight=repo_days_in_flight(context.instance, names))
 
         try:
-            if not has_history(settings.data_dir):
+            if not has_history(open_place(settings)):
                 return dg.SkipReason("there is no history yet; materialize a day first")
             found = _looked(settings, now(), see_runs)
         except DigestError as error:
@@ -274,7 +274,7 @@ def _looked(settings: Settings, now: datetime, see_runs: SeeRuns) -> Look:
     """A look that only reads; a second one that writes and sends where there is something to write or send."""
     found: Look | None = None
     with suppress(StoreOutdated):  # a writer brings the history up to date: for all other sensors too
-        found = look_from_outside(settings, now, see_runs)
+        found = look_from_outside(open_place(settings), settings, now, see_runs)
     if found is None or found.asks_for_action:
         with closing(open_pipeline(settings)) as pipeline:
             found = pipeline.watch(see_runs)
@@ -343,7 +343,7 @@ def _missing_partitions(settings: Settings, now: Callable[[], datetime]) -> dg.S
         where = {"first": settings.first_day, "last": last, "language": settings.language}
         rows = _stored(settings, "pipeline/asked_days", where)
         if isinstance(rows, dg.SkipReason):
-            if has_history(settings.data_dir):
+            if has_history(open_place(settings)):
                 return rows
             rows = []  # where there is no history yet, every day is missing
         known = {(row["repo"], row["day"]): row["tried_at"] for row in rows}
@@ -364,9 +364,9 @@ def _stored(
 ) -> list[dict[str, Any]] | dg.SkipReason:
     """A query's rows, or why there is nothing to ask yet. A tick that cannot read fails, and says why."""
     try:
-        if not has_history(settings.data_dir):
+        if not has_history(open_place(settings)):
             return dg.SkipReason("there is no history yet; materialize a day first")
-        return read_once(settings.data_dir, query, where)
+        return read_once(open_place(settings), query, where)
     except StoreOutdated as error:
         return dg.SkipReason(str(error))
     except StoreError as error:

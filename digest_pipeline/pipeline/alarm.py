@@ -35,11 +35,11 @@ from digest_pipeline.store.history import Read, Replacement, has_history, readin
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
     from zoneinfo import ZoneInfo
 
     from digest_pipeline.pipeline.workbench import Workbench
     from digest_pipeline.settings import Settings
+    from digest_pipeline.store.place import Place
 
     Row = Mapping[str, Any]
 
@@ -110,17 +110,17 @@ def look(read: Read, settings: Settings, now: datetime, runs: Runs) -> Look:
     )
 
 
-def look_from_outside(settings: Settings, now: datetime, see_runs: SeeRuns) -> Look:
+def look_from_outside(place: Place, settings: Settings, now: datetime, see_runs: SeeRuns) -> Look:
     """The same over a connection of its own that only reads. Raises StoreError."""
-    with reading(settings.data_dir, settings.timezone) as read:
+    with reading(place, settings.timezone) as read:
         return look(read, settings, now, see_runs(_jobs(read)))
 
 
-def open_alarms(data_dir: Path, timezone: ZoneInfo | None = None) -> list[dict[str, Any]]:
+def open_alarms(place: Place, timezone: ZoneInfo | None = None) -> list[dict[str, Any]]:
     """The alarms that are open, oldest first: kind, subject, detail, raised_at. Raises StoreError."""
-    if not has_history(data_dir):
+    if not has_history(place):
         return []
-    with reading(data_dir, timezone) as read:
+    with reading(place, timezone) as read:
         return read("pipeline/open_alarms", {})
 
 

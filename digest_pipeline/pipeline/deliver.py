@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from digest_pipeline.errors import DigestError
     from digest_pipeline.pipeline.workbench import Workbench
     from digest_pipeline.settings import Settings
+    from digest_pipeline.store.place import Place
 
     Row = Mapping[str, Any]
 
@@ -88,9 +89,9 @@ def look(read: Read, settings: Settings, now: datetime, days: Sequence[date] | N
     return due(found, begun, now=now, timezone=settings.timezone)
 
 
-def look_from_outside(settings: Settings, now: datetime) -> list[Due]:
+def look_from_outside(place: Place, settings: Settings, now: datetime) -> list[Due]:
     """The same over a connection of its own that only reads. Raises StoreError."""
-    with reading(settings.data_dir, settings.timezone) as read:
+    with reading(place, settings.timezone) as read:
         return look(read, settings, now)
 
 

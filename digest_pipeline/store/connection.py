@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
-CATALOG_FILE = "catalog.sqlite"
-FILES_FOLDER = "files"
-SHELL_FILE = "history.sql"
+    from digest_pipeline.store.place import Place
+
 NAME = "history"
 
 _EXTENSIONS = ("ducklake", "sqlite_scanner")
@@ -39,38 +38,28 @@ _MAY_BE_DAMAGE = (
 )
 
 
-def store_folder(data_dir: Path) -> Path:
-    """The folder of catalog and Parquet files."""
-    return data_dir / "store"
-
-
-def catalog_path(data_dir: Path) -> Path:
-    """The catalog's file; a history exists where it does."""
-    return store_folder(data_dir) / CATALOG_FILE
-
-
 def connect(
-    data_dir: Path, *, read_only: bool, timezone: ZoneInfo | None = None, memory: str = "1GB"
+    place: Place, *, read_only: bool, timezone: ZoneInfo | None = None, memory: str = "1GB"
 ) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection in which the history is attached and in use; 180 ms. Raises StoreError."""
-    connection = prepare(data_dir, timezone=timezone, memory=memory)
-    attach(connection, data_dir, read_only=read_only)
+    connection = prepare(place, timezone=timezone, memory=memory)
+    attach(connection, place, read_only=read_only)
     return connection
 
 
 def prepare(
-    data_dir: Path, *, timezone: ZoneInfo | None = None, memory: str = "1GB", threads: int | None = None
+    place: Place, *, timezone: ZoneInfo | None = None, memory: str = "1GB", threads: int | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection that can attach the history in `data_dir`. Raises StoreError.
+    """A DuckDB connection that can attach the history in `place`. Raises StoreError.
 
     Most of the time goes into checking the extensions' signatures.
     """
-    with _translated(data_dir):
+    with _translated(place):
         connection = duckdb.connect(":memory:", config={"threads": threads or min(4, os.cpu_count() or 2)})
         for line in load_statements():
             connection.execute(line)
         connection.execute(f"SET memory_limit = '{memory}'")
-        connection.execute(f"SET temp_directory = {_quoted(store_folder(data_dir) / 'tmp')}")
+        connection.execute(f"SET temp_directory = {_quoted(place.folder / 'tmp')}")
         connection.execute("SET preserve_insertion_order = true")
         # A process without a main file is taken for a notebook: what takes long would draw bars into its output.
         connection.execute("SET enable_progress_bar = false")
@@ -79,28 +68,28 @@ def prepare(
     return connection
 
 
-def attach(connection: duckdb.DuckDBPyConnection, data_dir: Path, *, read_only: bool) -> None:
+def attach(connection: duckdb.DuckDBPyConnection, place: Place, *, read_only: bool) -> None:
     """Attach the history, made where there is none, and use it. Raises StoreError."""
-    with _translated(data_dir):
-        connection.execute(attach_statement(data_dir, read_only=read_only))
+    with _translated(place):
+        connection.execute(attach_statement(place, read_only=read_only))
         connection.execute(f"USE {NAME}")
 
 
-def attach_again(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
+def attach_again(connection: duckdb.DuckDBPyConnection, place: Place) -> None:
     """Attach it anew: a connection keeps the shapes of the tables that it met. Raises StoreError."""
-    with _translated(data_dir):
+    with _translated(place):
         connection.execute("USE memory")
         connection.execute(f"DETACH {NAME}")
-    attach(connection, data_dir, read_only=False)
+    attach(connection, place, read_only=False)
 
 
 @contextmanager
-def _translated(data_dir: Path) -> Iterator[None]:
+def _translated(place: Place) -> Iterator[None]:
     try:
         with interruptible():
             yield
     except duckdb.Error as error:
-        raise translate(error, data_dir) from error
+        raise translate(error, place) from error
 
 
 @contextmanager
@@ -128,22 +117,21 @@ def load_statements() -> list[str]:
     return statements
 
 
-def attach_statement(data_dir: Path, *, read_only: bool) -> str:
-    """The ATTACH of the history in `data_dir`; paths are those of today, wherever the folder was made."""
-    folder = store_folder(data_dir)
+def attach_statement(place: Place, *, read_only: bool) -> str:
+    """The ATTACH of the history in `place`; paths are those of today, wherever the folder was made."""
     options = [
-        f"DATA_PATH {_quoted(folder / FILES_FOLDER)}",
+        f"DATA_PATH {_quoted(place.files)}",
         "OVERRIDE_DATA_PATH true",
         "META_JOURNAL_MODE 'WAL'",
         "META_BUSY_TIMEOUT 30000",
     ]
     if read_only:
         options.append("READ_ONLY")
-    catalog = str(folder / CATALOG_FILE).replace("'", "''")
+    catalog = str(place.catalog_path).replace("'", "''")
     return f"ATTACH 'ducklake:sqlite:{catalog}' AS {NAME} ({', '.join(options)})"
 
 
-def shell_script(data_dir: Path, timezone: str) -> str:
+def shell_script(place: Place, timezone: str) -> str:
     """What `history.sql` says: with it any DuckDB shell of the same version opens the history."""
     lines = [
         "-- Opens the history read-only: duckdb -init history.sql",
@@ -151,41 +139,41 @@ def shell_script(data_dir: Path, timezone: str) -> str:
         "--   INSTALL ducklake; LOAD ducklake; INSTALL sqlite; LOAD sqlite;",
         *(f"{line};" for line in load_statements()),
         f"SET TimeZone = '{timezone}';",
-        f"{attach_statement(data_dir, read_only=True)};",
+        f"{attach_statement(place, read_only=True)};",
         f"USE {NAME};",
     ]
     return "\n".join(lines) + "\n"
 
 
-def translate(error: duckdb.Error, data_dir: Path) -> StoreError:
+def translate(error: duckdb.Error, place: Place) -> StoreError:
     """DuckDB's complaint as one of ours, in one line."""
     text = " ".join(str(error).split())
     short = text if len(text) <= 200 else text[:197] + "…"  # noqa: PLR2004 - one line on a terminal
     if _FULL.search(text):
         return StoreError(
-            f"the disk that holds {data_dir} is full; free some space and run again, nothing was lost ({short})"
+            f"the disk that holds {place} is full; free some space and run again, nothing was lost ({short})"
         )
     if _BUSY.search(text):
         return StoreBusy(
-            f"the history in {data_dir} is held by another process; run again in a moment ({short})"
+            f"the history in {place} is held by another process; run again in a moment ({short})"
         )
     if _NO_ACCESS.search(text):
         return StoreError(
-            f"the history in {store_folder(data_dir)} cannot be opened; check the rights of that folder and its files, "
+            f"the history in {place.folder} cannot be opened; check the rights of that folder and its files, "
             f"which must be writable even for reading ({short})"
         )
     if (
         # SQLite's complaints about the catalog arrive without a class of their own.
         type(error) is duckdb.Error or isinstance(error, _MAY_BE_DAMAGE)
     ) and _DAMAGED.search(text):
-        return damaged(data_dir, short)
-    return StoreError(f"the history in {data_dir} cannot be used: {short}")
+        return damaged(place, short)
+    return StoreError(f"the history in {place} cannot be used: {short}")
 
 
-def damaged(data_dir: Path, reason: str) -> StoreDamaged:
+def damaged(place: Place, reason: str) -> StoreDamaged:
     """The error for a store that is not what it should be, with the ways on."""
     return StoreDamaged(
-        f"the history in {store_folder(data_dir)} is damaged or not one of ours; restore that folder from a backup, "
+        f"the history in {place.folder} is damaged or not one of ours; restore that folder from a backup, "
         f"or move it away and run again to collect anew ({reason})"
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import threading
 import time
@@ -17,25 +16,24 @@ import duckdb
 from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError, StoreOutdated
 from digest_pipeline.store.columns import arrow_table
 from digest_pipeline.store.connection import (
-    FILES_FOLDER,
-    SHELL_FILE,
     attach,
     attach_again,
-    catalog_path,
     connect,
     damaged,
     interruptible,
     prepare,
     shell_script,
-    store_folder,
     translate,
 )
 from digest_pipeline.store.files import names, statement
+from digest_pipeline.store.lock import writers_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
     from zoneinfo import ZoneInfo
+
+    from digest_pipeline.store.place import Place
 
     Row = Mapping[str, Any]
 
@@ -67,45 +65,45 @@ class Replacement:
 
 
 class History:
-    """The history in a data folder, open for reading and writing; one warm connection for a process."""
+    """The history in its place, open for reading and writing; one warm connection for a process."""
 
     def __init__(
-        self, data_dir: Path, timezone: ZoneInfo, *, sleep: Callable[[float], None] = time.sleep
+        self, place: Place, timezone: ZoneInfo, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         """Opens the history, creating or migrating it first where needed.
 
         Raises ConfigurationError where it was made in another timezone, StoreError where it cannot be used.
         """
-        self.data_dir = data_dir
+        self.place = place
         self.timezone = timezone
         self._sleep = sleep
         # A connection serves one thread at a time: a read must not land inside another thread's transaction.
         self._in_use = threading.Lock()
         self._columns: dict[str, dict[str, str]] = {}
-        self._lock_path = data_dir / "store.lock"
+        self._lock = writers_lock(place)
         try:
-            store_folder(data_dir).mkdir(parents=True, exist_ok=True)
-            _must_not_be_hollow(data_dir)
+            place.folder.mkdir(parents=True, exist_ok=True)
+            _must_not_be_hollow(place)
             self._connection = prepare(
-                data_dir, timezone=timezone, memory=_WRITER_MEMORY, threads=_WRITER_THREADS
+                place, timezone=timezone, memory=_WRITER_MEMORY, threads=_WRITER_THREADS
             )
             # ATTACH makes a catalog where there is none, and trips over one that is half made.
             with self._lock():
-                attach(self._connection, data_dir, read_only=False)
+                attach(self._connection, place, read_only=False)
             with interruptible():
                 if self._is_behind():
                     with self._lock():
                         self._migrate()
                     # Another process may have changed tables that this one has met.
-                    attach_again(self._connection, data_dir)
+                    attach_again(self._connection, place)
             self._check_timezone()
             self._write_shell_file()
         except OSError as error:
             raise StoreError(
-                f"{data_dir} cannot be written: {error.strerror or error}; check data_dir and its rights"
+                f"{place} cannot be written: {error.strerror or error}; check data_dir and its rights"
             ) from None
         except duckdb.Error as error:
-            raise translate(error, data_dir) from error
+            raise translate(error, place) from error
 
     def __enter__(self) -> Self:
         return self
@@ -122,7 +120,7 @@ class History:
     def read(self, name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         """The rows that `sql/<name>.sql` gives, each by column name."""
         with self._in_use:
-            return rows_of(self._connection, statement(name), parameters, self.data_dir)
+            return rows_of(self._connection, statement(name), parameters, self.place)
 
     def replace(self, *replacements: Replacement) -> None:
         """Carry out all of `replacements` in one transaction; after any failure nothing of them is there.
@@ -160,7 +158,7 @@ class History:
             with self._lock(), self._in_use, interruptible(self._connection):
                 self._connection.execute(statement(name))
         except duckdb.Error as error:
-            raise translate(error, self.data_dir) from error
+            raise translate(error, self.place) from error
 
     # --- inside -------------------------------------------------------------------------------------------
 
@@ -170,12 +168,12 @@ class History:
                 with self._lock(), interruptible(self._connection):
                     transact()
             except duckdb.Error as error:
-                failure = translate(error, self.data_dir)
+                failure = translate(error, self.place)
                 if not isinstance(failure, StoreBusy) or attempt == _TRIES:
                     raise failure from error
                 self._sleep(0.1 * 2**attempt)
             except OSError as error:
-                raise StoreError(f"{self.data_dir} cannot be written: {error.strerror or error}") from None
+                raise StoreError(f"{self.place} cannot be written: {error.strerror or error}") from None
             else:
                 return
 
@@ -256,7 +254,7 @@ class History:
         newer = {name for name in applied if not name.startswith("views-")} - set(known)
         if newer:
             raise StoreError(
-                f"the history in {self.data_dir} was made by a newer digest_pipeline "
+                f"the history in {self.place} was made by a newer digest_pipeline "
                 f"({', '.join(sorted(newer))}); upgrade this one"
             )
         pending = [name for name in known if name not in applied]
@@ -298,58 +296,51 @@ class History:
         if others:
             self.close()
             raise ConfigurationError(
-                f'timezone = "{self.timezone.key}": the history in {self.data_dir} holds days of "{others[0]}"; '
+                f'timezone = "{self.timezone.key}": the history in {self.place} holds days of "{others[0]}"; '
                 f'put timezone = "{others[0]}" back, or name a new data_dir'
             )
 
     def _write_shell_file(self) -> None:
-        file = self.data_dir / SHELL_FILE
-        text = shell_script(self.data_dir, self.timezone.key)
+        file = self.place.shell_path
+        text = shell_script(self.place, self.timezone.key)
         if not file.exists() or file.read_bytes() != text.encode():
             file.write_bytes(text.encode())
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """All writers, one after the other. Blocking: polling starved some of them for a minute."""
-        with self._lock_path.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
-
-def open_history(data_dir: Path, timezone: ZoneInfo | None = None) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to the history in `data_dir`; its tables are reached unqualified.
+def open_history(place: Place, timezone: ZoneInfo | None = None) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the history in `place`; its tables are reached unqualified.
 
     Raises StoreError where there is no history yet, StoreDamaged where it cannot be read.
     """
-    if not has_history(data_dir):
-        raise StoreError(f"there is no history in {data_dir} yet; `digest run` makes one")
-    return connect(data_dir, read_only=True, timezone=timezone)
+    if not has_history(place):
+        raise StoreError(f"there is no history in {place} yet; `digest run` makes one")
+    return connect(place, read_only=True, timezone=timezone)
 
 
-def has_history(data_dir: Path) -> bool:
-    """Whether a history was begun in `data_dir`. Raises StoreDamaged where one was, and its catalog is gone."""
-    _must_not_be_hollow(data_dir)
-    return catalog_path(data_dir).exists()
+def has_history(place: Place) -> bool:
+    """Whether a history was begun in `place`. Raises StoreDamaged where one was, and its catalog is gone."""
+    _must_not_be_hollow(place)
+    return place.catalog_path.exists()
 
 
 @contextmanager
-def reading(data_dir: Path, timezone: ZoneInfo | None = None) -> Iterator[Read]:
+def reading(place: Place, timezone: ZoneInfo | None = None) -> Iterator[Read]:
     """Reads over one read-only connection; times come in `timezone`, else in the system's.
 
     Raises StoreError, StoreOutdated among them: a reader cannot bring an older history up to date.
     """
-    with open_history(data_dir, timezone) as connection:
-        must_be_up_to_date(connection, data_dir)
-        yield lambda name, parameters: rows_of(connection, statement(name), parameters, data_dir)
+    with open_history(place, timezone) as connection:
+        must_be_up_to_date(connection, place)
+        yield lambda name, parameters: rows_of(connection, statement(name), parameters, place)
 
 
-def read_once(data_dir: Path, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
+def read_once(place: Place, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
     """The rows that `sql/<name>.sql` gives, over a read-only connection of its own. Raises StoreError."""
-    with reading(data_dir) as read:
+    with reading(place) as read:
         return read(name, parameters)
 
 
-def must_be_up_to_date(connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
+def must_be_up_to_date(connection: duckdb.DuckDBPyConnection, place: Place) -> None:
     """Raise StoreOutdated where the tables or views are those of an older version.
 
     What a newer version made has all that this one asks for, or says by itself what it lacks.
@@ -358,42 +349,42 @@ def must_be_up_to_date(connection: duckdb.DuckDBPyConnection, data_dir: Path) ->
         with interruptible(connection):
             applied = _applied(connection)
     except duckdb.CatalogException as error:
-        failure = translate(error, data_dir)
+        failure = translate(error, place)
         if isinstance(failure, StoreDamaged):
             raise failure from error
         applied = set()
     except duckdb.Error as error:
-        raise translate(error, data_dir) from error
+        raise translate(error, place) from error
     lacking = _known() - applied
     is_newer = any(not name.startswith("views-") for name in applied - _known())
     if lacking and not (is_newer and all(name.startswith("views-") for name in lacking)):
         raise StoreOutdated(
-            f"the history in {data_dir} is of an older version; `digest run` or `digest up` brings it up to date"
+            f"the history in {place} is of an older version; `digest run` or `digest up` brings it up to date"
         )
 
 
-def check_files(data_dir: Path) -> None:
+def check_files(place: Place) -> None:
     """Raise StoreDamaged where a file that holds rows is not there, or not as long as it was written."""
-    with open_history(data_dir) as connection:
-        for table in rows_of(connection, statement("pipeline/tables"), None, data_dir):
+    with open_history(place) as connection:
+        for table in rows_of(connection, statement("pipeline/tables"), None, place):
             named = {"table": table["name"]}
-            for file in rows_of(connection, statement("pipeline/data_files"), named, data_dir):
+            for file in rows_of(connection, statement("pipeline/data_files"), named, place):
                 path = Path(file["path"])
                 found = path.stat().st_size if path.is_file() else None
                 if found != file["bytes"]:
                     state = "is gone" if found is None else f"has {found} bytes instead of {file['bytes']}"
-                    raise damaged(data_dir, f"{path.name} {state}")
+                    raise damaged(place, f"{path.name} {state}")
 
 
 def rows_of(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object] | None, data_dir: Path
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object] | None, place: Place
 ) -> list[dict[str, Any]]:
     """The rows of one statement, each by column name. Raises StoreError."""
     try:
         with interruptible(connection):
             return _asked(connection, sql, parameters)
     except duckdb.Error as error:
-        raise translate(error, data_dir) from error
+        raise translate(error, place) from error
 
 
 def _asked(
@@ -413,16 +404,16 @@ def _telling(key: Mapping[str, Sequence[Any]]) -> str:
     return "sha" if len(key.get("sha", ())) == 1 else "day"
 
 
-def _must_not_be_hollow(data_dir: Path) -> None:
+def _must_not_be_hollow(place: Place) -> None:
     """Raise StoreDamaged where the catalog, or its content, is gone: a new history would begin in its place.
 
     `history.sql` is written once a catalog is complete, so that one whose making was interrupted passes.
     """
-    catalog = catalog_path(data_dir)
-    if (data_dir / SHELL_FILE).exists() and catalog.is_file() and catalog.stat().st_size == 0:
-        raise damaged(data_dir, f"{catalog.name} is empty")
-    if not catalog.exists() and any((store_folder(data_dir) / FILES_FOLDER).rglob("*.parquet")):
-        raise damaged(data_dir, f"{catalog.name} is gone, and files with its rows are there")
+    catalog = place.catalog_path
+    if place.shell_path.exists() and catalog.is_file() and catalog.stat().st_size == 0:
+        raise damaged(place, f"{catalog.name} is empty")
+    if not catalog.exists() and any(place.files.rglob("*.parquet")):
+        raise damaged(place, f"{catalog.name} is gone, and files with its rows are there")
 
 
 def _applied(connection: duckdb.DuckDBPyConnection) -> set[str]:

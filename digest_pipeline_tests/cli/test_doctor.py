@@ -115,6 +115,13 @@ def test_a_key_in_the_address_is_refused_before_anything_is_asked_and_never_show
     assert "sWordfish" not in ran.said
 
 
+def test_a_first_day_that_lies_ahead_is_told_as_nothing_to_make(project: Project, engine: Path) -> None:
+    project.configure(local("ada/engine", engine), first_day=date(2199, 1, 1))
+    ran = project.digest("doctor")
+    assert ran.code == 1
+    assert "✗ days: first_day = 2199-01-01 is not over yet" in ran.out
+
+
 def test_quiet_keeps_the_results(made: Project) -> None:
     ran = made.digest("doctor", "--quiet")
     assert (ran.code, ran.err) == (0, "")

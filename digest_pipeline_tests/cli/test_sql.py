@@ -11,6 +11,7 @@ import pytest
 
 from digest_pipeline.store.files import names
 from digest_pipeline.store.history import History
+from digest_pipeline.store.place import Place
 from digest_pipeline_tests.fakes.project import Project, assert_refused, files_below, local
 
 if TYPE_CHECKING:
@@ -266,7 +267,7 @@ def test_what_is_not_given_has_its_default_and_days_count_from_the_newest(made: 
 def test_a_history_that_an_older_version_made_is_said_to_be_so(project: Project) -> None:
     project.configure(local("ada/engine", project.folder))
     project.begin()
-    with History(project.data, project.settings.timezone) as history:
+    with History(Place(project.data), project.settings.timezone) as history:
         history._connection.execute("DROP VIEW reverts")
         history._connection.execute("DELETE FROM schema_migrations WHERE name LIKE 'views-%'")
     ran = project.digest("sql", "--query", "reverted")

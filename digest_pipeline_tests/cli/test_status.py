@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from digest_pipeline.store.history import History, Replacement
+from digest_pipeline.store.place import Place
 from digest_pipeline_tests.fakes import openai_server
 from digest_pipeline_tests.fakes.openai_server import OpenAIServer
 from digest_pipeline_tests.fakes.project import DEAD_URL, Project, assert_refused, local
@@ -31,7 +32,7 @@ def test_a_page_that_is_gone_and_a_digest_that_is_missing_are_told(made: Project
     shutil.copytree(made.folder, tmp_path / "copy")
     made = Project(tmp_path / "copy")
     (made.data / "reports/ada/engine/2026/2026-01-06.md").unlink()
-    with History(made.data, ZoneInfo("Asia/Shanghai")) as history:
+    with History(Place(made.data), ZoneInfo("Asia/Shanghai")) as history:
         history.replace(Replacement("digests", {"day": [date(2026, 1, 7)]}))
     problems = made.json("status", "--json")["problems"]
     assert problems == ["1 day without a digest: 2026-01-07", "1 day whose page is gone: 2026-01-06"]

@@ -23,6 +23,7 @@ from digest_pipeline.cli.app import invoke
 from digest_pipeline.orchestration.instance import open_instance
 from digest_pipeline.settings import Settings
 from digest_pipeline.store.history import History
+from digest_pipeline.store.place import Place
 from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _begun() -> Path:
     """A data folder with everything in it that is made before the first day: a second of work, done once."""
     folder = Path(tempfile.mkdtemp(prefix="digest-begun-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    History(folder, ZoneInfo("UTC")).close()
+    History(Place(folder), ZoneInfo("UTC")).close()
     with open_instance(folder, {}):
         pass
     return folder

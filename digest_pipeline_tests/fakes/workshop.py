@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from digest_pipeline.compose import open_analyst, open_channel, open_messenger, open_source
 from digest_pipeline.pipeline import Pipeline, Workbench
 from digest_pipeline.store.history import History
+from digest_pipeline.store.place import Place
 from digest_pipeline_tests.fakes.project import Project
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Workshop(Project):
         opened = Pipeline(
             Workbench(
                 settings,
-                History(settings.data_dir, settings.timezone),
+                History(Place(settings.data_dir), settings.timezone),
                 open_source=open_source,
                 open_analyst=open_analyst,
                 now=lambda: self.now,

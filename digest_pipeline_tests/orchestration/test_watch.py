@@ -18,6 +18,7 @@ from digest_pipeline.orchestration.sensors import build_sensors
 from digest_pipeline.pipeline.alarm import open_alarms
 from digest_pipeline.store.files import names
 from digest_pipeline.store.history import History
+from digest_pipeline.store.place import Place
 from digest_pipeline_tests.fakes.listener import Listener
 from digest_pipeline_tests.fakes.project import DEAD_URL, FIRST_DAY, assert_refused, local, small_repository
 from digest_pipeline_tests.fakes.workshop import Workshop
@@ -138,7 +139,7 @@ def test_a_run_that_failed_for_a_repo_is_told_as_the_repos(
     assert listener.titles == ["digest: bad/dead cannot be read"], "the run itself has noticed"
     said, _ = tick(shop, instance, None)
     assert said == "open alarms: repo 1; heartbeat sent"
-    assert [alarm["kind"] for alarm in open_alarms(shop.data)] == ["repo"]
+    assert [alarm["kind"] for alarm in open_alarms(Place(shop.data))] == ["repo"]
 
 
 def test_what_a_person_stopped_is_no_failure(shop: Workshop, instance: dg.DagsterInstance) -> None:
@@ -221,7 +222,7 @@ def test_a_history_of_an_older_version_is_said_to_be_so_until_this_sensor_brough
         patch.setattr(
             "digest_pipeline.store.history.names", lambda folder: first if folder == "migrations" else []
         )
-        History(old.data, old.settings.timezone).close()
+        History(Place(old.data), old.settings.timezone).close()
     assert_refused(old.digest("status"), 1, "is of an older version; `digest run`", most_lines=1)
     others = [one for one in build_sensors(old.settings) if one.name != "watch"]
     assert len(others) == 7
@@ -259,6 +260,6 @@ def test_what_came_to_no_run_is_an_alarm_too(
     with pytest.raises(KeyboardInterrupt), alarming(pipeline, instance):
         raise KeyboardInterrupt
     assert listener.titles == ["digest: a run of repo_days failed"]
-    [alarm] = open_alarms(shop.data)
+    [alarm] = open_alarms(Place(shop.data))
     assert alarm["detail"] == "llm.api_key_env: the environment variable KEY is not set"
     pipeline.close()

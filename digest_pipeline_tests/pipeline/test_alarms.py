@@ -14,6 +14,7 @@ from digest_pipeline.domain.alarm import RunFailure, Runs
 from digest_pipeline.pipeline.alarm import open_alarms
 from digest_pipeline.settings import Settings
 from digest_pipeline.store.history import History, Replacement
+from digest_pipeline.store.place import Place
 from digest_pipeline_tests.fakes.listener import Listener
 from digest_pipeline_tests.fakes.project import DEAD_URL, Project, days_from, local
 
@@ -55,7 +56,7 @@ def look(shop: Workshop, times: int = 1) -> None:
 
 
 def write(shop: Project, *replacements: Replacement) -> None:
-    with History(shop.data, shop.settings.timezone) as history:
+    with History(Place(shop.data), shop.settings.timezone) as history:
         history.replace(*replacements)
 
 
@@ -131,7 +132,7 @@ def test_a_repo_that_cannot_be_read_is_said_once_and_once_when_it_is_read_again(
     shop.make(DAYS)
     look(shop, times=2)
     assert listener.titles == ["digest: bad/dead cannot be read", "digest: bad/dead is read again"]
-    assert open_alarms(shop.data) == []
+    assert open_alarms(Place(shop.data)) == []
     [row] = shop.rows(
         "SELECT resolved_at > raised_at, told_at > raised_at, over_told_at >= told_at, claimed_at FROM alarms"
     )
@@ -165,7 +166,7 @@ def test_what_the_settings_no_longer_name_is_not_waited_for(
     look(shop)
     shop.configure(local(ENGINE, engine.path), alarm=ALARM, llm=llm)
     look(shop, times=2)
-    assert open_alarms(shop.data) == []
+    assert open_alarms(Place(shop.data)) == []
     assert rows(shop, "ending") == [("unused",)]
     assert listener.titles[1:] == ["digest: m (127.0.0.1:9) is no longer in the settings"]
 
@@ -198,7 +199,7 @@ def test_days_without_enough_analyses_are_one_message_for_each_repo(
     look(shop)
     assert listener.titles == ["digest: ada/engine has days without enough analyses"]
     assert all(f"{day} 17/20" in listener.taken[0].json["message"] for day in short)
-    assert [alarm["detail"].count("17/20") for alarm in open_alarms(shop.data)] == [3]
+    assert [alarm["detail"].count("17/20") for alarm in open_alarms(Place(shop.data))] == [3]
     write(shop, *pages(*short, analysed=20))
     look(shop, times=2)
     assert listener.titles[1:] == ["digest: ada/engine is analysed again"]
@@ -215,7 +216,7 @@ def test_a_past_day_is_said_while_its_page_is_new_and_never_called_analysed_wher
     assert listener.titles == said
     shop.now += timedelta(days=14)
     look(shop, times=2)
-    assert (open_alarms(shop.data), listener.titles) == ([], said)
+    assert (open_alarms(Place(shop.data)), listener.titles) == ([], said)
     assert rows(shop, "ending", "over_told_at") == [("aged", None)]
 
 
@@ -231,7 +232,7 @@ def test_a_day_that_was_read_and_not_analysed_is_said_once_until_it_is_made(
     shop.now += timedelta(hours=6)
     look(shop, times=2)
     assert listener.titles == ["digest: ada/engine has days without enough analyses"]
-    assert open_alarms(shop.data)[0]["detail"] == "2026-01-05 0/2, 2026-01-06 0/2, 2026-01-07 0/2"
+    assert open_alarms(Place(shop.data))[0]["detail"] == "2026-01-05 0/2, 2026-01-06 0/2, 2026-01-07 0/2"
     with shop.pipeline() as pipeline:
         pipeline.collect(ENGINE, DAYS)  # the next try, in vain
     look(shop, times=2)
@@ -246,7 +247,7 @@ def test_the_day_fourteen_days_back_still_counts(shop: Workshop, listener: Liste
     today = shop.now.date()
     write(shop, *pages(today - timedelta(days=14), analysed=0, rendered_at=BEGAN - timedelta(days=20)))
     look(shop)
-    assert [alarm["kind"] for alarm in open_alarms(shop.data)] == ["coverage"]
+    assert [alarm["kind"] for alarm in open_alarms(Place(shop.data))] == ["coverage"]
 
 
 def test_offline_analyses_count_as_analysed(
@@ -268,7 +269,7 @@ def test_a_message_that_was_not_delivered_is_sent_at_the_next_look(
     assert "could not be sent" in caplog.text
     assert "status 503" in caplog.text
     assert rows(shop, "claimed_at", "told_at") == [(None, None)]
-    assert len(open_alarms(shop.data)) == 1, "status and doctor know of it all the same"
+    assert len(open_alarms(Place(shop.data))) == 1, "status and doctor know of it all the same"
     listener.status = 200
     look(shop, times=2)
     assert len(listener.taken) == 2
@@ -311,7 +312,7 @@ def test_where_nobody_is_to_be_told_the_state_is_kept(
     shop.configure(local(ENGINE, engine.path), llm=LLM)
     write(shop, endpoint(is_up=False))
     look(shop, times=2)
-    assert [alarm["kind"] for alarm in open_alarms(shop.data)] == ["endpoint"]
+    assert [alarm["kind"] for alarm in open_alarms(Place(shop.data))] == ["endpoint"]
     assert listener.taken == []
     # Whoever is named while it lasts hears of it.
     shop.configure(local(ENGINE, engine.path), llm=LLM, alarm=ALARM)
@@ -326,7 +327,7 @@ def test_a_variable_that_is_not_set_is_an_error_line(
     write(shop, endpoint(is_up=False))
     look(shop)
     assert "the environment variable ALARM_URL is not set" in caplog.text
-    assert len(open_alarms(shop.data)) == 1
+    assert len(open_alarms(Place(shop.data))) == 1
 
 
 def test_a_look_without_anything_new_writes_nothing(shop: Workshop, listener: Listener) -> None:
@@ -352,7 +353,7 @@ def test_runs_are_left_alone_by_who_does_not_see_them(shop: Workshop, listener: 
     see(Runs((failure,)))
     look(shop)
     see(Runs())
-    assert len(open_alarms(shop.data)) == 1
+    assert len(open_alarms(Place(shop.data))) == 1
     see(Runs((), {"repo_days": BEGAN + timedelta(minutes=1)}))
     assert asked == [[], ["repo_days"], ["repo_days"]]
     assert listener.titles == ["digest: a run of repo_days failed", "digest: repo_days runs again"]

@@ -13,6 +13,7 @@ from digest_pipeline.pipeline.alarm import open_alarms
 from digest_pipeline.pipeline.deliver import look
 from digest_pipeline.pipeline.workbench import as_stored
 from digest_pipeline.store.history import Replacement
+from digest_pipeline.store.place import Place
 from digest_pipeline_tests.fakes.hostile import HOSTILE
 from digest_pipeline_tests.fakes.hub import TOKEN, Answer, FakeHub, acts
 from digest_pipeline_tests.fakes.listener import Listener
@@ -193,14 +194,14 @@ def test_a_failure_that_stays_is_told_once_and_its_end_too(
     shop.now += WAITS[0]
     pipeline.deliver()
     pipeline.watch()
-    alarms = open_alarms(shop.data, shop.settings.timezone)
+    alarms = open_alarms(Place(shop.data), shop.settings.timezone)
     assert [(one["kind"], one["subject"]) for one in alarms] == [("delivery", "talk"), ("delivery", "team")]
     assert f"{LAST}: TEAM_URL, address 1" in alarms[0]["detail"]
     listener.status = 200
     # By hand at once, whatever its time.
     assert told(pipeline.deliver([LAST])) == [("team", "", "sent"), ("talk", "infra", "sent")]
     pipeline.watch()
-    assert open_alarms(shop.data, shop.settings.timezone) == []
+    assert open_alarms(Place(shop.data), shop.settings.timezone) == []
 
 
 def test_an_answer_that_was_lost_makes_no_second_issue(

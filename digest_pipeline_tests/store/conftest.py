@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from digest_pipeline.store.history import History
+from digest_pipeline.store.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,7 @@ UTC = ZoneInfo("UTC")
 @pytest.fixture(scope="session")
 def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("template") / "data"
-    History(folder, UTC).close()
+    History(Place(folder), UTC).close()
     return folder
 
 
@@ -33,5 +34,5 @@ def data_dir(_template: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def history(data_dir: Path) -> Iterator[History]:
     """That history, open."""
-    with History(data_dir, UTC) as opened:
+    with History(Place(data_dir), UTC) as opened:
         yield opened

@@ -23,6 +23,7 @@ from digest_pipeline.store.history import (
     read_once,
     rows_of,
 )
+from digest_pipeline.store.place import Place
 from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.store.rows import REPO, commit, partition, read
 
@@ -55,7 +56,7 @@ def test_a_revision_decides_over_what_the_writer_before_it_left(history: History
         return [Replacement("reads", {"repo": [REPO], "day": [DAY]}, [counted])]
 
     def many() -> None:
-        with History(data_dir, ZONE) as other:
+        with History(Place(data_dir), ZONE) as other:
             for _ in range(5):
                 other.revise("pipeline/reads", asked, again)
 
@@ -172,7 +173,7 @@ def test_a_busy_store_is_tried_again_and_then_given_up(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    with History(data_dir, ZONE, sleep=waits.append) as history:
+    with History(Place(data_dir), ZONE, sleep=waits.append) as history:
         transact = history._transact
 
         def busy_twice(replacements: Any) -> None:  # noqa: ANN401 - as it comes
@@ -218,7 +219,7 @@ def test_names_of_repos_are_bound_and_never_part_of_the_sql(history: History) ->
 
 def test_a_history_that_is_made_twice_is_made_once(tmp_path: Path) -> None:
     data = tmp_path / "with 'quotes' and 中文" / "data"
-    with History(data, ZONE) as first, History(data, ZONE) as second:
+    with History(Place(data), ZONE) as first, History(Place(data), ZONE) as second:
         first.replace(*partition(DAY, 2))
         assert len(everything(second)) == 3
         applied = second._connection.execute("SELECT name FROM schema_migrations").fetchall()
@@ -226,47 +227,47 @@ def test_a_history_that_is_made_twice_is_made_once(tmp_path: Path) -> None:
 
 
 def test_another_timezone_is_refused_with_two_ways_out(data_dir: Path) -> None:
-    with History(data_dir, ZONE) as history:
+    with History(Place(data_dir), ZONE) as history:
         history.replace(*partition(DAY, 1))
     with pytest.raises(ConfigurationError) as raised:
-        History(data_dir, ZoneInfo("Asia/Shanghai"))
+        History(Place(data_dir), ZoneInfo("Asia/Shanghai"))
     assert 'put timezone = "UTC" back' in str(raised.value)
     assert "or name a new data_dir" in str(raised.value)
-    with History(data_dir, ZONE) as history:
+    with History(Place(data_dir), ZONE) as history:
         assert len(everything(history)) == 2
 
 
 def test_a_failed_read_alone_locks_no_timezone(data_dir: Path) -> None:
-    with History(data_dir, ZONE) as history:
+    with History(Place(data_dir), ZONE) as history:
         failed = {"head_sha": None, "error": "no route", "failed_at": "2026-01-06T00:00:00+00:00"}
         history.replace(Replacement("reads", {"repo": [REPO], "day": [DAY]}, [read(DAY) | failed]))
-    with History(data_dir, ZoneInfo("Asia/Shanghai")) as history:
+    with History(Place(data_dir), ZoneInfo("Asia/Shanghai")) as history:
         assert history.timezone.key == "Asia/Shanghai"
 
 
 def test_a_history_without_days_takes_any_timezone(data_dir: Path) -> None:
-    with History(data_dir, ZoneInfo("Asia/Shanghai")) as history:
+    with History(Place(data_dir), ZoneInfo("Asia/Shanghai")) as history:
         assert everything(history) == []
 
 
 def test_the_history_of_a_newer_version_is_refused(data_dir: Path) -> None:
-    with History(data_dir, ZONE) as history:
+    with History(Place(data_dir), ZONE) as history:
         history._connection.execute("INSERT INTO schema_migrations VALUES ('9999_from_the_future', now())")
     with pytest.raises(StoreError, match=r"newer digest_pipeline \(9999_from_the_future\); upgrade"):
-        History(data_dir, ZONE)
+        History(Place(data_dir), ZONE)
 
 
 def test_migrations_that_are_missing_are_made_up_for_and_rows_stay(data_dir: Path) -> None:
-    with History(data_dir, ZONE) as history:
+    with History(Place(data_dir), ZONE) as history:
         history.replace(*partition(DAY, 2))
         history._connection.execute("DELETE FROM schema_migrations WHERE name LIKE 'views-%'")
         history._connection.execute("DROP VIEW commits")
-    with History(data_dir, ZONE) as history:
+    with History(Place(data_dir), ZONE) as history:
         assert len(everything(history)) == 3
 
 
 def test_the_data_folder_may_be_moved(data_dir: Path, tmp_path: Path) -> None:
-    with History(data_dir, ZONE) as history:
+    with History(Place(data_dir), ZONE) as history:
         history.replace(*partition(DAY, 2))
         history.run("upkeep")  # into Parquet files
         before = everything(history)
@@ -274,7 +275,7 @@ def test_the_data_folder_may_be_moved(data_dir: Path, tmp_path: Path) -> None:
     moved = data_dir.rename(tmp_path / "elsewhere")
     with open_history(moved) as connection:
         assert connection.execute("SELECT count(*) FROM commits").fetchall() == [(2,)]
-    with History(moved, ZONE) as history:
+    with History(Place(moved), ZONE) as history:
         assert everything(history) == before
         history.replace(*partition(DAY, 1))
     assert str(moved) in (moved / "history.sql").read_text(encoding="utf-8")
@@ -303,7 +304,10 @@ def test_readers_only_read_and_see_what_is_written_later(history: History, data_
 
 
 def test_a_folder_without_history_is_said_and_stays_empty(tmp_path: Path) -> None:
-    for reading in (lambda: open_history(tmp_path), lambda: read_once(tmp_path, "pipeline/timezones", {})):
+    for reading in (
+        lambda: open_history(tmp_path),
+        lambda: read_once(Place(tmp_path), "pipeline/timezones", {}),
+    ):
         with pytest.raises(StoreError, match="`digest run` makes one"):
             reading()
     assert list(tmp_path.iterdir()) == []
@@ -342,7 +346,7 @@ def test_upkeep_changes_no_row_and_leaves_open_readers_working(history: History,
             assert reader.execute(query).fetchall() == seen
         history.replace(*partition(DAY, 1))
         assert reader.execute(query).fetchall() == seen
-    with History(data_dir, ZONE) as again:
+    with History(Place(data_dir), ZONE) as again:
         assert everything(again) == before
 
 
@@ -387,11 +391,11 @@ CATALOGS = [catalog_is_text, catalog_is_cut, catalog_is_empty, catalog_is_overwr
 
 @pytest.mark.parametrize("damage", CATALOGS, ids=lambda damage: damage.__name__)
 def test_a_damaged_catalog_is_named_in_one_line_and_left_as_it_is(data_dir: Path, damage: Any) -> None:  # noqa: ANN401 - one of the above
-    with History(data_dir, ZONE) as history:
+    with History(Place(data_dir), ZONE) as history:
         history.replace(*partition(DAY, 3))
     damage(data_dir)
     before = (data_dir / "store/catalog.sqlite").read_bytes()
-    for opening in (lambda: History(data_dir, ZONE), lambda: open_history(data_dir)):
+    for opening in (lambda: History(Place(data_dir), ZONE), lambda: open_history(data_dir)):
         with pytest.raises(StoreDamaged) as raised:
             opening()
         message = str(raised.value)
@@ -421,30 +425,30 @@ def file_is_cut(file: Path) -> None:
     "damage", [file_is_gone, file_is_text, file_is_empty, file_is_cut], ids=lambda damage: damage.__name__
 )
 def test_a_damaged_file_of_rows_is_named_in_one_line(data_dir: Path, damage: Any) -> None:  # noqa: ANN401 - one of the above
-    with History(data_dir, ZONE) as history:
+    with History(Place(data_dir), ZONE) as history:
         history.replace(*partition(DAY, 3))
         history.run("upkeep")
     [file] = (data_dir / "store/files").rglob("commit_log/*.parquet")
     damage(file)
     query = {"repo": REPO, "first": DAY, "last": DAY}
-    with History(data_dir, ZONE) as history, pytest.raises(StoreDamaged) as raised:
+    with History(Place(data_dir), ZONE) as history, pytest.raises(StoreDamaged) as raised:
         history.read("pipeline/commits_of_days", query)
     assert "\n" not in str(raised.value)
     assert str(data_dir / "store") in str(raised.value)
     with pytest.raises(StoreDamaged):
-        read_once(data_dir, "pipeline/commits_of_days", query)
+        read_once(Place(data_dir), "pipeline/commits_of_days", query)
 
 
 def test_a_catalog_that_is_gone_beside_its_rows_is_damage_and_no_new_history(data_dir: Path) -> None:
-    with History(data_dir, ZONE) as history:
+    with History(Place(data_dir), ZONE) as history:
         history.replace(*partition(DAY, 30))
         history.run("upkeep")
     for file in (data_dir / "store").glob("catalog.sqlite*"):
         file.unlink()
     for opening in (
-        lambda: History(data_dir, ZONE),
+        lambda: History(Place(data_dir), ZONE),
         lambda: open_history(data_dir),
-        lambda: has_history(data_dir),
+        lambda: has_history(Place(data_dir)),
     ):
         with pytest.raises(StoreDamaged, match="is gone"):
             opening()
@@ -455,18 +459,18 @@ def test_a_catalog_that_is_gone_beside_its_rows_is_damage_and_no_new_history(dat
     "damage", [file_is_gone, file_is_empty, file_is_cut], ids=lambda damage: damage.__name__
 )
 def test_a_look_at_the_files_finds_damage_that_no_query_met(data_dir: Path, damage: Any) -> None:  # noqa: ANN401 - as above
-    with History(data_dir, ZONE) as history:
+    with History(Place(data_dir), ZONE) as history:
         history.replace(*partition(DAY, 30))
         history.run("upkeep")
-    check_files(data_dir)
+    check_files(Place(data_dir))
     [file] = (data_dir / "store/files").rglob("commit_log/*.parquet")
     damage(file)
     with pytest.raises(StoreDamaged, match=file.name):
-        check_files(data_dir)
+        check_files(Place(data_dir))
 
 
 def test_a_query_that_is_interrupted_is_an_interrupt(data_dir: Path, request: pytest.FixtureRequest) -> None:
-    with History(data_dir, ZONE) as history:
+    with History(Place(data_dir), ZONE) as history:
         timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
         # What a shell starts in the background has SIGINT ignored.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -477,7 +481,7 @@ def test_a_query_that_is_interrupted_is_an_interrupt(data_dir: Path, request: py
                 history._connection,
                 "SELECT count(*) FROM range(10000000000) WHERE random() < 0",
                 None,
-                data_dir,
+                Place(data_dir),
             )
         timer.join()
         history.replace(*partition(DAY, 2))
@@ -485,17 +489,17 @@ def test_a_query_that_is_interrupted_is_an_interrupt(data_dir: Path, request: py
 
 
 def test_moving_the_store_away_begins_a_new_history(data_dir: Path, tmp_path: Path) -> None:
-    with History(data_dir, ZONE) as history:
+    with History(Place(data_dir), ZONE) as history:
         history.replace(*partition(DAY, 3))
     shutil.move(data_dir / "store", tmp_path / "away")
-    with History(data_dir, ZoneInfo("Asia/Shanghai")) as history:
+    with History(Place(data_dir), ZoneInfo("Asia/Shanghai")) as history:
         assert everything(history) == []
 
 
 def test_a_making_that_was_interrupted_is_taken_up(tmp_path: Path) -> None:
     (tmp_path / "data/store").mkdir(parents=True)
     (tmp_path / "data/store/catalog.sqlite").write_bytes(b"")
-    with History(tmp_path / "data", ZONE) as history:
+    with History(Place(tmp_path / "data"), ZONE) as history:
         history.replace(*partition(DAY, 1))
         assert len(everything(history)) == 2
 

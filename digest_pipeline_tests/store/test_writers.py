@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from digest_pipeline import open_history
 from digest_pipeline.store.files import names
 from digest_pipeline.store.history import History
+from digest_pipeline.store.place import Place
 from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.store.rows import partition
 
@@ -24,7 +25,7 @@ WRITERS = 4
 
 def write(data_dir: Path, number: int) -> None:
     """What one process does: its repo's five days, one after the other."""
-    with History(data_dir, ZoneInfo("UTC")) as history:
+    with History(Place(data_dir), ZoneInfo("UTC")) as history:
         for day in DAYS:
             history.replace(*partition(day, 3, f"ada/engine{number}"))
 
