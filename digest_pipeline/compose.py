@@ -19,7 +19,7 @@ from digest_pipeline.pipeline.endpoints import numbered
 from digest_pipeline.settings import RepoSettings, Settings, derive_web_url
 from digest_pipeline.sources.network import ca_bundle
 from digest_pipeline.store.history import History
-from digest_pipeline.store.place import Place
+from digest_pipeline.store.place import Bucket, Place, Shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -80,8 +80,27 @@ def opening(settings: Settings, *, progress: Progress = lambda *_: None) -> Iter
 
 def open_place(settings: Settings, environ: Mapping[str, str] = os.environ) -> Place:
     """Where the history of these settings lies. Raises ConfigurationError where a variable that it needs is not set."""
-    del environ
-    return Place(settings.data_dir)
+    store = settings.store
+    if store.catalog_url_env is None or store.data_url is None:
+        return Place(settings.data_dir)
+    from digest_pipeline.store.postgres import read_address
+
+    variable = store.catalog_url_env
+    try:
+        catalog = read_address(_needed(variable, "store.catalog_url_env", environ))
+    except ValueError as error:
+        raise ConfigurationError(f"store.catalog_url_env: {variable} {error}") from None
+    bucket = None
+    if store.data_url.startswith("s3://"):
+        bucket = Bucket(
+            endpoint=store.endpoint,
+            region=store.region,
+            key=_secret(store.key_env, "store.key_env", environ),
+            secret=_secret(store.secret_env, "store.secret_env", environ),
+            key_env=store.key_env,
+            secret_env=store.secret_env,
+        )
+    return Place(settings.data_dir, Shared(catalog, store.data_url, bucket, catalog_env=variable))
 
 
 def open_source(repo: RepoSettings, data_dir: Path, environ: Mapping[str, str] = os.environ) -> Source:

@@ -12,6 +12,7 @@
     ├── AlarmError                  nobody could be told of an alarm; it is tried again, never fatal
     └── StoreError                  the history cannot be read or written
         ├── StoreBusy               transient: somebody else holds it too long
+        ├── StoreUnavailable        transient: the database or the bucket of a shared store does not answer
         ├── StoreOutdated           an older version made it: the next writer brings it up to date
         └── StoreDamaged            terminal: the catalog or a data file is not what it should be
 
@@ -87,6 +88,10 @@ class StoreError(DigestError):
 
 class StoreBusy(StoreError):  # noqa: N818 - as above
     """Another process held the store for longer than a writer waits."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - as above
+    """PostgreSQL or the object store of a shared history did not answer, for longer than was waited."""
 
 
 class StoreOutdated(StoreError):  # noqa: N818 - as above

@@ -70,6 +70,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LIKE_A_SECRET = re.compile(r"(?=.*[a-z])(?=.*\d).{20,}")  # GitHub's tokens are made of a name's characters
 _BRANCH = re.compile(r"(?![-/])[^\s~^:?*\[\\\x00-\x1f\x7f]+(?<![/.])")
 _NO_BRANCH = re.compile(r"\.\.|//|/\.|^\.|\.lock(/|$)|@\{|^@$")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SCP_URL = re.compile(r"(?:[\w.+-]+@)?(?P<host>[\w.-]+):(?P<path>(?!//|\\|:).+)")
 _HIDDEN_KEY = re.compile(r"(?i)key|token|secret|password|_env$")
 _USER_INFO = re.compile(r"(?s)^([a-z][a-z0-9+.-]*://)?.*@", re.IGNORECASE)
@@ -81,6 +82,7 @@ _QUERY = re.compile(r"(?s)([?#]).*")
 
 _SCP_PASSWORD = re.compile(r"[^/@:]+:[^/@]+@")
 _NAME_IT = 'take it out, put the secret into an environment variable and name that one with {key} = "…"'
+_NAME_KEYS = "take it out, put keys into environment variables and name those with key_env and secret_env"
 _TAKE_IT_OUT = "holds a password; " + _NAME_IT.format(key="token_env")
 
 
@@ -215,6 +217,32 @@ def _http_url(value: str, *, way_out: str) -> str:
     return value.rstrip("/")
 
 
+def _data_url(value: str) -> str:
+    if "://" not in value and not value.startswith("s3:"):
+        if not value.strip():
+            raise ValueError(
+                "is empty; leave it out, or name a folder that all machines see, or s3://bucket/prefix"
+            )
+        return str(_expand(value))
+    parts = _split(value)
+    if "@" in value:
+        raise ValueError(f"holds a user name or password; {_NAME_KEYS}")
+    if not _BUCKET.fullmatch(parts.netloc) or parts.scheme != "s3":
+        raise ValueError('must be a folder that all machines see, or "s3://bucket/prefix"')
+    if re.search(r"[\s*?#\[\]\\]|//|/\.\.?(/|$)", value.partition("://")[2]):
+        raise ValueError(
+            "has a character in its prefix that no prefix may have (* ? # [ ] \\, spaces, // or ..)"
+        )
+    return value.rstrip("/")
+
+
+def _endpoint_url(value: str) -> str:
+    url = _http_url(value, way_out=_NAME_KEYS)
+    if urlsplit(url).path:
+        raise ValueError("has a path; an endpoint is a host, and perhaps a port")
+    return url
+
+
 def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
@@ -238,6 +266,8 @@ def _expand(path: str | Path) -> Path:
         raise ValueError("begins with ~ and the name of nobody here; write the path in full") from None
 
 
+StoreUrl = Annotated[str, AfterValidator(_data_url)]
+EndpointUrl = Annotated[str, AfterValidator(_endpoint_url)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 VariableName = Annotated[str, AfterValidator(_variable_name)]
 ModelUrl = Annotated[str, AfterValidator(partial(_http_url, way_out=_NAME_IT.format(key="api_key_env")))]
@@ -477,6 +507,39 @@ class SiteSettings(_Table):
     url: SiteUrl | None = None
 
 
+class StoreSettings(_Table):
+    """`[store]`: a history that many machines share; without it the history lies in `data_dir`."""
+
+    catalog_url_env: VariableName | None = None
+    data_url: StoreUrl | None = None
+    endpoint: EndpointUrl | None = None
+    region: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = None
+    key_env: VariableName | None = None
+    secret_env: VariableName | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.catalog_url_env is None and self.data_url is not None:
+            raise ValueError(
+                "catalog_url_env is missing: the NAME of the variable with the postgresql:// address of the catalog "
+                "(a shared store needs it beside data_url; for a history on this machine alone take data_url out)"
+            )
+        if self.catalog_url_env is not None and self.data_url is None:
+            raise ValueError(
+                "data_url is missing: a folder that all machines see, or s3://bucket/prefix "
+                "(a shared store needs it beside catalog_url_env)"
+            )
+        keys = [
+            key for key in ("endpoint", "region", "key_env", "secret_env") if getattr(self, key) is not None
+        ]
+        if keys and not (self.data_url or "").startswith("s3://"):
+            raise ValueError(f'{keys[0]} belongs to data_url = "s3://…", which is not set; take it out')
+        if (self.key_env is None) != (self.secret_env is None):
+            missing = "key_env" if self.key_env is None else "secret_env"
+            raise ValueError(f"{missing} is missing: key_env and secret_env go together")
+        return self
+
+
 class Settings(_Table):
     """The whole file. Relative paths count from it; `load` is the way in."""
 
@@ -492,6 +555,7 @@ class Settings(_Table):
     reader: Annotated[tuple[ReaderSettings, ...], BeforeValidator(partial(_tables, name="reader"))] = ()
     channel: Annotated[tuple[ChannelSettings, ...], BeforeValidator(partial(_tables, name="channel"))] = ()
     site: SiteSettings = SiteSettings()
+    store: StoreSettings = StoreSettings()
     daily_at: time = time(2, 0)
     digest_deadline_hours: Annotated[float, Field(gt=0, le=24 * 7)] = 6
     recheck_days: Annotated[int, Field(ge=0, le=366)] = 14
@@ -562,7 +626,8 @@ class Settings(_Table):
         folder = file.absolute().parent
         data_dir = Path(os.path.normpath(folder / settings.data_dir))
         repos = tuple(_with_absolute_path(repo, folder) for repo in settings.repos)
-        settings = settings.model_copy(update={"data_dir": data_dir, "repos": repos})
+        store = _with_absolute_folder(settings.store, folder)
+        settings = settings.model_copy(update={"data_dir": data_dir, "repos": repos, "store": store})
         settings._folder = folder  # noqa: SLF001 - our own
         for repo in settings.repos:
             settings.profile(repo.name, file=file)
@@ -688,6 +753,12 @@ def _with_absolute_path(repo: RepoSettings, folder: Path) -> RepoSettings:
     return repo.model_copy(update={"url": os.path.normpath(local)})
 
 
+def _with_absolute_folder(store: StoreSettings, folder: Path) -> StoreSettings:
+    if store.data_url is None or "://" in store.data_url:
+        return store
+    return store.model_copy(update={"data_url": os.path.normpath(folder / store.data_url)})
+
+
 @cache
 def _packaged_profile(name: str) -> dict[str, Any] | None:
     file = resources.files("digest_pipeline") / "profiles" / f"{name}.toml"
@@ -786,6 +857,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "reader": ReaderSettings,
     "channel": ChannelSettings,
     "site": SiteSettings,
+    "store": StoreSettings,
     "thresholds": Thresholds,
     "title": TitleRule,
     "message": MessageRule,

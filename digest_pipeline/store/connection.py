@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from digest_pipeline.errors import StoreBusy, StoreDamaged, StoreError
+from digest_pipeline.store import shared
+from digest_pipeline.store.complaints import complaint, lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "history"
 
-_EXTENSIONS = ("ducklake", "sqlite_scanner")
+_EMBEDDED_EXTENSIONS = ("ducklake", "sqlite_scanner")
 
 _BUSY = re.compile(r"(?i)database is locked|transaction conflict|conflict|busy")
 _FULL = re.compile(r"(?i)no space left|disk is full|disk full|quota exceeded|errno 28")
@@ -56,7 +58,7 @@ def prepare(
     """
     with _translated(place):
         connection = duckdb.connect(":memory:", config={"threads": threads or min(4, os.cpu_count() or 2)})
-        for line in load_statements():
+        for line in load_statements(place):
             connection.execute(line)
         connection.execute(f"SET memory_limit = '{memory}'")
         connection.execute(f"SET temp_directory = {_quoted(place.folder / 'tmp')}")
@@ -65,6 +67,8 @@ def prepare(
         connection.execute("SET enable_progress_bar = false")
         if timezone is not None:
             connection.execute("SET TimeZone = $zone", {"zone": timezone.key})
+        if place.shared is not None:
+            shared.make_secrets(connection, place.shared)
     return connection
 
 
@@ -89,7 +93,7 @@ def _translated(place: Place) -> Iterator[None]:
         with interruptible():
             yield
     except duckdb.Error as error:
-        raise translate(error, place) from error
+        raise translate(error, place) from cause(error, place)
 
 
 @contextmanager
@@ -108,17 +112,19 @@ def interruptible(connection: duckdb.DuckDBPyConnection | None = None) -> Iterat
         raise
 
 
-def load_statements() -> list[str]:
+def load_statements(place: Place) -> list[str]:
     """LOAD for each extension: by path from its Python package, else installed by name from DuckDB's site."""
     statements = []
-    for name in _EXTENSIONS:
+    for name in _extensions(place):
         path = _packaged_extension(name)
         statements += [f"LOAD {_quoted(path)}"] if path else [f"INSTALL {name}", f"LOAD {name}"]
     return statements
 
 
-def attach_statement(place: Place, *, read_only: bool) -> str:
+def attach_statement(place: Place, *, read_only: bool, for_a_script: bool = False) -> str:
     """The ATTACH of the history in `place`; paths are those of today, wherever the folder was made."""
+    if place.shared is not None:
+        return shared.attach_statement(place, NAME, read_only=read_only, for_a_script=for_a_script)
     options = [
         f"DATA_PATH {_quoted(place.files)}",
         "OVERRIDE_DATA_PATH true",
@@ -132,14 +138,16 @@ def attach_statement(place: Place, *, read_only: bool) -> str:
 
 
 def shell_script(place: Place, timezone: str) -> str:
-    """What `history.sql` says: with it any DuckDB shell of the same version opens the history."""
+    """What `history.sql` says: with it any DuckDB shell of the same version opens the history. It holds no secret."""
+    by_name = " ".join(f"INSTALL {name}; LOAD {name};" for name in _extensions(place)).replace("_scanner", "")
     lines = [
         "-- Opens the history read-only: duckdb -init history.sql",
         f"-- Needs DuckDB {duckdb.__version__}. Where a LOAD finds no file, use instead:",
-        "--   INSTALL ducklake; LOAD ducklake; INSTALL sqlite; LOAD sqlite;",
-        *(f"{line};" for line in load_statements()),
+        f"--   {by_name}",
+        *(f"{line};" for line in load_statements(place)),
         f"SET TimeZone = '{timezone}';",
-        f"{attach_statement(place, read_only=True)};",
+        *([] if place.shared is None else shared.script_lines(place.shared)),
+        f"{attach_statement(place, read_only=True, for_a_script=True)};",
         f"USE {NAME};",
     ]
     return "\n".join(lines) + "\n"
@@ -148,6 +156,8 @@ def shell_script(place: Place, timezone: str) -> str:
 def translate(error: duckdb.Error, place: Place) -> StoreError:
     """DuckDB's complaint as one of ours, in one line."""
     text = " ".join(str(error).split())
+    if place.shared is not None and not _FULL.search(text):
+        return complaint(text, place)
     short = text if len(text) <= 200 else text[:197] + "…"  # noqa: PLR2004 - one line on a terminal
     if _FULL.search(text):
         return StoreError(
@@ -170,12 +180,23 @@ def translate(error: duckdb.Error, place: Place) -> StoreError:
     return StoreError(f"the history in {place} cannot be used: {short}")
 
 
+def cause(error: BaseException, place: Place) -> BaseException | None:
+    """What an error is raised from: DuckDB's own words stay out where they may hold an address."""
+    return error if place.shared is None else None
+
+
 def damaged(place: Place, reason: str) -> StoreDamaged:
     """The error for a store that is not what it should be, with the ways on."""
+    if place.shared is not None:
+        return lost(place, reason)
     return StoreDamaged(
         f"the history in {place.folder} is damaged or not one of ours; restore that folder from a backup, "
         f"or move it away and run again to collect anew ({reason})"
     )
+
+
+def _extensions(place: Place) -> tuple[str, ...]:
+    return _EMBEDDED_EXTENSIONS if place.shared is None else shared.extensions(place.shared)
 
 
 def _packaged_extension(name: str) -> Path | None:

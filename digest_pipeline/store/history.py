@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import duckdb
 
-from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError, StoreOutdated
+from digest_pipeline.errors import (
+    ConfigurationError,
+    StoreBusy,
+    StoreDamaged,
+    StoreError,
+    StoreOutdated,
+    StoreUnavailable,
+)
 from digest_pipeline.store.columns import arrow_table
 from digest_pipeline.store.connection import (
     attach,
     attach_again,
+    cause,
     connect,
     damaged,
     interruptible,
@@ -26,13 +36,15 @@ from digest_pipeline.store.connection import (
     translate,
 )
 from digest_pipeline.store.files import names, statement
-from digest_pipeline.store.lock import writers_lock
+from digest_pipeline.store.lock import whoami, writers_lock
+from digest_pipeline.store.shared import claim_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
     from zoneinfo import ZoneInfo
 
+    from digest_pipeline.store.lock import Patience
     from digest_pipeline.store.place import Place
 
     Row = Mapping[str, Any]
@@ -40,7 +52,15 @@ if TYPE_CHECKING:
 Read = Callable[[str, "Mapping[str, object]"], "list[dict[str, Any]]"]
 """Gives the rows of `sql/<name>.sql` for parameters."""
 
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
 _TRIES = 6
+_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""Between tries to reach a database or bucket that does not answer: a restart takes seconds, a failover a minute."""
+_OPENING_WAITS = (0.5, 1.0, 2.0)
+"""The same where nothing was begun yet: who starts a run waits for an answer."""
 _WRITER_MEMORY = "192MB"
 """Enough for a batch; what does not fit is spilled. A run over 250 MB of patches stays below 600 MB with it."""
 
@@ -68,7 +88,12 @@ class History:
     """The history in its place, open for reading and writing; one warm connection for a process."""
 
     def __init__(
-        self, place: Place, timezone: ZoneInfo, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        place: Place,
+        timezone: ZoneInfo,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        patience: Patience | None = None,
     ) -> None:
         """Opens the history, creating or migrating it first where needed.
 
@@ -80,30 +105,51 @@ class History:
         # A connection serves one thread at a time: a read must not land inside another thread's transaction.
         self._in_use = threading.Lock()
         self._columns: dict[str, dict[str, str]] = {}
-        self._lock = writers_lock(place)
+        self._lock = writers_lock(place, patience)
+        self._unsure: str | None = None
+        self._steadily(self._open, _OPENING_WAITS, is_open=False)
+        self._check_timezone()
+        try:
+            self._write_shell_file()
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _open(self) -> None:
+        place = self.place
         try:
             place.folder.mkdir(parents=True, exist_ok=True)
             _must_not_be_hollow(place)
-            self._connection = prepare(
-                place, timezone=timezone, memory=_WRITER_MEMORY, threads=_WRITER_THREADS
-            )
+            self._connection = self._prepared()
             # ATTACH makes a catalog where there is none, and trips over one that is half made.
             with self._lock():
                 attach(self._connection, place, read_only=False)
+                if place.shared is not None:
+                    self._claim_files()
             with interruptible():
                 if self._is_behind():
                     with self._lock():
                         self._migrate()
                     # Another process may have changed tables that this one has met.
                     attach_again(self._connection, place)
-            self._check_timezone()
-            self._write_shell_file()
         except OSError as error:
-            raise StoreError(
-                f"{place} cannot be written: {error.strerror or error}; check data_dir and its rights"
-            ) from None
+            raise self._unwritable(error) from None
         except duckdb.Error as error:
-            raise translate(error, place) from error
+            raise translate(error, place) from cause(error, place)
+
+    def _prepared(self) -> duckdb.DuckDBPyConnection:
+        return prepare(self.place, timezone=self.timezone, memory=_WRITER_MEMORY, threads=_WRITER_THREADS)
+
+    def _claim_files(self) -> None:
+        from digest_pipeline.store.postgres import identity  # noqa: PLC0415 - only where it is needed
+
+        known, has_files = identity(self.place)
+        claim_files(self._connection, self.place, known, has_files=has_files)
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        where = self.place.data_dir if self.place.shared is None else error.filename or self.place.data_dir
+        return StoreError(
+            f"{where} cannot be written: {error.strerror or error}; check data_dir and its rights"
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -119,8 +165,12 @@ class History:
 
     def read(self, name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         """The rows that `sql/<name>.sql` gives, each by column name."""
-        with self._in_use:
-            return rows_of(self._connection, statement(name), parameters, self.place)
+
+        def ask() -> list[dict[str, Any]]:
+            with self._in_use:
+                return rows_of(self._connection, statement(name), parameters, self.place)
+
+        return self._steadily(ask)
 
     def replace(self, *replacements: Replacement) -> None:
         """Carry out all of `replacements` in one transaction; after any failure nothing of them is there.
@@ -153,16 +203,47 @@ class History:
         )
 
     def run(self, name: str) -> None:
-        """Run the statements of `sql/<name>.sql` under the writers' lock, outside a transaction."""
-        try:
-            with self._lock(), self._in_use, interruptible(self._connection):
-                self._connection.execute(statement(name))
-        except duckdb.Error as error:
-            raise translate(error, self.place) from error
+        """Run the statements of `sql/<name>.sql` under the writers' lock, outside a transaction. Raises StoreError."""
+
+        def run() -> None:
+            try:
+                with self._lock(), self._in_use, interruptible(self._connection):
+                    self._connection.execute(statement(name))
+            except duckdb.Error as error:
+                raise translate(error, self.place) from cause(error, self.place)
+
+        self._steadily(run)
 
     # --- inside -------------------------------------------------------------------------------------------
 
+    def _steadily(self, act: Callable[[], T], waits: Sequence[float] = _WAITS, *, is_open: bool = True) -> T:
+        """What `act` gives, tried again over a new connection where a database or bucket did not answer."""
+        is_lost = False
+        for wait in (*waits, None):
+            try:
+                if is_lost:
+                    self._open_again()
+                return act()
+            except StoreUnavailable as failure:
+                if wait is None:
+                    raise
+                _log.warning("%s; trying again in %s s", failure, wait)
+                self._sleep(wait)
+                is_lost = is_open
+        raise AssertionError("the last try raises")
+
+    def _open_again(self) -> None:
+        """What is behind a connection that broke is not known: the next one is made from nothing."""
+        with self._in_use:
+            with suppress(duckdb.Error):
+                self._connection.close()
+            self._connection = self._prepared()
+            attach(self._connection, self.place, read_only=False)
+
     def _write(self, transact: Callable[[], None]) -> None:
+        self._steadily(lambda: self._write_once(transact))
+
+    def _write_once(self, transact: Callable[[], None]) -> None:
         for attempt in range(1, _TRIES + 1):
             try:
                 with self._lock(), interruptible(self._connection):
@@ -170,7 +251,7 @@ class History:
             except duckdb.Error as error:
                 failure = translate(error, self.place)
                 if not isinstance(failure, StoreBusy) or attempt == _TRIES:
-                    raise failure from error
+                    raise failure from cause(error, self.place)
                 self._sleep(0.1 * 2**attempt)
             except OSError as error:
                 raise StoreError(f"{self.place} cannot be written: {error.strerror or error}") from None
@@ -180,6 +261,8 @@ class History:
     def _transact(self, replacements: Sequence[Replacement] | Callable[[], Sequence[Replacement]]) -> None:
         connection = self._connection
         with self._in_use:
+            if self._was_committed():
+                return
             connection.execute("BEGIN")
             try:
                 with interruptible(connection):
@@ -188,11 +271,34 @@ class History:
                         rows = [row for row in replacement.rows if row.get("sha") not in kept]
                         if rows:
                             self._insert(replacement.table, rows)
-                    connection.execute("COMMIT")
+                    self._commit()
             except BaseException:
                 # COMMIT that failed has ended the transaction already.
                 _quietly(connection, "ROLLBACK")
                 raise
+
+    def _commit(self) -> None:
+        """Commit, so that it is known again where the answer is lost: what was added must not be added twice."""
+        if self.place.shared is None:
+            self._connection.execute("COMMIT")
+            return
+        self._unsure = uuid.uuid4().hex
+        self._connection.execute(statement("pipeline/mark"), {"author": whoami(), "token": self._unsure})
+        try:
+            self._connection.execute("COMMIT")
+        except duckdb.Error as error:
+            if not isinstance(translate(error, self.place), StoreUnavailable):
+                self._unsure = None
+            raise
+        self._unsure = None
+
+    def _was_committed(self) -> bool:
+        """Whether the transaction whose answer was lost came to its end all the same."""
+        if self._unsure is None:
+            return False
+        found = _asked(self._connection, statement("pipeline/committed"), {"token": self._unsure})
+        self._unsure = None
+        return bool(found)
 
     def _delete(self, replacement: Replacement) -> set[str]:
         """Delete what is replaced; the shas of the rows that stay."""
@@ -319,6 +425,10 @@ def open_history(place: Place, timezone: ZoneInfo | None = None) -> duckdb.DuckD
 
 def has_history(place: Place) -> bool:
     """Whether a history was begun in `place`. Raises StoreDamaged where one was, and its catalog is gone."""
+    if place.shared is not None:
+        from digest_pipeline.store.postgres import has_catalog  # noqa: PLC0415 - only where it is needed
+
+        return has_catalog(place)
     _must_not_be_hollow(place)
     return place.catalog_path.exists()
 
@@ -351,10 +461,10 @@ def must_be_up_to_date(connection: duckdb.DuckDBPyConnection, place: Place) -> N
     except duckdb.CatalogException as error:
         failure = translate(error, place)
         if isinstance(failure, StoreDamaged):
-            raise failure from error
+            raise failure from cause(error, place)
         applied = set()
     except duckdb.Error as error:
-        raise translate(error, place) from error
+        raise translate(error, place) from cause(error, place)
     lacking = _known() - applied
     is_newer = any(not name.startswith("views-") for name in applied - _known())
     if lacking and not (is_newer and all(name.startswith("views-") for name in lacking)):
@@ -364,16 +474,31 @@ def must_be_up_to_date(connection: duckdb.DuckDBPyConnection, place: Place) -> N
 
 
 def check_files(place: Place) -> None:
-    """Raise StoreDamaged where a file that holds rows is not there, or not as long as it was written."""
+    """Raise StoreDamaged where a file that holds rows is not there, or not as long as it was written.
+
+    Of what lies in a bucket the length is not asked, which would take a request for each file.
+    """
     with open_history(place) as connection:
+        listed = _listed(connection, place)
         for table in rows_of(connection, statement("pipeline/tables"), None, place):
             named = {"table": table["name"]}
             for file in rows_of(connection, statement("pipeline/data_files"), named, place):
                 path = Path(file["path"])
-                found = path.stat().st_size if path.is_file() else None
+                if listed is not None:
+                    found = file["bytes"] if file["path"] in listed else None
+                else:
+                    found = path.stat().st_size if path.is_file() else None
                 if found != file["bytes"]:
                     state = "is gone" if found is None else f"has {found} bytes instead of {file['bytes']}"
                     raise damaged(place, f"{path.name} {state}")
+
+
+def _listed(connection: duckdb.DuckDBPyConnection, place: Place) -> set[str] | None:
+    """The files in the bucket; None where there is none."""
+    if place.shared is None or place.shared.bucket is None:
+        return None
+    pattern = {"pattern": f"{place.data_path}/**"}
+    return {row["file"] for row in rows_of(connection, statement("pipeline/files_there"), pattern, place)}
 
 
 def rows_of(
@@ -384,7 +509,7 @@ def rows_of(
         with interruptible(connection):
             return _asked(connection, sql, parameters)
     except duckdb.Error as error:
-        raise translate(error, place) from error
+        raise translate(error, place) from cause(error, place)
 
 
 def _asked(
@@ -410,6 +535,8 @@ def _must_not_be_hollow(place: Place) -> None:
     `history.sql` is written once a catalog is complete, so that one whose making was interrupted passes.
     """
     catalog = place.catalog_path
+    if place.shared is not None:
+        return  # the file of its identity tells
     if place.shell_path.exists() and catalog.is_file() and catalog.stat().st_size == 0:
         raise damaged(place, f"{catalog.name} is empty")
     if not catalog.exists() and any(place.files.rglob("*.parquet")):

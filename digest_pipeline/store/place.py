@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 CATALOG_FILE = "catalog.sqlite"
@@ -16,21 +17,46 @@ LOCK_FILE = "store.lock"
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """How an S3-compatible store is reached; what is None is left to DuckDB's own defaults."""
+    """How an S3-compatible store is reached: an `http(s)://` endpoint, or AWS where there is none; and with what keys.
+
+    `key_env` and `secret_env` are the names of the variables that the keys came from.
+    """
 
     endpoint: str | None = None
     region: str | None = None
     key: str | None = field(default=None, repr=False)
     secret: str | None = field(default=None, repr=False)
+    key_env: str | None = None
+    secret_env: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A history of many machines: its catalog in PostgreSQL, its rows below a folder or `s3://bucket/prefix`."""
+    """A history of many machines: its catalog in PostgreSQL, its rows below a folder or `s3://bucket/prefix`.
 
-    catalog: str = field(repr=False)
+    `catalog` holds the parts of the address as libpq calls them, the password among them; `catalog_env` is the
+    name of the variable that it came from.
+    """
+
+    catalog: Mapping[str, str] = field(repr=False)
     data_url: str
     bucket: Bucket | None = None
+    catalog_env: str = "catalog_url_env"
+
+    @property
+    def address(self) -> str:
+        """Where the catalog is, without whom and with what."""
+        host = self.catalog.get("host") or self.catalog.get("hostaddr") or "localhost"
+        port = self.catalog.get("port", "5432")
+        return f"postgresql://{host}:{port}/{self.catalog.get('dbname') or self.catalog.get('user', '')}"
+
+    @property
+    def secrets(self) -> list[str]:
+        """What no message may hold."""
+        found = [self.catalog.get("password"), self.catalog.get("sslpassword")]
+        if self.bucket is not None:
+            found += [self.bucket.key, self.bucket.secret]
+        return [secret for secret in found if secret]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +68,11 @@ class Place:
 
     def __str__(self) -> str:
         """What messages call it."""
-        return str(self.data_dir)
+        return str(self.data_dir) if self.shared is None else self.shared.address
 
     @property
     def folder(self) -> Path:
-        """The folder of catalog and Parquet files, and of what DuckDB spills."""
+        """The folder of an embedded history's catalog and files, and of what DuckDB spills."""
         return self.data_dir / "store"
 
     @property
@@ -56,8 +82,13 @@ class Place:
 
     @property
     def files(self) -> Path:
-        """The folder of the Parquet files of an embedded history."""
+        """The folder of an embedded history's Parquet files."""
         return self.folder / FILES_FOLDER
+
+    @property
+    def data_path(self) -> str:
+        """Below which the Parquet files lie, and nothing else: upkeep removes what it does not know."""
+        return str(self.files) if self.shared is None else f"{self.shared.data_url}/{FILES_FOLDER}"
 
     @property
     def lock_path(self) -> Path:

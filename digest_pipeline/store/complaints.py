@@ -1,0 +1,112 @@
+"""What DuckDB and psycopg2 say of a shared history, as errors of ours: one line that says what to do, no secret."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from digest_pipeline.errors import StoreBusy, StoreDamaged, StoreError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from digest_pipeline.store.place import Place
+
+
+@dataclass(frozen=True, slots=True)
+class _Complaint:
+    """What is told, and as what, where `pattern` is found; `{files}`, `{bucket}`, … are those of the place."""
+
+    pattern: re.Pattern[str]
+    kind: type[StoreError]
+    told: str
+
+
+def _of(kind: type[StoreError], pattern: str, told: str) -> _Complaint:
+    return _Complaint(re.compile(pattern), kind, told)
+
+
+_AGAIN = "and run again: nothing was lost"
+
+_OF_BUCKETS = (
+    _of(
+        StoreError,
+        r"NoSuchBucket|InvalidBucketName",
+        'there is no bucket "{bucket}"{endpoint}; make it, or correct data_url of [store]',
+    ),
+    _of(
+        StoreError,
+        r"InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|InvalidToken|ExpiredToken|HTTP.{0,40}\b40[13]\b",
+        "{files}{endpoint} refuses the keys; look at the variables that key_env and secret_env of [store] name, and "
+        "whether those keys may list, read, write and delete there",
+    ),
+    _of(
+        StoreError,
+        r"PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint|HTTP.{0,40}\b30[17]\b",
+        "{files}{endpoint} lies in another region; set region of [store]",
+    ),
+    _of(
+        StoreUnavailable,
+        r"(?i)error for HTTP|could not (establish connection|resolve)|timeout was reached|SSL (peer|connect)|"
+        r"SlowDown|RequestTimeout|InternalError|ServiceUnavailable|HTTP.{0,40}\b(408|429|5\d\d)\b",
+        f"{{files}}{{endpoint}} does not answer; look at endpoint of [store] and at the network, {_AGAIN}",
+    ),
+)
+
+_REFUSED = re.compile(
+    r"(?i)authentication failed|no password supplied|role .* does not exist|database .* does not exist|"
+    r"pg_hba\.conf|permission denied|certificate|does not support SSL|must be owner|read-only transaction"
+)
+
+_OF_ALL = (
+    _of(StoreError, _REFUSED.pattern, "{address} refuses; look at the address in {variable}"),
+    _of(
+        StoreUnavailable,
+        r"(?i)connection refused|could not connect to server|server closed the connection|terminating connection|"
+        r"starting up|shutting down|in recovery mode|no connection to the server|connection (not open|already closed)|"
+        r"connection is closed|connection to server .* failed|timeout expired|could not translate host name|"
+        r"no route to host|network is unreachable|SSL SYSCALL|connection reset|broken pipe|too many clients|"
+        r"connection slots|could not receive data from server|could not send data to server|lost synchronization|"
+        r"conflict with recovery",
+        f"{{address}} does not answer; start it, or correct the address in {{variable}}, {_AGAIN}",
+    ),
+    _of(
+        StoreBusy,
+        r"(?i)conflict|could not serialize|deadlock detected|duplicate key",
+        "the history in {address} is held by another process; run again in a moment",
+    ),
+    _of(
+        StoreDamaged,
+        r"(?i)NoSuchKey|HTTP.{0,40}\b404\b|no such file|cannot open file|no magic bytes|too small to be a parquet|"
+        r"thrift",
+        "files of the history in {address} are missing or damaged below {files}; see that this machine has that "
+        "folder, or restore catalog and files together from a backup",
+    ),
+    _of(StoreError, "", "the history in {address} cannot be used"),
+)
+
+
+def complaint(text: str, place: Place) -> StoreError:
+    """The first that is meant by `text`, which is repeated in part, without what nobody may see."""
+    shared = place.shared
+    assert shared is not None  # noqa: S101 - who asks has looked
+    for secret in shared.secrets:
+        text = text.replace(secret, "***")
+    bucket = shared.bucket
+    words = {
+        "address": shared.address,
+        "variable": shared.catalog_env,
+        "files": shared.data_url,
+        "bucket": shared.data_url.removeprefix("s3://").partition("/")[0],
+        "endpoint": f" at {bucket.endpoint}" if bucket is not None and bucket.endpoint else "",
+    }
+    short = text if len(text) <= 200 else text[:197] + "…"  # noqa: PLR2004 - one line on a terminal
+    known = (*(_OF_BUCKETS if bucket is not None else ()), *_OF_ALL)
+    meant = next(one for one in known if one.pattern.search(text))
+    kind: type[StoreError] = meant.kind
+    return kind(f"{meant.told.format_map(words)} ({short})")
+
+
+def lost(place: Place, reason: str) -> StoreDamaged:
+    """The error where rows of a shared history are not where its catalog has them."""
+    error = complaint("no such file", place)
+    return StoreDamaged(str(error).replace("(no such file)", f"({reason})"))

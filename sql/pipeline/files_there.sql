@@ -1,0 +1,2 @@
+-- Which files lie below this address?  $pattern
+SELECT file FROM glob($pattern);
