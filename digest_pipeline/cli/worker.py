@@ -34,7 +34,7 @@ def worker(
     file = find_file(config).absolute()
     settings = Settings.load(file)
     url = broker_url(os.environ)
-    _must_be_shared(url)
+    _must_be_shared(settings, url)
     assert url is not None  # noqa: S101 - that was just seen to
     must_have_celery()
 
@@ -78,7 +78,7 @@ def worker(
     raise typer.Exit(0 if set(asked) == {"Warm"} else 1)
 
 
-def _must_be_shared(url: str | None) -> None:
+def _must_be_shared(settings: Settings, url: str | None) -> None:
     """Raise ConfigurationError for what a worker of its own machine cannot do without."""
     from digest_pipeline.orchestration.instance_storage import POSTGRES_URL_VARIABLE, postgres_url
     from digest_pipeline.orchestration.run_launcher import BROKER_URL_VARIABLE
@@ -92,4 +92,9 @@ def _must_be_shared(url: str | None) -> None:
         raise ConfigurationError(
             f"a worker shares Dagster's instance with the daemon: set {POSTGRES_URL_VARIABLE}, for webserver, "
             "daemon and workers alike"
+        )
+    if settings.store.catalog_url_env is None:
+        raise ConfigurationError(
+            "[store] is not set: each worker would keep a history of its own; set catalog_url_env and data_url, and "
+            "`digest store move` carries the history that there is"
         )

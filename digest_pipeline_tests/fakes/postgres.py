@@ -35,29 +35,25 @@ class PostgresServer:
     folder: Path
     control: Callable[..., None] = field(repr=False)
 
+    def stop(self, mode: str = "immediate") -> None:
+        """End it, as a crash does: what was not committed is gone."""
+        self.control("-m", mode, "stop")
+
+    def start(self) -> None:
+        """Start it again, where it listened before."""
+        self.control("start")
+
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://digest:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
-    def stop(self) -> None:
-        """Stop it, as an operator in a hurry would: whoever is connected is thrown out."""
-        self.control("-m", "fast", "-w", "stop")
-
-    def start(self) -> None:
-        """Start it again, on the same port, with what it has; gives back once it answers."""
-        self.control("-l", str(self.folder / "log"), "-w", "-o", self.options, "start")
-
-    @property
-    def options(self) -> str:
-        """What the server is told at its start."""
-        return f"-p {self.port} -h 127.0.0.1 -k {self.folder} -c fsync=off"
-
-    def create_database(self) -> str:
-        """The URL of a new, empty database."""
+    def create_database(self, like: str | None = None) -> str:
+        """The URL of a new, empty database; or of a copy of another one, to which nobody may be connected."""
         name = f"test_{uuid.uuid4().hex}"
         connection = psycopg2.connect(self.url())
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            making = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            cursor.execute(making.format(sql.Identifier(name), sql.Identifier(like or "template1")))
         connection.close()
         return self.url(name)
 
@@ -69,6 +65,7 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
     account = _unprivileged_account() if os.geteuid() == 0 else None
     if account is not None:
         os.chown(folder, account.pw_uid, account.pw_gid)
+    port = free_port()
     data, log, secret = folder / "data", folder / "log", folder / "password"
     secret.write_text(PASSWORD, encoding="ascii")
 
@@ -95,9 +92,12 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
             served = log.read_text(errors="replace") if log.exists() else ""
             pytest.fail(f"{program} failed:\n{said}\n{served}", pytrace=False)
 
-    server = PostgresServer(
-        _free_port(), folder, lambda *arguments: run("pg_ctl", "-D", str(data), *arguments)
-    )
+    options = f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off"
+
+    def control(*words: str) -> None:
+        run("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", options, *words)
+
+    server = PostgresServer(port, folder, control)
     try:
         initdb = (
             "-D",
@@ -116,7 +116,7 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
         try:
             yield server
         finally:
-            run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -130,7 +130,8 @@ def _unprivileged_account() -> pwd.struct_passwd:
     pytest.skip("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

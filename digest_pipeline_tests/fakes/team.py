@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import yaml
+
+from digest_pipeline.compose import open_place
+from digest_pipeline.settings import Settings
+from digest_pipeline.store.history import open_history
+from digest_pipeline_tests.fakes.postgres import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
 TOP = Path(__file__).parents[2]
 COMPOSE = TOP / "deploy/compose"
-MODULE = "digest_pipeline.definitions"
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((COMPOSE / "compose.yaml").read_text(encoding="utf-8"))["services"]
 FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 STEPS = ("raw_commits", "commit_diffs", "commit_analyses", "repo_report")
 
@@ -48,8 +52,8 @@ class Team:
     environment: Mapping[str, str]
     faster: Mapping[str, Any] = field(default_factory=dict)
     machines: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-    port: int = field(default_factory=lambda: _free_port())
-    code_port: int = field(default_factory=lambda: _free_port())
+    port: int = field(default_factory=free_port)
+    code_port: int = field(default_factory=free_port)
 
     def folder(self, machine: str) -> Path:
         """A machine's own data folder, with its Dagster home in it."""
@@ -60,28 +64,28 @@ class Team:
         return (self.project.folder / f"{machine}.log").read_text(encoding="utf-8", errors="replace")
 
     def of_machine(self, machine: str) -> dict[str, str]:
-        """The environment of a machine; its dagster.yaml is the one in deploy/, with shorter intervals."""
+        """The environment of a machine: the compose file's, with folders of this test."""
         home = self.folder(machine) / "dagster"
         if not home.exists():
             home.mkdir(parents=True)
             shipped = yaml.safe_load((COMPOSE / "dagster.yaml").read_text(encoding="utf-8"))
             (home / "dagster.yaml").write_text(yaml.safe_dump(_merged(shipped, self.faster)), encoding="utf-8")
-        return {
-            **os.environ,
-            **self.environment,
+        here = {
             "DIGEST_CONFIG": str(self.project.file),
             "DIGEST_DATA_DIR": str(self.folder(machine)),
             "DAGSTER_HOME": str(home),
-            "PYTHONPATH": str(TOP),
-            "PYTHONWARNINGS": "ignore",
         }
+        assert here.keys() == SERVICES["code"]["environment"].keys()
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, **self.environment, **here, "PATH": path, "PYTHONWARNINGS": "ignore"}
 
-    def start(self, machine: str, *command: str, **more: str) -> None:
-        """Start `python -m …` on a machine, its own folder being the working one."""
-        environment = {**self.of_machine(machine), **more}
+    def start(self, machine: str, service: str | None = None, *more: str) -> None:
+        """Start a service of the compose file as a machine, its own folder being the working one."""
+        environment = self.of_machine(machine)
+        command = [self._here(word) for word in SERVICES[service or machine]["command"]]
         with (self.project.folder / f"{machine}.log").open("ab") as log:
             self.machines[machine] = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [*command, *more],
                 cwd=self.folder(machine),
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -91,27 +95,29 @@ class Team:
             )
 
     def start_worker(self, name: str, *, runs: int = 1) -> None:
-        """Start a worker, and wait until it takes runs."""
-        self.start(name, "digest_pipeline", "worker", "--name", name, "--runs", str(runs), "--verbose")
+        """Start a worker."""
+        self.start(name, "worker", "--name", name, "--runs", str(runs), "--verbose")
 
-    def start_code(self) -> None:
-        """Start the code location."""
-        server = ("-m", MODULE, "-h", "127.0.0.1", "-p", str(self.code_port))
-        self.start("code", "dagster", "code-server", "start", *server)
+    def is_healthy(self, service: str) -> bool:
+        """What the health check of a service says."""
+        check = [self._here(word) for word in SERVICES[service]["healthcheck"]["test"][1:]]
+        done = subprocess.run(check, env=self.of_machine(service), capture_output=True, check=False, timeout=60)
+        return done.returncode == 0
 
-    def start_webserver(self) -> None:
-        """Start the web UI; it is up once `is_up`."""
-        self.start("web", "dagster_webserver", "-w", self._workspace(), "-h", "127.0.0.1", "-p", str(self.port))
-
-    def start_daemon(self) -> None:
-        """Start the daemon. Its first look for backfills comes at once, the next one 30 s later."""
-        self.start("daemon", "dagster._daemon", "run", "-w", self._workspace())
-
-    def _workspace(self) -> str:
-        file = self.project.folder / "workspace.yaml"
-        where = {"host": "127.0.0.1", "port": self.code_port, "location_name": "digest_pipeline"}
-        file.write_text(yaml.safe_dump({"load_from": [{"grpc_server": where}]}), encoding="utf-8")
-        return str(file)
+    def _here(self, word: str) -> str:
+        """A word of a command, with ports and files of this test."""
+        workspace = self.project.folder / "workspace.yaml"
+        if word == "/etc/digest/workspace.yaml" and not workspace.exists():
+            shipped = (COMPOSE / "workspace.yaml").read_text(encoding="utf-8")
+            told = shipped.replace("host: code", "host: 127.0.0.1").replace("4000", str(self.code_port))
+            workspace.write_text(told, encoding="utf-8")
+        here = {
+            "/etc/digest/workspace.yaml": str(workspace),
+            "0.0.0.0": "127.0.0.1",  # noqa: S104 - what the containers listen on
+            "4000": str(self.code_port),
+            "3000": str(self.port),
+        }
+        return here.get(word, word.replace(":3000/", f":{self.port}/"))
 
     def kill(self, machine: str) -> None:
         """What a power cut does to a machine: all its processes, at once."""
@@ -134,6 +140,12 @@ class Team:
         for machine in list(self.machines):
             with suppress(ProcessLookupError):
                 self.kill(machine)
+
+    def history(self, query: str) -> list[tuple[Any, ...]]:
+        """What the shared history answers."""
+        place = open_place(Settings.load(self.project.file), self.environment)
+        with closing(open_history(place)) as connection:
+            return connection.execute(query).fetchall()
 
     # --- what a person clicks --------------------------------------------------------------------------------
 
@@ -217,9 +229,3 @@ class Team:
 def _merged(settings: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     nested = {key: _merged(settings.get(key) or {}, value) if isinstance(value, dict) else value for key, value in over.items()}
     return {**settings, **nested}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

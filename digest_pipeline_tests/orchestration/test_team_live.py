@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections import Counter
 from contextlib import closing
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from digest_pipeline_tests.fakes.openai_server import OpenAIServer, well_formed
-from digest_pipeline_tests.fakes.postgres import postgres_server, postgres_url
+from digest_pipeline_tests.fakes.postgres import postgres_server
 from digest_pipeline_tests.fakes.project import FIRST_DAY, Project, days_from, local, small_repository
 from digest_pipeline_tests.fakes.redis import redis_server
 from digest_pipeline_tests.fakes.team import FINISHED, STEPS, Team, wait_until
@@ -20,9 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from digest_pipeline_tests.fakes.openai_server import Recorded, Reply
+    from digest_pipeline_tests.fakes.postgres import PostgresServer
     from digest_pipeline_tests.fakes.redis import RedisServer
 
-__all__ = ["postgres_server", "postgres_url", "redis_server"]  # fixtures
+__all__ = ["postgres_server", "redis_server"]  # fixtures
 
 DAYS = days_from(FIRST_DAY, 7)
 REPOS = ("ada/engine", "ada/loom")
@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.redis]
 
 
 def test_a_week_is_made_once_though_one_of_two_workers_is_killed(
-    tmp_path: Path, postgres_url: str, redis_server: RedisServer
+    tmp_path: Path, postgres_server: PostgresServer, redis_server: RedisServer
 ) -> None:
     go_on = threading.Event()
 
@@ -51,19 +51,22 @@ def test_a_week_is_made_once_though_one_of_two_workers_is_killed(
         project.configure(
             *(local(name, tmp_path / name) for name in REPOS),
             llm={"base_url": model.url, "model": "fake", "timeout_seconds": 90},
+            store={"catalog_url_env": "DIGEST_CATALOG_URL", "data_url": str(tmp_path / "history")},
         )
         team.environment = {
-            "DIGEST_INSTANCE_POSTGRES_URL": postgres_url,
+            "DIGEST_INSTANCE_POSTGRES_URL": postgres_server.create_database(),
+            "DIGEST_CATALOG_URL": postgres_server.create_database(),
             "DIGEST_CELERY_BROKER_URL": redis_server.url,
         }
         team.start_worker("one")
         team.start_worker("two")
-        team.start_code()
-        team.start_webserver()
+        team.start("code")
+        team.start("webserver")
         wait_until(team.is_up, 60, "the web UI was up")
         team.stop_sensors()
         team.launch_backfill(f"{DAYS[0]}|{REPOS[0]}", f"{DAYS[-1]}|{REPOS[-1]}")
-        team.start_daemon()
+        # Its first look for backfills comes at once, the next one 30 s later.
+        team.start("daemon")
         wait_until(lambda: workers_of(team, "STARTED") == ["one", "two"], 60, "each worker had a run")
         wait_until(lambda: len(model.requests) >= 2, 30, "both were analysing")
         team.kill("one")
@@ -80,6 +83,10 @@ def test_a_week_is_made_once_though_one_of_two_workers_is_killed(
             }
         done = Counter(made for run in team.runs() if run["status"] == "SUCCESS" for made in team.materialized(run["id"]))
         assert done == Counter((asset, key) for asset in STEPS for key in keys), "once each"
+        rows = team.history("SELECT repo, day, count(*) FROM reports GROUP BY ALL ORDER BY ALL")
+        assert rows == [(repo, day, 1) for repo in REPOS for day in DAYS]
+        commits = team.history("SELECT count(*), count(DISTINCT (repo, sha)) FROM analyses WHERE status = 'ok'")
+        assert commits == [(len(keys), len(keys))]
         assert workers_of(team, "FAILURE") == ["one"]
         assert workers_of(team, "SUCCESS") == ["two", "two"]
 

@@ -17,7 +17,7 @@ from digest_pipeline.errors import ConfigurationError
 from digest_pipeline.orchestration.celery_launcher import CeleryLauncher
 from digest_pipeline.orchestration.instance import open_instance
 from digest_pipeline.orchestration.run_launcher import broker_url
-from digest_pipeline_tests.fakes.postgres import postgres_server, postgres_url
+from digest_pipeline_tests.fakes.postgres import postgres_server
 from digest_pipeline_tests.fakes.project import Project, assert_refused, local, small_repository
 from digest_pipeline_tests.fakes.redis import PASSWORD, redis_server
 from digest_pipeline_tests.fakes.team import Team, wait_until
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from digest_pipeline_tests.fakes.postgres import PostgresServer
     from digest_pipeline_tests.fakes.redis import RedisServer
 
-__all__ = ["postgres_server", "postgres_url", "redis_server"]  # fixtures
+__all__ = ["postgres_server", "redis_server"]  # fixtures
 
 CANCELED, SUCCESS = dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.SUCCESS
 
@@ -72,13 +73,18 @@ class Handing:
 
 @pytest.fixture
 def handing(
-    tmp_path: Path, postgres_url: str, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    postgres_server: PostgresServer,
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Handing]:
     small_repository(tmp_path / "engine", days=1)
     project = Project(tmp_path)
-    project.configure(local("ada/engine", tmp_path / "engine"))
+    store = {"catalog_url_env": "DIGEST_CATALOG_URL", "data_url": str(tmp_path / "history")}
+    project.configure(local("ada/engine", tmp_path / "engine"), store=store)
     environment = {
-        "DIGEST_INSTANCE_POSTGRES_URL": postgres_url,
+        "DIGEST_INSTANCE_POSTGRES_URL": postgres_server.create_database(),
+        "DIGEST_CATALOG_URL": postgres_server.create_database(),
         "DIGEST_CELERY_BROKER_URL": redis_server.url,
     }
     for name, value in environment.items():
