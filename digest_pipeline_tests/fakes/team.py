@@ -44,6 +44,14 @@ def wait_until(done: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.1)
 
 
+def history_of(
+    project: Project, query: str, environment: Mapping[str, str] = os.environ
+) -> list[tuple[Any, ...]]:
+    """What a project's shared history answers."""
+    with closing(open_history(open_place(Settings.load(project.file), environment))) as connection:
+        return connection.execute(query).fetchall()
+
+
 @dataclass
 class Team:
     """Machines that share an instance, a broker and a history. `faster` replaces intervals of dagster.yaml."""
@@ -143,9 +151,7 @@ class Team:
 
     def history(self, query: str) -> list[tuple[Any, ...]]:
         """What the shared history answers."""
-        place = open_place(Settings.load(self.project.file), self.environment)
-        with closing(open_history(place)) as connection:
-            return connection.execute(query).fetchall()
+        return history_of(self.project, query, self.environment)
 
     # --- what a person clicks --------------------------------------------------------------------------------
 
