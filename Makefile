@@ -38,7 +38,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test test-llm lint format bench bench-outage bench-packing bench-questions bench-rate docs lock build clean
+.PHONY: help install demo test test-llm lint format bench bench-backfill bench-outage bench-packing bench-questions bench-rate docs lock build clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | while IFS=: read -r name text; do \
@@ -85,6 +85,9 @@ format: .venv/.installed ## rewrite the code in the house style
 
 bench: install ## measure a long history
 	$(BIN)/python -m benchmarks.history $(ARGS)
+
+bench-backfill: install ## backfill a long history from the UI, beside digest run over the same days
+	$(BIN)/python -m benchmarks.backfill $(ARGS)
 
 bench-outage: install ## replay an outage from a hundred seeds; nothing may be lost
 	$(BIN)/python -m benchmarks.outage $(ARGS)

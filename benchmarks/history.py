@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import shutil
+import statistics
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -26,8 +27,9 @@ import duckdb
 
 from benchmarks import floor, invented
 from benchmarks.command import STORAGES, CommandRun, Count, Storage, run_command
+from benchmarks.figures import Figure, Measured, say
 from benchmarks.repository import Span, Truth, Unmeasurable, ask_git, choose_span, git
-from benchmarks.table import COMMAND_NAMES, print_results
+from benchmarks.table import COMMAND_NAMES, MEMORY_LIMIT_MB, WANTED_RATIO, print_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -119,7 +121,7 @@ def run_benchmark(span: Span, *, repeat: int, by_step: bool) -> Results:
         results.rounds.append(_round(span, truth, f"round {number} of {repeat}: "))
     for storage in STORAGES if by_step else ():
         say(f"by step: {COMMAND_NAMES[storage]}")
-        with _folder() as folder:
+        with scratch_folder() as folder:
             results.instrumented[storage] = run_command(span, truth, storage, folder, instrumented=True)
     return results
 
@@ -129,17 +131,18 @@ def _round(span: Span, truth: Truth, prefix: str) -> Round:
     stream, apart = floor.git_patches(span, truth), floor.git_patches_apart(span, truth)
     commands: dict[Storage, CommandRun] = {}
     say(f"{prefix}four empty assets")
-    with _folder() as folder:
+    with scratch_folder() as folder:
         empty = floor.empty_run(span, folder)
     for storage in STORAGES:
         say(f"{prefix}{COMMAND_NAMES[storage]}")
-        with _folder() as folder:
+        with scratch_folder() as folder:
             commands[storage] = run_command(span, truth, storage, folder)
     return Round(stream, apart, empty, commands)
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def scratch_folder() -> Iterator[Path]:
+    """A new folder, gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="digest-bench-"))
     try:
         yield folder
@@ -158,11 +161,6 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}{load}; {', '.join(versions)}"
 
 
-def say(text: str) -> None:
-    """A line on stderr: what is under way."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
@@ -170,13 +168,12 @@ def _zone(name: str) -> ZoneInfo:
         raise argparse.ArgumentTypeError(f'"{name}" is no time zone, such as Asia/Shanghai') from None
 
 
-def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+def arguments_for(parser: argparse.ArgumentParser) -> None:
+    """What is measured, how often, and where the figures go: the same for every benchmark of a history."""
     environ = os.environ
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.history",
-        description="Measure `digest run` over a whole history, beside the least that it could take.",
-        epilog="The environment may name what is measured as well: BENCH_REPO, BENCH_BRANCH, BENCH_TIMEZONE, "
-        "BENCH_FROM, BENCH_TO.",
+    parser.epilog = (
+        "The environment may name what is measured as well: BENCH_REPO, BENCH_BRANCH, BENCH_TIMEZONE, "
+        "BENCH_FROM, BENCH_TO."
     )
     parser.add_argument(
         "--repo",
@@ -205,30 +202,78 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="default: its last day, at most yesterday",
     )
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="how many rounds; default: 1")
-    parser.add_argument("--no-steps", action="store_true", help="leave out the two instrumented runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there as well")
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.history",
+        description="Measure `digest run` over a whole history, beside the least that it could take.",
+    )
+    arguments_for(parser)
+    parser.add_argument("--no-steps", action="store_true", help="leave out the two instrumented runs")
     return parser.parse_args(arguments)
 
 
-def _span(chosen: argparse.Namespace, folder: Path) -> Span:
+def span_of(chosen: argparse.Namespace, folder: Path, *, least_days: int = 1) -> Span:
+    """What was asked for; without a repository this clone, or an invented history where that has fewer days.
+
+    Raises Unmeasurable.
+    """
     days = (chosen.branch, chosen.timezone, chosen.first, chosen.last)
     if chosen.repo is not None:
         return choose_span(chosen.repo.expanduser().absolute(), *days)
     try:
-        return choose_span(Path(__file__).parents[1], *days)
+        span = choose_span(Path(__file__).parents[1], *days)
+        if span.days < least_days:
+            raise Unmeasurable(
+                f"{span.path} has {span.days} days, and {least_days} are needed; choose another with --repo"
+            )
     except Unmeasurable as error:
         if days != (None, ZoneInfo("UTC"), None, None):
             raise
         say(f"{error}; measuring an invented history instead")
-        return choose_span(invented.make_repository(folder / "invented.git"), *days)
+        made = invented.make_repository(folder / "invented.git", days=max(least_days, invented.DAYS))
+        return choose_span(made, *days)
+    return span
+
+
+def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
+    """Its part of the table of `make bench`."""
+    results = run_benchmark(span_of(chosen, folder), repeat=max(chosen.repeat, 1), by_step=False)
+    return Measured(results.title, list(_figures(results)))
+
+
+def _figures(results: Results) -> Iterator[Figure]:
+    rounds = results.rounds
+    floor_wall, floor_cpu = (
+        statistics.median(figures)
+        for figures in ([one.floor_wall for one in rounds], [one.floor_cpu for one in rounds])
+    )
+    beside = "git's patches and Dagster's empty assets"
+    for storage in STORAGES:
+        runs = [one.commands[storage].measured for one in rounds]
+        name = COMMAND_NAMES[storage]
+        wall, cpu = (
+            statistics.median(one.wall_seconds for one in runs),
+            statistics.median(one.cpu_seconds for one in runs),
+        )
+        yield Figure.at_most(WANTED_RATIO[storage], "history", name, wall, "s", beside, floor_wall)
+        yield Figure("history", f"{name}: CPU time", cpu, "s", beside, floor_cpu)
+        peaks = [one.peak_bytes for one in runs if one.peak_bytes is not None]
+        if peaks:
+            peak = f"{name}: peak memory"
+            yield Figure.at_most(MEMORY_LIMIT_MB, "history", peak, max(peaks) / 1e6, "MB")
+    broken = sum(not count.holds for _, count in results.counts)
+    yield Figure.none("history", "counts of commits, pages and events that do not hold", broken)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and give the exit code: 0, 1 where a count does not hold, 2 where nothing can be measured."""
     chosen = _arguments(arguments)
     try:
-        with _folder() as folder:
-            span = _span(chosen, folder)
+        with scratch_folder() as folder:
+            span = span_of(chosen, folder)
             results = run_benchmark(span, repeat=max(chosen.repeat, 1), by_step=not chosen.no_steps)
     except Unmeasurable as error:
         say(f"bench: {error}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 SAMPLE_SECONDS = 0.05
 CAN_SEE_MEMORY = sys.platform == "linux"
@@ -51,7 +51,7 @@ def measure(
             stderr=err,
             start_new_session=True,
         )
-        with _Sampler(process.pid) as sampler:
+        with TreeWatch(lambda: [process.pid]) as watch:
             try:
                 # wait4 and not Popen.wait: it alone tells what the process and its children used.
                 _, status, usage = os.wait4(process.pid, 0)
@@ -61,7 +61,7 @@ def measure(
                 raise
         wall = time.monotonic() - started
     process.returncode = os.waitstatus_to_exitcode(status)
-    return Measured(wall, usage.ru_utime + usage.ru_stime, sampler.peak_bytes, process.returncode)
+    return Measured(wall, usage.ru_utime + usage.ru_stime, watch.peaks.get(process.pid), process.returncode)
 
 
 def read_and_forget(command: Sequence[str], *, stdin: bytes, check: bool = True) -> Measured:
@@ -97,12 +97,12 @@ def _feed(process: subprocess.Popen[bytes], data: bytes) -> None:
         pass  # it ended early; its exit code says so
 
 
-class _Sampler:
-    """Looks at a process tree until it is told to stop."""
+class TreeWatch:
+    """Looks at process trees until it is told to stop; `roots` says each time which there are."""
 
-    def __init__(self, root: int) -> None:
-        self.peak_bytes: int | None = None
-        self._root = root
+    def __init__(self, roots: Callable[[], Iterable[int]]) -> None:
+        self.peaks: dict[int, int] = {}
+        self._roots = roots
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -118,8 +118,9 @@ class _Sampler:
 
     def _watch(self) -> None:
         while not self._stop.wait(SAMPLE_SECONDS):
-            total = sum(_private_bytes(process) for process in _tree(self._root))
-            self.peak_bytes = max(self.peak_bytes or 0, total)
+            for root in self._roots():
+                total = sum(_private_bytes(process) for process in _tree(root))
+                self.peaks[root] = max(self.peaks.get(root, 0), total)
 
 
 def _tree(root: int) -> Iterator[int]:

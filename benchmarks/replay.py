@@ -35,6 +35,7 @@ from digest_pipeline.settings import LlmSettings, Settings
 from digest_pipeline.sources.git import clone_of
 from digest_pipeline.store.history import History, open_history
 from digest_pipeline.store.place import Place
+from digest_pipeline.store.upkeep import keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -186,7 +187,7 @@ class _Daemon:
                 self._run([yesterday])
             self._tick_until(utc(night, NIGHTLY_HOUR + 1, 30))
             if (night - days[0]).days % UPKEEP_EVERY == 0:
-                self._history.run("upkeep")
+                keep(self._history.place)
             self._invariants.check()
             self._tick_until(utc(night + timedelta(days=1), NIGHTLY_HOUR))
 

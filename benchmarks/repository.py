@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -41,19 +42,25 @@ class Span:
         """How many days, both ends counted."""
         return (self.last - self.first).days + 1
 
-    def settings(self, data_dir: Path) -> str:
-        """A digest.toml for this span with the offline analyst and a data folder of its own."""
+    def settings(self, data_dir: Path, names: Sequence[str] = (REPO,)) -> str:
+        """A digest.toml for this span with the offline analyst and a data folder of its own.
+
+        Of several `names` each is a repo, and all of them are this one.
+        """
         branch = [f"branch = {json.dumps(self.branch)}"] if self.branch else []
         lines = [
             f"timezone = {json.dumps(self.timezone.key)}",
             f"first_day = {self.first}",
             f"data_dir = {json.dumps(str(data_dir))}",
-            "",
-            "[[repos]]",
-            f"name = {json.dumps(REPO)}",
-            f"url = {json.dumps(str(self.path))}",
-            *branch,
         ]
+        for name in names:
+            lines += [
+                "",
+                "[[repos]]",
+                f"name = {json.dumps(name)}",
+                f"url = {json.dumps(str(self.path))}",
+                *branch,
+            ]
         return "\n".join(lines) + "\n"
 
 
@@ -117,6 +124,11 @@ def ask_git(span: Span) -> Truth:
         marred=frozenset(sha for sha, files in at_fault.items() if files),
         missing_files=sum(at_fault.values()),
     )
+
+
+def commits_by_day(path: Path, branch: str | None, zone: ZoneInfo) -> Counter[date]:
+    """How many commits of a branch each local day has, by committer date."""
+    return Counter(datetime.fromtimestamp(moment, zone).date() for _, moment in _commit_times(path, branch))
 
 
 def git(path: Path, *arguments: str, stdin: bytes | None = None) -> bytes:

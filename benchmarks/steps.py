@@ -137,7 +137,7 @@ def instrument(watch: Stopwatch) -> Callable[[list[str]], int]:
         watch.time_calls(Pipeline, step, step=step)
     # Only now: the assets take the methods as they find them.
     app = import_module("digest_pipeline.cli.app")
-    assets = import_module("digest_pipeline.orchestration.assets")
+    checks = import_module("digest_pipeline.orchestration.checks")
     compose = import_module("digest_pipeline.compose")
     runs = import_module("digest_pipeline.orchestration.runs")
     watch.note("loading modules")
@@ -146,7 +146,7 @@ def instrument(watch: Stopwatch) -> Callable[[list[str]], int]:
     watch.time_items(GitSource, "changes", kind="git")
     watch.time_calls(History, "read", kind="queries")
     watch.time_calls(History, "replace", kind="writes")
-    watch.time_items(assets, "evaluate", step="checks")
+    watch.time_items(checks, "evaluate", step="checks")
     watch.time_calls(DagsterLogManager, "log_dagster_event", step="events")
     watch.time_calls(EventMethods, "handle_new_event", step="events")
     watch.time_calls(compose, "open_pipeline", step="start-up", detail="opening the history")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.store.history import History, Replacement
 from digest_pipeline.store.place import Place
+from digest_pipeline.store.upkeep import keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,8 +29,8 @@ DAYS_A_WRITE = 31
 
 _ROOTS = "queue shard token batch cursor route cache lease retry window planner worker router decode prefill latency"
 _ENDINGS = "_id _table _size _limit _state _test _pool _map _key _log _socket _config _schema _metric _tensor _stream"
-_WORDS = [root + ending for root in _ROOTS.split() for ending in ("", *_ENDINGS.split())]
-_SAID = (
+WORDS = [root + ending for root in _ROOTS.split() for ending in ("", *_ENDINGS.split())]
+SAID = (
     "缓存在重试时不再丢失 the request keeps its lease",
     "路由器按令牌数选择 worker",
     "吞吐提高, the decode path allocates less",
@@ -39,7 +40,7 @@ _SAID = (
     "the planner reads the metric once a second",
     "测试覆盖了超时与重连",
 )
-_KINDS = [
+KINDS = [
     "feat",
     "fix",
     "docs",
@@ -80,7 +81,7 @@ def make_store(data_dir: Path, timezone: ZoneInfo, commits: int) -> date:
         chunks[-1] = [day for day in chunks[-1] if day != days[-1]]
         for chunk in [*filter(None, chunks), days[-1:]]:
             if chunk == days[-1:]:
-                history.run("upkeep")
+                keep(history.place)
             for repo in REPOS:
                 tables: dict[str, list[dict[str, Any]]] = {}
                 for day in chunk:
@@ -89,7 +90,7 @@ def make_store(data_dir: Path, timezone: ZoneInfo, commits: int) -> date:
                     for table, row in _day(chance, repo, day, count, earlier[repo]):
                         tables.setdefault(table, []).append(row)
                 history.replace(*(Replacement(table, {}, rows) for table, rows in tables.items()))
-        _endpoints(history, days[-1])
+        add_endpoints(history, days[-1])
     return days[-1]
 
 
@@ -172,8 +173,8 @@ def _commit(
 ) -> dict[str, Any]:
     number = len(earlier) + 1
     sha = sha1(f"{repo}{number}".encode()).hexdigest()  # noqa: S324 - as git has them
-    title = f"{chance.choice(_KINDS)}: {' '.join(chance.sample(_WORDS, 5))} (#{number})"
-    body = "\n".join(" ".join(chance.choices(_WORDS, k=12)) for _ in range(chance.randint(1, 8)))
+    title = f"{chance.choice(KINDS)}: {' '.join(chance.sample(WORDS, 5))} (#{number})"
+    body = "\n".join(" ".join(chance.choices(WORDS, k=12)) for _ in range(chance.randint(1, 8)))
     if earlier and chance.random() < 0.01:
         back = chance.choice(earlier[-200:])
         title, body = (
@@ -207,7 +208,7 @@ def _files(chance: random.Random, where: dict[str, Any]) -> Iterator[dict[str, A
         changed = chance.randint(1, 40)
         yield where | {
             "position": position,
-            "path": f"lib/{chance.choice(_WORDS)}/src/{'/'.join(chance.sample(_WORDS, 2))}.rs",
+            "path": f"lib/{chance.choice(WORDS)}/src/{'/'.join(chance.sample(WORDS, 2))}.rs",
             "status": "modified",
             "additions": changed,
             "deletions": changed // 2,
@@ -220,7 +221,7 @@ def _analysis(
     chance: random.Random, where: dict[str, Any], lines: int, made_at: datetime
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     def points(count: int) -> list[str]:
-        return [" ".join(chance.choices(_SAID, k=4)) for _ in range(count)]
+        return [" ".join(chance.choices(SAID, k=4)) for _ in range(count)]
 
     at = (made_at + timedelta(days=1)).isoformat()
     score = chance.randint(0, 16)
@@ -277,7 +278,7 @@ def _analysis(
         )
 
 
-def _endpoints(history: History, day: date) -> None:
+def add_endpoints(history: History, day: date) -> None:
     at = datetime.combine(day, time(3), UTC).isoformat()
     rows = [
         {"endpoint": "models.example.org", "model": model, "is_up": True, "since": at, "learned": "{}"}

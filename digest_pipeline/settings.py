@@ -508,7 +508,7 @@ class SiteSettings(_Table):
 
 
 class StoreSettings(_Table):
-    """`[store]`: a history that many machines share; without it the history lies in `data_dir`."""
+    """`[store]`: where a history lies that many machines share, else in `data_dir`; how long it keeps patches."""
 
     catalog_url_env: VariableName | None = None
     data_url: StoreUrl | None = None
@@ -516,6 +516,7 @@ class StoreSettings(_Table):
     region: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = None
     key_env: VariableName | None = None
     secret_env: VariableName | None = None
+    keep_patches_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -559,6 +560,7 @@ class Settings(_Table):
     daily_at: time = time(2, 0)
     digest_deadline_hours: Annotated[float, Field(gt=0, le=24 * 7)] = 6
     recheck_days: Annotated[int, Field(ge=0, le=366)] = 14
+    backfill_days: Annotated[int, Field(ge=1, le=3660)] = 366
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 

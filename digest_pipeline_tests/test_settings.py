@@ -57,6 +57,7 @@ data_dir  = "data"
 daily_at  = "03:30"
 digest_deadline_hours = 4.5
 recheck_days = 30
+backfill_days = 60
 
 [[repos]]
 name    = "ai-dynamo/dynamo"
@@ -145,6 +146,7 @@ def test_every_key_is_read() -> None:
     assert settings.daily_at == time(3, 30)
     assert settings.digest_deadline_hours == 4.5
     assert settings.recheck_days == 30
+    assert settings.backfill_days == 60
     assert settings.report.show_reasons is False
     first, second = settings.repos
     assert (first.name, first.branch, first.source) == ("ai-dynamo/dynamo", "main", "git")
@@ -179,6 +181,7 @@ def test_what_is_left_out_has_a_default() -> None:
     assert settings.daily_at == time(2, 0)
     assert settings.digest_deadline_hours == 6
     assert settings.recheck_days == 14
+    assert settings.backfill_days == 366
     assert settings.llm is None
     assert settings.report.show_reasons is True
     [repo] = settings.repos
@@ -397,6 +400,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, damage: Callable[[P
             ["recheck_days = -1", "or equal to 0"],
         ),
         (MINIMAL.replace("first_day", "recheck_days = 367\nfirst_day"), ["recheck_days = 367", "366"]),
+        (MINIMAL.replace("first_day", "backfill_days = 0\nfirst_day"), ["backfill_days = 0", "equal to 1"]),
         ("first_day = 2026-01-06\n", ["repos: is missing"]),
         ("first_day = 2026-01-06\nrepos = []\n", ["repos: is empty", "at least one"]),
         ('first_day = 2026-01-06\n[[repos]]\nurl = "x"\n', ["repos[0].name: is missing"]),

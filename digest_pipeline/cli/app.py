@@ -15,8 +15,21 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from digest_pipeline import __version__
-from digest_pipeline.cli import deliver, demo, doctor, heal, init, rollup, run, serve, site, sql, status, up, worker
+from digest_pipeline.cli import (
+    deliver,
+    demo,
+    doctor,
+    heal,
+    init,
+    rollup,
+    run,
+    serve,
+    site,
+    sql,
+    status,
+    up,
+    worker,
+)
 from digest_pipeline.cli.output import Verbosity, error_line, set_verbosity
 from digest_pipeline.errors import DigestError
 
@@ -33,6 +46,8 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from digest_pipeline import __version__
+
         print(f"digest_pipeline {__version__}")
         raise typer.Exit
 

@@ -9,7 +9,6 @@ import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, error_line, result_line, say
 from digest_pipeline.errors import ConfigurationError, UsageError
-from digest_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +44,7 @@ def deliver(
     from digest_pipeline.cli.run import chosen_days
     from digest_pipeline.compose import open_pipeline
     from digest_pipeline.pipeline import utc_now
+    from digest_pipeline.settings import Settings
 
     settings = Settings.load(config)
     if not settings.channel:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 from contextlib import closing
@@ -14,12 +13,12 @@ import typer
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line
 from digest_pipeline.domain.state import counted
 from digest_pipeline.errors import DigestError
-from digest_pipeline.settings import ChannelSettings, RepoSettings, Settings, find_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from digest_pipeline.analysts.gateway import EndpointConfig
+    from digest_pipeline.settings import ChannelSettings, RepoSettings, Settings
 
 MINIMUM_FREE_BYTES = 1 << 30
 
@@ -37,6 +36,8 @@ def doctor(
     Exit 1 where something fails, or an alarm is open.
     """
     del quiet, verbose
+    from digest_pipeline.settings import Settings, find_file
+
     file = find_file(config)
     settings = Settings.load(config)
     result_line(
@@ -108,6 +109,8 @@ def _repository(repo: RepoSettings, settings: Settings) -> str:
 
 
 def _analyst(settings: Settings) -> str:
+    import asyncio
+
     from digest_pipeline.compose import endpoint_configs, probe_endpoint
 
     if settings.llm is None:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, say
-from digest_pipeline.settings import Settings
 
 
 def heal(
@@ -27,6 +26,7 @@ def heal(
     from digest_pipeline.cli.run import chosen_days, progress_bar, report
     from digest_pipeline.compose import opening
     from digest_pipeline.pipeline import utc_now
+    from digest_pipeline.settings import Settings
 
     settings = Settings.load(config)
     days = chosen_days(

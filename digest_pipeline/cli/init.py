@@ -8,7 +8,6 @@ from pathlib import Path
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, say
 from digest_pipeline.errors import ConfigurationError, UsageError
-from digest_pipeline.settings import Settings, find_file
 
 
 def template() -> str:
@@ -24,6 +23,8 @@ def template() -> str:
 def init(config: Config = None, quiet: Quiet = False, verbose: Verbose = False) -> None:
     """Write a commented digest.toml to begin with. An existing file is never overwritten."""
     del quiet, verbose
+    from digest_pipeline.settings import Settings, find_file
+
     file = find_file(config)
     text = template()
     Settings.parse(text, file=file)  # what is written here is read by everything else

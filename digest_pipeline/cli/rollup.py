@@ -8,7 +8,6 @@ import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, say
 from digest_pipeline.errors import DigestError, StoreError, UsageError
-from digest_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from digest_pipeline.domain.period import Period
     from digest_pipeline.pipeline import Pipeline
+    from digest_pipeline.settings import Settings
 
 
 def rollup(
@@ -33,6 +33,7 @@ def rollup(
     from digest_pipeline.compose import open_place, opening
     from digest_pipeline.pipeline import utc_now
     from digest_pipeline.pipeline.rollup import nothing_stored
+    from digest_pipeline.settings import Settings
     from digest_pipeline.store.history import has_history
 
     settings = Settings.load(config)

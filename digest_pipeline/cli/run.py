@@ -22,7 +22,6 @@ from digest_pipeline.cli.output import (
 )
 from digest_pipeline.domain.day import days_between, is_over, yesterday
 from digest_pipeline.errors import UsageError
-from digest_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from digest_pipeline.orchestration.runs import RunOutcome
     from digest_pipeline.pipeline import Progress
+    from digest_pipeline.settings import Settings
 
 
 def run(
@@ -51,6 +51,7 @@ def run(
     """Make the digest of a day, or of each day of a range. Prints the paths of the reports."""
     del quiet, verbose
     from digest_pipeline.pipeline import utc_now
+    from digest_pipeline.settings import Settings
 
     settings = Settings.load(config)
     days = chosen_days(settings, day=day, first=first, last=last, now=utc_now())

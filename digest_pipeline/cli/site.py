@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path  # noqa: TC003 - typer reads it
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, say
-from digest_pipeline.domain.analysis import Language
 from digest_pipeline.errors import UsageError
-from digest_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from digest_pipeline.domain.analysis import Language
+    from digest_pipeline.settings import Settings
 
 
 def site(
@@ -27,6 +29,8 @@ def site(
 ) -> None:
     """Write the history as a static site, with search. Prints the path of its start page."""
     del quiet, verbose
+    from digest_pipeline.settings import Settings
+
     settings = Settings.load(config)
     result_line(build(settings, out, _language(language)))
 
@@ -50,6 +54,8 @@ def build(settings: Settings, out: Path | None = None, language: Language | None
 
 
 def _language(value: str | None) -> Language | None:
+    from digest_pipeline.domain.analysis import Language
+
     if value is None:
         return None
     for known in get_args(Language):

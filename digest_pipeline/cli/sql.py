@@ -16,7 +16,6 @@ import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line
 from digest_pipeline.errors import UsageError
-from digest_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from digest_pipeline.domain.question import Question
+    from digest_pipeline.settings import Settings
 
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 _NO_CODE = re.compile(
@@ -67,6 +67,8 @@ def sql(
 ) -> None:
     """Ask the history in SQL: tables commits, commit_files, analyses, reports, digests, reads."""
     del quiet, verbose
+    from digest_pipeline.settings import Settings
+
     if listed:
         for line in _described(name) if name is not None else _listed():
             result_line(line)

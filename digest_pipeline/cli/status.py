@@ -15,13 +15,13 @@ import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line
 from digest_pipeline.domain.state import counted
-from digest_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
     from digest_pipeline.domain.state import RepoState
+    from digest_pipeline.settings import Settings
     from digest_pipeline.store.history import Read
     from digest_pipeline.store.place import Place
 
@@ -45,6 +45,7 @@ def status(
     from digest_pipeline.domain.state import repo_states
     from digest_pipeline.pipeline import utc_now
     from digest_pipeline.pipeline.alarm import open_alarms
+    from digest_pipeline.settings import Settings
 
     settings = Settings.load(config)
     last = yesterday(utc_now(), settings.timezone)

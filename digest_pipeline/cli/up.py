@@ -14,7 +14,6 @@ import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, Verbosity, say, set_verbosity
 from digest_pipeline.errors import DigestError
-from digest_pipeline.settings import CONFIG_VARIABLE, Settings, find_file
 
 STOP_SECONDS = 30.0
 """So long runs and servers may take to end by themselves."""
@@ -38,6 +37,7 @@ def up(
     )
     from digest_pipeline.orchestration.instance_storage import HOME_VARIABLE
     from digest_pipeline.orchestration.orphans import report_orphans
+    from digest_pipeline.settings import CONFIG_VARIABLE, Settings, find_file
 
     file = find_file(config).absolute()
     settings = Settings.load(file)

@@ -33,7 +33,7 @@ def patch_id(files: Sequence[FileChange], author: str) -> str | None:
     was written, has to be the same too, as a cherry-pick keeps both. A commit of which files or lines are missing,
     and one without files, is like no other.
     """
-    if not files or any(file.patch_state in {"missing", "incomplete"} for file in files):
+    if not files or any(file.patch_state in {"missing", "incomplete", "expired"} for file in files):
         return None
     parts = sorted(_file_id(file) for file in files)
     if any(file.patch_state in _WITHOUT_LINES for file in files):

@@ -10,12 +10,13 @@ from typing import Literal
 FileStatus = Literal["added", "removed", "modified", "renamed", "copied", "changed"]
 """GitHub's words; `changed` is a change of type (a file that became a symlink or a submodule)."""
 
-PatchState = Literal["text", "binary", "submodule", "mode", "missing", "incomplete"]
+PatchState = Literal["text", "binary", "submodule", "mode", "missing", "incomplete", "expired"]
 """What `FileChange.patch` is.
 
 `text`: all of it, possibly empty (a pure rename, an empty file). `binary`: there is none to read.
 `submodule`: the two lines that name the commits. `mode`: only the file's mode changed. `missing`: an object
-is not in the repository. `incomplete`: the source left lines out and said so.
+is not in the repository. `incomplete`: the source left lines out and said so. `expired`: all of it was here, and
+upkeep has let it go since; no source gives it.
 """
 
 UNREAD_STATES: tuple[PatchState, ...] = ("missing", "incomplete")
@@ -34,7 +35,7 @@ class FileChange:
 
     `additions` and `deletions` count lines as `git diff --numstat` does; 0 where there is no text to count,
     None where the text was not seen. `patch` runs from its first `@@` and has no trailing newline; it is
-    None in the states `binary`, `mode` and `missing`.
+    None in the states `binary`, `mode`, `missing` and `expired`.
     """
 
     path: str

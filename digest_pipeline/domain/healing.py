@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from digest_pipeline.domain.endpoint import EndpointState
 
 MOST_DAYS = 93
-"""So many days of repos go into one run: large enough for a backlog of weeks, small enough to be seen moving."""
+"""So many days of repos go into one run that nobody started, at most."""
 
 TRY_AGAIN = timedelta(hours=6)
 """A day whose last try came to nothing is tried again after so long: its run is over by then, whatever befell it.
@@ -171,6 +171,7 @@ def missing_days(
     *,
     in_flight: Collection[tuple[str, date]],
     now: datetime,
+    most_days: int = MOST_DAYS,
 ) -> Decision:
     """The days that were never made, and those whose last try came to nothing some hours ago, in ranges.
 
@@ -193,7 +194,7 @@ def missing_days(
                 later.append(tried_at + TRY_AGAIN)
             else:
                 free.append(day)
-        for first, last in _ranges(free):
+        for first, last in _ranges(free, min(most_days, MOST_DAYS)):
             groups.setdefault((first, last), []).append(repo)
     requests = [
         Request(tuple(names), first, last, _key("missing", names, first, last, now))
@@ -230,13 +231,13 @@ def _why_none(
     return f"{len(waiting)} commits wait; the first is due at {min(times):%Y-%m-%d %H:%M %Z}"
 
 
-def _ranges(days: Iterable[date]) -> list[tuple[date, date]]:
+def _ranges(days: Iterable[date], most: int = MOST_DAYS) -> list[tuple[date, date]]:
     found = []
     for first, last in spans(list(days)):
         start = first
-        while (last - start).days >= MOST_DAYS:
-            found.append((start, start + timedelta(days=MOST_DAYS - 1)))
-            start += timedelta(days=MOST_DAYS)
+        while (last - start).days >= most:
+            found.append((start, start + timedelta(days=most - 1)))
+            start += timedelta(days=most)
         found.append((start, last))
     return found
 

@@ -48,6 +48,7 @@ _STATE_MARKS = {
     "mode": " [mode only]",
     "missing": " [unreadable]",
     "incomplete": " [cut by its source]",
+    "expired": " [no longer here]",
 }
 _SHOWN_MARKS: dict[How, str] = {
     "whole": "",

@@ -6,39 +6,24 @@ the branch since they were read join the run, though its range does not hold the
 """
 
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import date
-from functools import cache
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
-import duckdb
 
 from digest_pipeline.errors import DigestError
-from digest_pipeline.orchestration.checks import CHECKS, evaluate
-from digest_pipeline.orchestration.events import (
-    add_partition_metadata,
-    log_asset_check_evaluations,
-    log_materializations,
-)
-from digest_pipeline.orchestration.in_flight import repo_days_in_flight
-from digest_pipeline.orchestration.partitions import Partitions, by_repo, partition_key
-from digest_pipeline.pipeline import Pipeline, StepResult
+from digest_pipeline.orchestration.checks import CHECKS, check_outputs, log_checks
+from digest_pipeline.orchestration.days import make_days
+from digest_pipeline.orchestration.metadata import table_schema
+from digest_pipeline.orchestration.partitions import Partitions, by_repo
+from digest_pipeline.orchestration.repo_days import STEPS, make_repo_days
+from digest_pipeline.pipeline import Pipeline
 from digest_pipeline.pipeline.code_version import code_version
 from digest_pipeline.pipeline.site_state import SITE_CODE
 from digest_pipeline.settings import Settings
-from digest_pipeline.store.files import names, statement
 
 GROUP = "digest"
-MAX_PARTITIONS_PER_RUN = 31
 LLM_POOL = "llm"
-
-_STEPS: Mapping[str, Callable[[Pipeline, str, Sequence[date]], StepResult]] = {
-    "raw_commits": Pipeline.collect,
-    "commit_diffs": Pipeline.diff,
-    "commit_analyses": Pipeline.analyse,
-    "repo_report": Pipeline.report,
-}
 
 
 def build_assets(
@@ -59,59 +44,24 @@ def _repo_day(
     @dg.multi_asset(
         name="repo_day",
         specs=_specs(settings, partitions),
-        check_specs=check_specs(partitions, _STEPS),
+        check_specs=check_specs(partitions, STEPS),
         can_subset=True,
         partitions_def=partitions,
-        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=MAX_PARTITIONS_PER_RUN),
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=settings.backfill_days),
         pool=LLM_POOL if pooled else None,
         required_resource_keys={"pipeline"},
     )
     def repo_day(context: dg.AssetExecutionContext) -> Iterator[Any]:
         pipeline: Pipeline = context.resources.pipeline
         days_of = by_repo(context.partition_keys)
-        changed: dict[str, list[date]] = {}
-        if dg.AssetKey("raw_commits") in context.selected_asset_keys:
-            changed = {repo: _changed(context, pipeline, repo, days) for repo, days in days_of.items()}
-            days_of = {repo: sorted([*days, *changed[repo]]) for repo, days in days_of.items()}
         if _nobody_is_there(context, pipeline):
             context.log.info("no endpoint is there yet: what waits is left as it is")
             return
-        failed: dict[str, DigestError] = {}
-        for name, step in _STEPS.items():
+        for name in STEPS:
             if dg.AssetKey(name) not in context.selected_asset_keys:
-                # A check may be run alone.
-                yield from checked(context, pipeline, name, days_of, whole=True)
-                continue
-            done: dict[str, list[date]] = {}
-            elsewhere: dict[str, list[date]] = {}
-            for repo, days in days_of.items():
-                if not days:
-                    continue
-                result = _tried(context, step, pipeline, repo, days)
-                done[repo] = list(result.done)
-                elsewhere[repo] = _free(context, pipeline, repo, result.elsewhere)
-                failed |= {str(partition_key(day, repo)): error for day, error in result.failed.items()}
-                link = settings.repo(repo).link_base
-                add_partition_metadata(
-                    context,
-                    name,
-                    {
-                        str(partition_key(day, repo)): asset_metadata(counts, link)
-                        for day, counts in result.done.items()
-                    },
-                )
-            whole = all(len(done.get(repo, ())) == len(days) for repo, days in days_of.items()) and not failed
-            if whole:
-                yield dg.MaterializeResult(asset_key=name)
-                log_materializations(context, _materializations(context, name, changed))
-            else:
-                # An output would materialize every partition of the run: these are logged one by one instead.
-                log_materializations(context, _materializations(context, name, done))
-            yield from checked(context, pipeline, name, done, whole=whole)
-            days_of = {repo: sorted({*days, *elsewhere[repo]}) for repo, days in done.items()}
-            changed = {repo: [*changed.get(repo, ()), *elsewhere[repo]] for repo in done}
-        if failed:
-            raise _failure(failed)
+                log_checks(context, pipeline, name, days_of)  # a check may be run alone
+        make_repo_days(context, pipeline, days_of)
+        yield from check_outputs(context, STEPS)
 
     return repo_day
 
@@ -127,20 +77,13 @@ def _daily_digest(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[dg.AssetDep("repo_report", partition_mapping=dg.MultiToSingleDimensionPartitionMapping("day"))],
         check_specs=check_specs(partitions, ["daily_digest"]),
+        output_required=False,
         metadata={"dagster/column_schema": table_schema("digests"), "dagster/table_name": "history.digests"},
         required_resource_keys={"pipeline"},
     )
     def daily_digest(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        pipeline: Pipeline = context.resources.pipeline
-        days = sorted(date.fromisoformat(key) for key in context.partition_keys)
-        try:
-            result = pipeline.digest(days)
-        except DigestError as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from None
-        pages = {day.isoformat(): asset_metadata(counts) for day, counts in result.done.items()}
-        add_partition_metadata(context, "daily_digest", pages)
-        yield dg.MaterializeResult(asset_key="daily_digest")
-        yield from checked(context, pipeline, "daily_digest", {None: days}, whole=True)
+        make_days(context, "daily_digest", Pipeline.digest)
+        yield from check_outputs(context, ["daily_digest"])
 
     return daily_digest
 
@@ -155,6 +98,7 @@ def _reader_pages(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=["daily_digest"],
+        output_required=False,
         metadata={
             "dagster/column_schema": table_schema("reader_pages"),
             "dagster/table_name": "history.reader_pages",
@@ -162,20 +106,8 @@ def _reader_pages(partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefiniti
         required_resource_keys={"pipeline"},
     )
     def reader_pages(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        pipeline: Pipeline = context.resources.pipeline
-        days = sorted(date.fromisoformat(key) for key in context.partition_keys)
-        try:
-            result = pipeline.reader_pages(days)
-        except DigestError as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from None
-        add_partition_metadata(
-            context,
-            "reader_pages",
-            {day.isoformat(): asset_metadata(counts) for day, counts in result.done.items()},
-        )
-        if result.failed:
-            raise _failure({day.isoformat(): error for day, error in result.failed.items()})
-        yield dg.MaterializeResult(asset_key="reader_pages")
+        make_days(context, "reader_pages", Pipeline.reader_pages)
+        yield from ()  # what is made is logged day by day
 
     return reader_pages
 
@@ -213,58 +145,6 @@ def _nobody_is_there(context: dg.AssetExecutionContext, pipeline: Pipeline) -> b
         return not pipeline.knock()
     except DigestError:
         return False  # the step says what is wrong
-
-
-def _changed(
-    context: dg.AssetExecutionContext, pipeline: Pipeline, repo: str, days: Sequence[date]
-) -> list[date]:
-    """The repo's stored days that changed since; none where that cannot be told now: the next run asks again."""
-    try:
-        found = pipeline.changed_days(repo, days)
-    except DigestError as error:
-        context.log.warning("days that changed later were not looked for: %s", error)
-        return []
-    except Exception:
-        context.log.exception("unexpected, in %s: days that changed later were not looked for", repo)
-        return []
-    return _free(context, pipeline, repo, found)
-
-
-def _free(
-    context: dg.AssetExecutionContext, pipeline: Pipeline, repo: str, days: Sequence[date]
-) -> list[date]:
-    """Those of the changed `days` that this run makes again: what another run is at, it makes as the branch stands."""
-    if not days:
-        return []
-    names = [one.name for one in pipeline.settings.repos]
-    others = repo_days_in_flight(context.instance, names, in_line=False)
-    found = [day for day in days if (repo, day) not in others]
-    if found:
-        context.log.info(
-            "%s changed since it was read, and is made again: %s", repo, ", ".join(map(str, found))
-        )
-    return found
-
-
-def _tried(
-    context: dg.AssetExecutionContext,
-    step: Callable[[Pipeline, str, Sequence[date]], StepResult],
-    pipeline: Pipeline,
-    repo: str,
-    days: Sequence[date],
-) -> StepResult:
-    """The step's result; an error that stopped all of it (a full disk, a missing key) fails the repo's days."""
-    try:
-        return step(pipeline, repo, days)
-    except DigestError as error:
-        return StepResult(failed=dict.fromkeys(days, error))
-    except Exception as error:
-        # A bug, or a fault that nobody has met yet: it costs this repo's days, not its neighbours'.
-        context.log.exception("unexpected, in %s", repo)
-        reason = " ".join(str(error).split())
-        kind = type(error).__name__
-        unexpected = DigestError(f"{repo}: unexpected {kind}: {reason} (a bug; the run's log shows where)")
-        return StepResult(failed=dict.fromkeys(days, unexpected))
 
 
 def _specs(settings: Settings, partitions: dg.PartitionsDefinition[Any]) -> list[dg.AssetSpec]:
@@ -337,103 +217,3 @@ def check_specs(partitions: dg.PartitionsDefinition[Any], assets: Collection[str
             for check in CHECKS
             if check.asset in assets
         ]
-
-
-def checked(
-    context: dg.AssetExecutionContext,
-    pipeline: Pipeline,
-    asset: str,
-    done: Mapping[str, Sequence[date]] | Mapping[None, Sequence[date]],
-    *,
-    whole: bool,
-) -> Iterator[Any]:
-    """Log what an asset's selected checks say of the partitions that are `done`, with outputs where those are all."""
-    for check in CHECKS:
-        key = dg.AssetCheckKey(dg.AssetKey(asset), check.name)
-        if check.asset != asset or key not in context.selected_asset_check_keys:
-            continue
-        try:
-            found = [
-                one for repo, days in done.items() if days for one in evaluate(check, pipeline, repo, days)
-            ]
-        except DigestError as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from None
-        log_asset_check_evaluations(context, found)
-        if whole:
-            yield dg.Output(None, output_name=f"{asset}_{check.name}")
-
-
-def _materializations(
-    context: dg.AssetExecutionContext, asset: str, done: Mapping[str, Sequence[date]]
-) -> Iterator[dg.AssetMaterialization]:
-    version = context.assets_def.code_versions_by_key[dg.AssetKey(asset)]
-    step = context.op_execution_context.get_step_execution_context()
-    for repo, days in done.items():
-        for day in days:
-            key = partition_key(day, repo)
-            yield dg.AssetMaterialization(
-                asset_key=asset,
-                partition=str(key),
-                metadata=dict(
-                    step.get_asset_metadata(asset_key=dg.AssetKey(asset), partition_key=str(key)) or {}
-                ),
-                tags={
-                    "dagster/partition/day": key.keys_by_dimension["day"],
-                    "dagster/partition/repo": repo,
-                    "dagster/code_version": version or "",
-                },
-            )
-
-
-def _failure(failed: Mapping[str, DigestError]) -> dg.Failure:
-    """One failure for all partitions that were not done; each distinct message once."""
-    messages = dict.fromkeys(str(error) for error in failed.values())
-    return dg.Failure(
-        description="\n".join(messages),
-        metadata={"partitions": len(failed), "first": next(iter(failed))},
-        allow_retries=False,
-    )
-
-
-def asset_metadata(counts: Mapping[str, Any], link: str | None = None) -> dict[str, Any]:
-    """What a tired operator reads: counts as numbers, the page as a path and a preview, the repo as a link."""
-    metadata: dict[str, Any] = {
-        name: ", ".join(value) if isinstance(value, list) else value
-        for name, value in counts.items()
-        if name not in {"preview", "path"}
-    }
-    if link is not None:
-        metadata["repository"] = dg.MetadataValue.url(link)
-    if "path" in counts:
-        metadata["report"] = dg.MetadataValue.path(str(counts["path"]))
-    if "preview" in counts:
-        metadata["preview"] = dg.MetadataValue.md(counts["preview"])
-    return metadata
-
-
-@cache
-def _schemas() -> Mapping[str, dg.TableSchema]:
-    """The columns of every table, from the migrations themselves."""
-    with duckdb.connect(":memory:") as connection:
-        for name in names("migrations"):
-            for part in duckdb.extract_statements(statement(f"migrations/{name}")):
-                if part.type != duckdb.StatementType.CALL:  # options of DuckLake
-                    connection.execute(part)
-        connection.execute(statement("views/commits"))
-        tables = [
-            row[0]
-            for row in connection.execute(
-                "SELECT DISTINCT table_name FROM information_schema.columns"
-            ).fetchall()
-        ]
-        return {
-            table: dg.TableSchema(
-                [dg.TableColumn(row[0], row[1]) for row in connection.execute(f"DESCRIBE {table}").fetchall()]
-            )
-            for table in tables
-        }
-
-
-def table_schema(table: str) -> dg.TableSchema:
-    """The columns of one table, for an asset's metadata."""
-    return _schemas()[table]

@@ -1,6 +1,6 @@
 """Asset checks: a question in `sql/checks/` each, answered for every partition, also in a run over a range."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import dagster as dg
 
 from digest_pipeline.domain.period import Kind
+from digest_pipeline.errors import DigestError
+from digest_pipeline.orchestration.events import log_asset_check_evaluations
 from digest_pipeline.orchestration.partitions import partition_key
 from digest_pipeline.pipeline import Pipeline
 
@@ -74,6 +76,39 @@ CHECKS = (
         for asset, kind in ROLLUPS.items()
     ),
 )
+
+
+def log_checks(
+    context: dg.AssetExecutionContext,
+    pipeline: Pipeline,
+    asset: str,
+    days_of: Mapping[str, Sequence[date]] | Mapping[None, Sequence[date]],
+) -> None:
+    """Log what an asset's selected checks say of these days: of a repo, or under None of digests or rollups."""
+    for check in _selected(context, [asset]):
+        try:
+            found = [
+                one for repo, days in days_of.items() if days for one in evaluate(check, pipeline, repo, days)
+            ]
+        except DigestError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from None
+        log_asset_check_evaluations(context, found)
+
+
+def check_outputs(context: dg.AssetExecutionContext, assets: Iterable[str]) -> Iterator[dg.Output[None]]:
+    """An output for each selected check of these assets: a step that succeeds owes them, whatever was logged."""
+    for check in _selected(context, assets):
+        yield dg.Output(None, output_name=f"{check.asset}_{check.name}")
+
+
+def _selected(context: dg.AssetExecutionContext, assets: Iterable[str]) -> list[Check]:
+    wanted = set(assets)
+    return [
+        check
+        for check in CHECKS
+        if check.asset in wanted
+        and dg.AssetCheckKey(dg.AssetKey(check.asset), check.name) in context.selected_asset_check_keys
+    ]
 
 
 def evaluate(

@@ -54,6 +54,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import QueuePool
 
 from digest_pipeline.errors import ConfigurationError, StoreError
+from digest_pipeline.orchestration.pace import quicken_backfills
 from digest_pipeline.orchestration.patience import Patience
 
 POSTGRES_URL_VARIABLE = "DIGEST_INSTANCE_POSTGRES_URL"
@@ -84,6 +85,7 @@ class InstanceStorage(DagsterStorage, ConfigurableClass):
         `inst_data` travels to other processes on their command lines; the URL, a secret, never enters it:
         every process reads its own environment.
         """
+        quicken_backfills()  # every daemon opens its storage before its loops begin
         url = postgres_url(os.environ)
         if url is not None:
             return _postgres_storage(url, inst_data)

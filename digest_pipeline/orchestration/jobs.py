@@ -24,13 +24,13 @@ DOES_MORE: Mapping[str, Collection[str]] = {REANALYSE: (REPO_DAYS,), RERENDER: (
 
 
 @dg.op(
-    description="Flush, merge, expire and clean up the history's files, as sql/upkeep.sql says.",
+    description="Merge the history's small files, let go of patches that are kept no longer, forget what is past.",
     required_resource_keys={"pipeline"},
 )
 def keep_history_small(context: dg.OpExecutionContext) -> None:
-    """Run the upkeep under the writers' lock."""
+    """Run the upkeep; what it found and left is the metadata of its output."""
     pipeline: Pipeline = context.resources.pipeline
-    pipeline.history.run("upkeep")
+    context.add_output_metadata(pipeline.upkeep().counts())
 
 
 @dg.job(name=UPKEEP, description="Daily upkeep of the history; readers and writers go on meanwhile.")

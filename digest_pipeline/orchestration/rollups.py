@@ -8,15 +8,10 @@ import dagster as dg
 
 from digest_pipeline.domain.period import Kind, period_of
 from digest_pipeline.errors import DigestError
-from digest_pipeline.orchestration.assets import (
-    GROUP,
-    asset_metadata,
-    check_specs,
-    checked,
-    table_schema,
-)
-from digest_pipeline.orchestration.checks import ROLLUPS
+from digest_pipeline.orchestration.assets import GROUP, check_specs
+from digest_pipeline.orchestration.checks import ROLLUPS, check_outputs, log_checks
 from digest_pipeline.orchestration.events import add_partition_metadata, log_materializations
+from digest_pipeline.orchestration.metadata import asset_metadata, table_schema
 from digest_pipeline.orchestration.partitions import Partitions
 from digest_pipeline.pipeline import Pipeline
 from digest_pipeline.pipeline.code_version import code_version
@@ -68,8 +63,7 @@ def _rollup(name: str, kind: Kind, partitions: dg.TimeWindowPartitionsDefinition
             )
             raise dg.Failure(description="\n".join(map(str, result.failed.values())), allow_retries=False)
         yield dg.MaterializeResult(asset_key=name)
-        yield from checked(
-            context, pipeline, name, {None: [period.first for period in result.done]}, whole=True
-        )
+        log_checks(context, pipeline, name, {None: [period.first for period in result.done]})
+        yield from check_outputs(context, [name])
 
     return rollup

@@ -34,6 +34,6 @@ def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
         cron_schedule=f"{later % 60} {later // 60} * * *",
         execution_timezone=settings.timezone.key,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Merges small files of the history and expires what is older than a week.",
+        description="Merges the history's small files, lets go of old patches, forgets what is older than a week.",
     )
     return [daily, upkeep]

@@ -353,6 +353,7 @@ def _missing_partitions(settings: Settings, now: Callable[[], datetime]) -> dg.S
             list(days_between(settings.first_day, last)),
             in_flight=repo_days_in_flight(context.instance, names),
             now=moment,
+            most_days=settings.backfill_days,
         )
         return _asked(decision)
 

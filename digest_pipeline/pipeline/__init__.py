@@ -25,12 +25,15 @@ from digest_pipeline.pipeline import (
     recheck,
     report,
     rollup,
+    upkeep,
 )
 from digest_pipeline.pipeline.pages import digest_path, reader_path, report_path
-from digest_pipeline.pipeline.workbench import Progress, StepResult, Workbench, utc_now
+from digest_pipeline.pipeline.portions import apart, portions
+from digest_pipeline.pipeline.tally import Progress
+from digest_pipeline.pipeline.workbench import StepResult, Workbench, span, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -39,6 +42,10 @@ if TYPE_CHECKING:
     from digest_pipeline.pipeline.site import SiteResult
     from digest_pipeline.settings import Settings
     from digest_pipeline.store.history import History
+    from digest_pipeline.store.upkeep import Kept
+
+EVERY_REPO = "all repositories"
+"""What progress says of steps over all of them."""
 
 _log = logging.getLogger(__name__)
 
@@ -86,6 +93,38 @@ class Pipeline:
         """
         return recheck.recheck(self._workbench, repo, days)
 
+    def begin(self, what: str, days: Sequence[date]) -> None:
+        """So many days of a repo (or of `EVERY_REPO`) are to come: what progress is told of."""
+        self._workbench.progress.begin(what, len(days))
+
+    def portions(self, repo: str, days: Sequence[date]) -> Iterator[list[date]]:
+        """The days in their order, as many at a time as go through all steps together, by what is stored of them."""
+        rows = self._workbench.rows("reads", repo, days) if days else []
+        return portions(days, {row["day"]: row["commit_count"] or 0 for row in rows})
+
+    def apart(
+        self,
+        step: Callable[[Sequence[date]], StepResult],
+        days: Sequence[date],
+        unexpected: Callable[[Exception], DigestError],
+    ) -> StepResult:
+        """One of the steps over a portion; a day with an unexpected fault costs itself alone."""
+        try:
+            return apart(step, days, unexpected)
+        finally:
+            self._workbench.progress.settle()
+
+    def standing(self, repo: str, days: Sequence[date]) -> tuple[set[date], set[date]]:
+        """Those of the days that are finished, page and all, and those whose commits were read. Raises StoreError."""
+        collected = self._workbench.collected(repo, days)
+        where = {**span(days), "language": self.settings.language}
+        finished = {
+            row["day"]
+            for row in self.history.read("pipeline/asked_days", where)
+            if row["repo"] == repo and row["has_page"] and row["tried_at"] is None
+        }
+        return finished & {*days}, collected
+
     def collect(self, repo: str, days: Sequence[date]) -> StepResult:
         """Read which commits each day has; asset `raw_commits`."""
         return _logged(collect.collect, self._workbench, repo, days)
@@ -126,6 +165,11 @@ class Pipeline:
 
         return site(self._workbench, folder, language)
 
+    def upkeep(self) -> Kept:
+        """Keep the history small, as the settings say; job `upkeep`. Raises StoreError."""
+        bench = self._workbench
+        return upkeep.upkeep(bench.settings, bench.history.place, now=bench.now(), progress=bench.progress)
+
     def watch(self, see_runs: alarm.SeeRuns | None = None) -> alarm.Look:
         """Raise, close and send alarms, by what is stored and what is seen of runs. Raises StoreError."""
         return alarm.alarm(self._workbench, see_runs)
@@ -159,6 +203,7 @@ def _logged(
 
 
 __all__ = [
+    "EVERY_REPO",
     "Pipeline",
     "Progress",
     "StepResult",

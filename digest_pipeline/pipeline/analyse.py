@@ -8,6 +8,7 @@ from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.analysts import Cue, Subject
@@ -17,6 +18,7 @@ from digest_pipeline.domain.importance import TIERS, Score, score
 from digest_pipeline.errors import StoreError
 from digest_pipeline.pipeline.books import attempt_columns, prices_of
 from digest_pipeline.pipeline.headlines import Headlines
+from digest_pipeline.pipeline.read_again import read_again
 from digest_pipeline.pipeline.workbench import BATCH_BYTES, StepResult, Workbench, batches
 from digest_pipeline.store.history import Replacement
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from digest_pipeline.analysts import Analyst
     from digest_pipeline.domain.analysis import Outcome
+    from digest_pipeline.errors import SourceError
 
     Row = Mapping[str, Any]
 
@@ -44,18 +47,43 @@ def analyse(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
 
     An analysis by a model that is `ok` is kept and never asked for again, also where the branch lost the commit
     and has it again; all else is tried again, in a run that nobody started by hand once its time has come. A
-    failure is a stored outcome, and the day is done all the same.
+    failure is a stored outcome, and the day is done all the same. Patches that upkeep let go are read again for what
+    is asked about; where they are not to be had an analysis that is `ok` stays, and a day without one fails.
     """
     result = StepResult()
     chunks = list(batches(days))
     with ThreadPoolExecutor(1, thread_name_prefix="cues") as thread:
+
+        def begin(chunk: Sequence[date]) -> _Ahead:
+            again = thread.submit(_read_again, bench, repo, chunk)
+            return _Ahead(again, thread.submit(_cues, bench, repo, chunk))
+
         # The store searches the next days' patches while these days' facts are put together.
-        ahead = [thread.submit(_cues, bench, repo, chunk) for chunk in chunks[:1]]
+        ahead = [begin(chunk) for chunk in chunks[:1]]
         for number, chunk in enumerate(chunks, start=1):
-            ahead += [thread.submit(_cues, bench, repo, coming) for coming in chunks[number : number + 1]]
+            ahead += [begin(coming) for coming in chunks[number : number + 1]]
             _analyse_chunk(bench, repo, chunk, ahead.pop(0), result)
             bench.progress("analyse", repo, len(result.done) + len(result.failed), len(days))
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """What another thread makes ready: patches read `again`, with what was not to be had, then the cues in them."""
+
+    again: Future[dict[tuple[date, str], SourceError]]
+    cues: Future[dict[str, list[Cue]]]
+
+
+def _read_again(bench: Workbench, repo: str, days: Sequence[date]) -> dict[tuple[date, str], SourceError]:
+    @cache
+    def paid() -> set[tuple[date, str]]:
+        known = bench.rows("analyses_of_days", repo, days, language=bench.settings.language)
+        return {(row["day"], row["sha"]) for row in known if _is_paid(row)}
+
+    return read_again(
+        bench, repo, days, lambda row: row["filtered"] is None and (row["day"], row["sha"]) not in paid()
+    )
 
 
 def _cues(bench: Workbench, repo: str, days: Sequence[date]) -> dict[str, list[Cue]]:
@@ -68,7 +96,7 @@ def _cues(bench: Workbench, repo: str, days: Sequence[date]) -> dict[str, list[C
 
 
 def _analyse_chunk(
-    bench: Workbench, repo: str, days: Sequence[date], cues: Future[dict[str, list[Cue]]], result: StepResult
+    bench: Workbench, repo: str, days: Sequence[date], ahead: _Ahead, result: StepResult
 ) -> None:
     collected = bench.collected(repo, days)
     commits = {
@@ -82,9 +110,18 @@ def _analyse_chunk(
         if day not in ready:
             reason = f"{repo} {day}: its diffs were not read; materialize commit_diffs first"
             result.failed[day] = StoreError(reason)
+    lost = ahead.again.result()
+    if lost:
+        known = bench.by_day("analyses_of_days", repo, ready or days, language=bench.settings.language)
+        for day in list(ready):
+            kept = {row["sha"] for row in known[day] if row["status"] == "ok"}
+            errors = [error for (of, sha), error in lost.items() if of == day and sha not in kept]
+            if errors:
+                result.failed[day] = errors[0]
+                ready.remove(day)
     if not ready:
         return
-    _analyse_days(bench, repo, ready, commits, cues)
+    _analyse_days(bench, repo, ready, commits, ahead.cues, lost)
     rows = bench.by_day("analyses_of_days", repo, ready, language=bench.settings.language)
     spent = bench.rows("costs_of_days", repo, ready, language=bench.settings.language)
     costs = {row["day"]: row["cost"] for row in spent}
@@ -97,6 +134,7 @@ def _analyse_days(
     days: Sequence[date],
     commits: Mapping[date, Sequence[Row]],
     cues: Future[dict[str, list[Cue]]],
+    lost: Mapping[tuple[date, str], SourceError],
 ) -> None:
     language = bench.settings.language
     profile = bench.settings.profile(repo)
@@ -124,7 +162,10 @@ def _analyse_days(
             before = known.get((day, row["sha"]))
             of_it = tuple(tried.get((day, row["sha"]), ()))
             # What was paid for is kept; facts cost nothing and follow the code that makes them.
-            if before is not None and (_is_paid(before) or _waits(bench, before, analyst, of_it)):
+            # Of what cannot be read again it is what was said when it was here.
+            if before is not None and (
+                (day, row["sha"]) in lost or _is_paid(before) or _waits(bench, before, analyst, of_it)
+            ):
                 after = {**before, **writer.score_columns(scored)}
                 rescored += [after] if after != before else []
                 kept[row["sha"]] = before

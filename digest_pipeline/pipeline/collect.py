@@ -42,6 +42,8 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     sieve = open_sieve(bench, repo, source, head, (commit for found in by_day.values() for commit in found))
     now = bench.now()
     read = {"branch": head.branch, "head_sha": head.sha, "read_at": now.isoformat()}
+    bench.progress("collect", repo, 0, len(days))
+    stored_days = 0
     for batch in batches(days):
         key: dict[str, Any] = {"repo": [repo], "day": batch}
         before = {row["day"]: row for row in bench.rows("reads", repo, batch)}
@@ -62,7 +64,8 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
         ]
         log = [row for day in batch for row in (*found[day], *_gone(stored[day], found[day]))]
         bench.history.replace(Replacement("reads", key, reads), Replacement("commit_log", key, log))
-    bench.progress("collect", repo, len(days), len(days))
+        stored_days += len(batch)
+        bench.progress("collect", repo, stored_days, len(days))
     return StepResult(
         done={day: {"commits": len(by_day[day]), "branch": head.branch, "head_sha": head.sha} for day in days}
     )

@@ -45,7 +45,7 @@ def diff(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
         for day, rows in commits.items()
         if day in collected
     }
-    with _Writer(bench.history, repo) as writer:
+    with FilesWriter(bench.history, repo) as writer:
         try:
             _read(bench, repo, commits, wanted, writer)
         except SourceError as error:
@@ -66,7 +66,7 @@ def _read(
     repo: str,
     commits: Mapping[date, Sequence[Row]],
     wanted: Mapping[date, Sequence[str]],
-    writer: _Writer,
+    writer: FilesWriter,
 ) -> None:
     strays: dict[date, list[str]] = defaultdict(list)
     for row in bench.rows("stray_sizes_of_days", repo, list(commits)):
@@ -83,7 +83,7 @@ def _counts(rows: Sequence[Row]) -> dict[str, int]:
     return {"commits": len(rows)} | {name: sum(row[name] or 0 for row in rows) for name in columns}
 
 
-class _Writer:
+class FilesWriter:
     """Files on their way into the store, some days in one transaction.
 
     One batch is written while the next is read: git and the store each keep a core busy. A failed write is

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.cherry_picks import Pick, alike, duplicates, patch_id
-from digest_pipeline.domain.commit import FileChange, pull_request_number
+from digest_pipeline.domain.commit import UNREAD_STATES, FileChange, pull_request_number
 from digest_pipeline.domain.filtering import filter_reason, folded
 from digest_pipeline.domain.reformats import IGNORED_REVISIONS, Revisions
 from digest_pipeline.errors import SourceError
@@ -162,24 +162,46 @@ def _duplicates(
         for row in group
     }
     names = {sha: (day, sha) for day, sha in rows}
-    left_out = {sha for group in alike(_picks(bench, repo, rows)) for sha in duplicates(group)}
+    left_out: set[str] = set()
+    picks, untold = _picks(bench, repo, rows)
+    for group in alike(picks):
+        left_out |= duplicates(group)
     for sha, key in names.items():
-        yield key, "duplicate" if sha in left_out else None, rows[key]["filtered"]
+        before = rows[key]["filtered"]
+        # Of what cannot be compared any more stays what was found when it could be.
+        is_duplicate = before == "duplicate" if sha in untold else sha in left_out
+        yield key, "duplicate" if is_duplicate else None, before
 
 
-def _picks(bench: Workbench, repo: str, rows: Mapping[Key, Row]) -> Iterator[tuple[str | None, Pick]]:
+def _picks(
+    bench: Workbench, repo: str, rows: Mapping[Key, Row]
+) -> tuple[list[tuple[str | None, Pick]], set[str]]:
+    """Each commit with its patch id; and those whose patches were let go and cannot be read again."""
     by_day: dict[date, list[Row]] = defaultdict(list)
     for (day, _), row in rows.items():
         by_day[day].append(row)
+    picks: list[tuple[str | None, Pick]] = []
+    untold: set[str] = set()
     for day, chosen in by_day.items():
         files: dict[str, list[FileChange]] = defaultdict(list)
         where = {"repo": repo, "day": day, "shas": [row["sha"] for row in chosen]}
         for file in bench.history.read("pipeline/files_of_commits", where):
             files[file.pop("sha")].append(FileChange(**file))
+        gone = [sha for sha, found in files.items() if any(file.patch_state == "expired" for file in found)]
+        try:
+            for change in bench.source(repo)[0].changes(gone) if gone else ():
+                files[change.sha] = list(change.files)
+                if any(file.patch_state in UNREAD_STATES for file in change.files):
+                    untold.add(change.sha)
+        except SourceError as error:
+            _log.warning("%s %s: patches that were let go cannot be compared: %s", repo, day, error)
+            untold.update(gone)
         for row in chosen:
             author = f"{row['author_name']} <{row['author_email']}> {row['authored_at'].timestamp():.0f}"
-            pick = Pick(row["sha"], row["branch"], row["committed_at"])
-            yield patch_id(files[row["sha"]], author), pick
+            picks.append(
+                (patch_id(files[row["sha"]], author), Pick(row["sha"], row["branch"], row["committed_at"]))
+            )
+    return picks, untold
 
 
 def _store(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from digest_pipeline.errors import ConfigurationError, SourceError, SourceRejected
 from digest_pipeline.pipeline.books import Books, open_purse
+from digest_pipeline.pipeline.tally import Progress, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,9 +46,6 @@ class OpenAnalyst(Protocol):
 
 OpenChannel = Callable[["ChannelSettings"], "Channel"]
 """See `compose.open_channel`."""
-
-Progress = Callable[[str, str, int, int], None]
-"""Told (step, repo, how many are done, of how many): days, or commits while a model is asked."""
 
 BATCH_BYTES = 8 << 20
 """Text in one transaction: 8 MB kept a run over 229 days below 600 MB; more is no faster."""
@@ -91,7 +89,7 @@ class Workbench:
         self.history = history
         self.now = now
         self.by_hand = by_hand
-        self.progress = progress
+        self.progress = Tally(progress)
         self.open_messenger = open_messenger
         self._open_channel = open_channel
         self._channels: dict[str, Channel] = {}

@@ -53,7 +53,10 @@ class RawEntry:
 
 
 def split_commits(stream: IO[bytes], marker: bytes) -> Iterator[tuple[str, bytes]]:
-    """Each commit's sha and what follows it up to the next marker, holding one commit in memory at a time."""
+    """Each commit's sha and what follows it up to the next marker, holding one commit in memory at a time.
+
+    Once: whoever takes it has the only copy, for a commit may be as large as all others of its month.
+    """
     pending: list[bytes] = []
     tail = b""
     while block := stream.read(BLOCK_BYTES):
@@ -61,19 +64,20 @@ def split_commits(stream: IO[bytes], marker: bytes) -> Iterator[tuple[str, bytes
         *whole, rest = block.split(marker)
         for piece in whole:
             pending.append(piece)
-            if chunk := b"".join(pending):
-                yield _sha_and_rest(chunk)
+            if any(pending):
+                yield _sha_and_rest(pending)
             pending = []
         # A marker may straddle two blocks: keep that much back.
         keep = min(len(rest), len(marker) - 1)
         pending.append(rest[: len(rest) - keep])
         tail = rest[len(rest) - keep :]
-    if chunk := b"".join([*pending, tail]):
-        yield _sha_and_rest(chunk)
+    pending.append(tail)
+    if any(pending):
+        yield _sha_and_rest(pending)
 
 
-def parse_raw(chunk: bytes) -> tuple[list[RawEntry], bytes]:
-    """The raw records at the head of a commit's output, and the patch text behind them."""
+def parse_raw(chunk: bytes) -> tuple[list[RawEntry], int]:
+    """The raw records at the head of a commit's output, and where the patch text behind them begins."""
     entries: list[RawEntry] = []
     position = 1 if chunk.startswith(b"\n") else 0
     while chunk.startswith(b":", position):
@@ -88,13 +92,15 @@ def parse_raw(chunk: bytes) -> tuple[list[RawEntry], bytes]:
             path = chunk[end + 1 : path_end]
         entries.append(RawEntry(old_mode, new_mode, old_object, new_object, letter, path, previous))
         position = path_end + 1
-    return entries, chunk[position:].lstrip(b"\0")
+    while chunk.startswith(b"\0", position):
+        position += 1
+    return entries, position
 
 
 def parse_commit(sha: str, chunk: bytes) -> CommitChanges:
     """The files of one commit from its raw records and its patch."""
-    entries, patch = parse_raw(chunk)
-    segments = _segments(patch)
+    entries, start = parse_raw(chunk)
+    segments = _segments(chunk, start)
     files = []
     for entry in entries:
         segment = next(segments, b"")
@@ -111,19 +117,24 @@ def missing_file(entry: RawEntry) -> FileChange:
     return _record(entry, None, None, None, "missing")
 
 
-def _sha_and_rest(chunk: bytes) -> tuple[str, bytes]:
-    sha, _, rest = chunk.partition(b"\0")
-    return sha.strip().decode("ascii"), rest
+def _sha_and_rest(pieces: list[bytes]) -> tuple[str, bytes]:
+    """What the pieces say together; they are gone then."""
+    chunk = b"".join(pieces)
+    pieces.clear()
+    end = chunk.find(b"\0")
+    if end == -1:
+        return chunk.strip().decode("ascii"), b""
+    return chunk[:end].strip().decode("ascii"), chunk[end + 1 :]
 
 
-def _segments(patch: bytes) -> Iterator[bytes]:
-    if not patch:
+def _segments(chunk: bytes, start: int) -> Iterator[bytes]:
+    """The patch of each file, one after the other, of what stands in `chunk` from `start` on."""
+    if start == len(chunk):
         return
-    start = 0
-    while (end := patch.find(_NEXT_FILE, start)) != -1:
-        yield patch[start:end]
+    while (end := chunk.find(_NEXT_FILE, start)) != -1:
+        yield chunk[start:end]
         start = end + 1
-    yield patch[start:].removesuffix(b"\n")
+    yield chunk[start : len(chunk) - chunk.endswith(b"\n")]
 
 
 def _file(entry: RawEntry, segment: bytes) -> FileChange:

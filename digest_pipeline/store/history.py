@@ -65,6 +65,8 @@ _WRITER_MEMORY = "192MB"
 """Enough for a batch; what does not fit is spilled. A run over 250 MB of patches stays below 600 MB with it."""
 
 
+_MIGRATION_MEMORY = "2GB"
+
 _WRITER_THREADS = 1
 """What steps ask is small, and DuckLake asks its catalog several times for each: handing that to threads costs more
 than it gains. Seven typical questions took 121 ms with one thread and 186 ms with two."""
@@ -201,18 +203,6 @@ class History:
                 lambda: decide(lambda name, where: _asked(self._connection, statement(name), where))
             )
         )
-
-    def run(self, name: str) -> None:
-        """Run the statements of `sql/<name>.sql` under the writers' lock, outside a transaction. Raises StoreError."""
-
-        def run() -> None:
-            try:
-                with self._lock(), self._in_use, interruptible(self._connection):
-                    self._connection.execute(statement(name))
-            except duckdb.Error as error:
-                raise translate(error, self.place) from cause(error, self.place)
-
-        self._steadily(run)
 
     # --- inside -------------------------------------------------------------------------------------------
 
@@ -374,8 +364,10 @@ class History:
         self._apply(options, views)
         if applied & set(known) and pending:
             # Rows that wait in the catalog lie there by the shape that their table had: upkeep would take those of
-            # the old shape away under readers that know them.
+            # the old shape away under readers that know them. All of them are in memory at once.
+            connection.execute(f"SET memory_limit = '{_MIGRATION_MEMORY}'")
             connection.execute(statement("flush"))
+            connection.execute(f"SET memory_limit = '{_WRITER_MEMORY}'")
 
     def _apply(self, migrations: Sequence[str], views: str | None = None) -> None:
         """Run migrations, and make the views, in one transaction: all of it is done, or it never happened."""

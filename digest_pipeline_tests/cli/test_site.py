@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from digest_pipeline.cli.serve import listen
+from digest_pipeline.cli.server import listen
 from digest_pipeline_tests.fakes.project import Project, assert_no_traceback, assert_refused, finished, local
 
 if TYPE_CHECKING:

@@ -148,10 +148,11 @@ def test_repos_and_gaps_are_requests_of_their_own() -> None:
 def test_a_run_is_never_longer_than_it_may_be() -> None:
     days = [DAY - timedelta(days=back) for back in range(200)][::-1]
 
-    requests = missing_days({}, ["a/a"], days, in_flight=(), now=NOW).requests
+    for most in (366, 60):
+        requests = missing_days({}, ["a/a"], days, in_flight=(), now=NOW, most_days=most).requests
 
-    assert all((one.last - one.first).days < MOST_DAYS for one in requests)
-    assert sum((one.last - one.first).days + 1 for one in requests) == 200
+        assert all((one.last - one.first).days < min(most, MOST_DAYS) for one in requests)
+        assert sum((one.last - one.first).days + 1 for one in requests) == 200
 
 
 def test_missing_days_are_asked_for_in_ranges_and_repos_with_the_same_together() -> None:

@@ -14,7 +14,6 @@ import pytest
 from digest_pipeline.compose import open_pipeline
 from digest_pipeline.errors import ConfigurationError, DigestError, SourceUnavailable
 from digest_pipeline.orchestration import location
-from digest_pipeline.orchestration.assets import MAX_PARTITIONS_PER_RUN
 from digest_pipeline.orchestration.build import build_defs
 from digest_pipeline.orchestration.checks import CHECKS
 from digest_pipeline.orchestration.jobs import DIGESTS, REANALYSE, REPO_DAYS
@@ -170,10 +169,11 @@ def test_jobs_are_those_that_an_operator_wants_and_each_says_what_it_does(defs: 
     }
 
 
-def test_a_backfill_of_many_days_is_a_handful_of_runs(defs: dg.Definitions) -> None:
-    policy = repo_day(defs).backfill_policy
-    assert policy is not None
-    assert policy.max_partitions_per_run == MAX_PARTITIONS_PER_RUN >= 28
+def test_a_backfill_of_many_days_is_a_handful_of_runs(shop: Workshop, engine: Path) -> None:
+    assert repo_day(build_defs(shop.settings)).backfill_policy == dg.BackfillPolicy.multi_run(366)
+    shop.configure(local(ENGINE, engine), backfill_days=60)
+    defs = build_defs(shop.settings)
+    assert repo_day(defs).backfill_policy == dg.BackfillPolicy.multi_run(60)
     digest = defs.resolve_assets_def("daily_digest").backfill_policy
     assert digest is not None
     assert digest.max_partitions_per_run is None

@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from digest_pipeline.cli.serve import listen
+from digest_pipeline.cli.server import listen
 from digest_pipeline.site import places, search
 from digest_pipeline.site.html import FILES, Around, DayEntry, SiteRenderer, asset
 from digest_pipeline.site.outline import outline

@@ -24,6 +24,7 @@ from digest_pipeline.store.history import (
     rows_of,
 )
 from digest_pipeline.store.place import Place
+from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.store.rows import REPO, commit, partition, read
 
@@ -269,7 +270,7 @@ def test_migrations_that_are_missing_are_made_up_for_and_rows_stay(data_dir: Pat
 def test_the_data_folder_may_be_moved(data_dir: Path, tmp_path: Path) -> None:
     with History(Place(data_dir), ZONE) as history:
         history.replace(*partition(DAY, 2))
-        history.run("upkeep")  # into Parquet files
+        keep(history.place)  # into Parquet files
         before = everything(history)
     assert list((data_dir / "store/files").rglob("*.parquet"))
     moved = data_dir.rename(tmp_path / "elsewhere")
@@ -341,7 +342,7 @@ def test_upkeep_changes_no_row_and_leaves_open_readers_working(history: History,
         query = "SELECT count(*), min(message), max(sha) FROM commits"
         seen = reader.execute(query).fetchall()
         for _ in range(2):
-            history.run("upkeep")
+            keep(history.place)
             assert everything(history) == before
             assert reader.execute(query).fetchall() == seen
         history.replace(*partition(DAY, 1))
@@ -359,7 +360,7 @@ def test_a_reader_in_a_transaction_sees_the_same_rows_through_the_upkeep(
     with open_history(data_dir) as reader:
         reader.execute("BEGIN")
         seen = reader.execute("SELECT count(*) FROM commits").fetchall()
-        history.run("upkeep")
+        keep(history.place)
         assert reader.execute("SELECT count(*) FROM commits").fetchall() == seen
 
 
@@ -427,7 +428,7 @@ def file_is_cut(file: Path) -> None:
 def test_a_damaged_file_of_rows_is_named_in_one_line(data_dir: Path, damage: Any) -> None:  # noqa: ANN401 - one of the above
     with History(Place(data_dir), ZONE) as history:
         history.replace(*partition(DAY, 3))
-        history.run("upkeep")
+        keep(history.place)
     [file] = (data_dir / "store/files").rglob("commit_log/*.parquet")
     damage(file)
     query = {"repo": REPO, "first": DAY, "last": DAY}
@@ -442,7 +443,7 @@ def test_a_damaged_file_of_rows_is_named_in_one_line(data_dir: Path, damage: Any
 def test_a_catalog_that_is_gone_beside_its_rows_is_damage_and_no_new_history(data_dir: Path) -> None:
     with History(Place(data_dir), ZONE) as history:
         history.replace(*partition(DAY, 30))
-        history.run("upkeep")
+        keep(history.place)
     for file in (data_dir / "store").glob("catalog.sqlite*"):
         file.unlink()
     for opening in (
@@ -461,7 +462,7 @@ def test_a_catalog_that_is_gone_beside_its_rows_is_damage_and_no_new_history(dat
 def test_a_look_at_the_files_finds_damage_that_no_query_met(data_dir: Path, damage: Any) -> None:  # noqa: ANN401 - as above
     with History(Place(data_dir), ZONE) as history:
         history.replace(*partition(DAY, 30))
-        history.run("upkeep")
+        keep(history.place)
     check_files(Place(data_dir))
     [file] = (data_dir / "store/files").rglob("commit_log/*.parquet")
     damage(file)

@@ -1,7 +1,7 @@
 -- Which commits of a repo change the same paths as one of a range of days does, some of them beside the tracked branch?
--- `paths` is the same for those of one group. A merge is no cherry-pick.  $repo, $first, $last
+-- `paths` is the same for those of one group: what says the same adds and removes as many lines. A merge is no cherry-pick.  $repo, $first, $last
 WITH files AS (
-    SELECT day, sha, sum(hash(path)::HUGEINT) AS paths
+    SELECT day, sha, sum(hash(path, additions, deletions)::HUGEINT) AS paths
     FROM commit_files WHERE repo = $repo
     GROUP BY day, sha
 )

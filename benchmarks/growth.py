@@ -1,0 +1,270 @@
+"""What a run costs by how much there is to do: more days, and more repos.
+
+`python -m benchmarks.growth --repo PATH --branch main --timezone ZONE --from DAY`, or `make bench ARGS="--only
+growth …"`. Each size is a `digest run --from … --to …` of its own in an empty folder, one after the other. The time
+of a commit is what a run takes beyond one over a single day without any commit, which is measured first, divided by
+the commits. It stands beside what the same commits cost git alone, for no two months of a history have commits of
+one size; how that ratio grows from the smallest size on is wanted at most 1.2, and so is the time itself by repos,
+where the commits are the same. A peak of memory is not divided: it is wanted not to grow, at most 1.2 times that of
+the smallest size. Of several repos each is the same repository under another name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from benchmarks import floor
+from benchmarks.command import environment, tail
+from benchmarks.figures import Figure, Measured, missed, print_figures, say
+from benchmarks.history import arguments_for, scratch_folder, span_of
+from benchmarks.measure import Measured as Cost
+from benchmarks.measure import measure
+from benchmarks.repository import REPO, Truth, ask_git, commits_by_day
+from digest_pipeline.store.history import History, open_history
+from digest_pipeline.store.place import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from benchmarks.repository import Span
+
+PART = "growth"
+DAYS = (30, 60, 120, 229)
+REPOS = (1, 3, 10)
+DAYS_OF_REPOS = 60
+MOST_GROWTH = 1.2
+"""Flat within 20 %."""
+BUSY_REPOS = 50
+
+PLACES = ("store", "reports", "dagster", "site")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """One run: how much there was to do, what it and git alone took, and the bytes that each folder then held.
+
+    `after` are the same once upkeep is done and its week is over.
+    """
+
+    days: int
+    repos: int
+    commits: int
+    measured: Cost
+    git: floor.Cost
+    disk: dict[str, int]
+    after: dict[str, int]
+
+    @property
+    def name(self) -> str:
+        """What it is called in the table."""
+        return f"{self.days} days" if self.repos == 1 else f"{self.repos} repos, {self.days} days"
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """All sizes, by days and by repos, and what a run over nothing takes."""
+
+    start: Cost
+    by_days: tuple[Size, ...]
+    by_repos: tuple[Size, ...]
+
+    def wall(self, size: Size) -> float:
+        """Milliseconds of each commit."""
+        return 1000 * (size.measured.wall_seconds - self.start.wall_seconds) / size.commits
+
+    def cpu(self, size: Size) -> float:
+        """The same in CPU time, which others on the machine disturb less."""
+        return 1000 * (size.measured.cpu_seconds - self.start.cpu_seconds) / size.commits
+
+
+def run_growth(span: Span, days: Sequence[int] = DAYS, repos: Sequence[int] = REPOS) -> Growth:
+    """Measure every size. Raises RuntimeError where a run fails or not all of it is there afterwards."""
+    by_day = commits_by_day(span.path, span.branch, span.timezone)
+    before = min(by_day) - timedelta(days=1)
+    say(f"a run over nothing: {before}")
+    start = run_size(replace(span, first=before, last=before), Truth((), frozenset(), 0), site=False).measured
+    sizes = {}
+    few = min(DAYS_OF_REPOS, max(days))
+    for many, names in [*((many, 1) for many in days), *((few, names) for names in repos)]:
+        if (many, names) not in sizes:
+            part = replace(span, last=span.first + timedelta(days=many - 1))
+            truth = ask_git(part)
+            say(f"{many} days, {names} repos: {len(truth.commits) * names:,} commits")
+            sizes[many, names] = run_size(part, truth, names)
+    return Growth(start, tuple(sizes[many, 1] for many in days), tuple(sizes[few, names] for names in repos))
+
+
+def run_size(span: Span, truth: Truth, repos: int = 1, *, site: bool = True) -> Size:
+    """`digest run` over the span for so many repos, and what it left on the disk. RuntimeError where it fails."""
+    names = [REPO, *(f"{REPO}-{number}" for number in range(2, repos + 1))]
+    git = floor.git_patches(span, truth) if truth.commits else floor.Cost(0, 0)
+    with scratch_folder() as folder:
+        data_dir, config = folder / "data", folder / "digest.toml"
+        config.write_text(span.settings(data_dir, names), encoding="utf-8")
+        measured = _digest(
+            folder, "run", "--config", str(config), "--from", str(span.first), "--to", str(span.last)
+        )
+        _must_hold(data_dir, span, repos, len(truth.commits))
+        if site:
+            _digest(folder, "site", "--config", str(config))
+        disk = _bytes(data_dir)
+        _keep_for_a_week(data_dir, span)
+        return Size(span.days, repos, len(truth.commits) * repos, measured, git, disk, _bytes(data_dir))
+
+
+def _digest(folder: Path, *arguments: str) -> Cost:
+    errors = folder / "stderr"
+    measured = measure(
+        [sys.executable, "-m", "digest_pipeline", *arguments],
+        environ=environment(),
+        cwd=folder,
+        stdout=folder / "stdout",
+        stderr=errors,
+    )
+    if measured.exit_code != 0:
+        raise RuntimeError(f"digest {' '.join(arguments)} exited {measured.exit_code}:\n{tail(errors)}")
+    return measured
+
+
+def _must_hold(data_dir: Path, span: Span, repos: int, commits: int) -> None:
+    with closing(open_history(Place(data_dir), span.timezone)) as history:
+        for question, wanted in (
+            ("SELECT count(*) FROM commits WHERE complete", commits * repos),
+            ("SELECT count(*) FROM analyses WHERE status = 'ok'", commits * repos),
+            ("SELECT count(*) FROM reports", span.days * repos),
+            ("SELECT count(*) FROM digests", span.days),
+        ):
+            found = history.execute(question).fetchall()[0][0]
+            if found != wanted:
+                raise RuntimeError(
+                    f"{question}: {found} instead of {wanted}, {repos} repos, {span.days} days"
+                )
+
+
+def _keep_for_a_week(data_dir: Path, span: Span) -> None:
+    """The upkeep, with all that it would take away within a week taken away now: nobody reads here."""
+    with closing(History(Place(data_dir), span.timezone)) as history:
+        history.run("upkeep")
+        for call in ("expire_snapshots", "cleanup_old_files"):
+            history._connection.execute(f"CALL ducklake_{call}('history', older_than => now())")  # noqa: SLF001 - no reader is there
+
+
+def _bytes(data_dir: Path) -> dict[str, int]:
+    return {
+        place: sum(file.stat().st_size for file in (data_dir / place).rglob("*") if file.is_file())
+        for place in PLACES
+    }
+
+
+def figures(growth: Growth) -> Iterator[Figure]:
+    """The table's rows."""
+    least, most = growth.by_days[0], growth.by_days[-1]
+    yield Figure(PART, "a run over a day without commits", growth.start.wall_seconds, "s")
+    for size in growth.by_days:
+        own = 1000 * size.git.cpu_seconds / size.commits
+        name = f"{size.name}: CPU time of a commit"
+        yield Figure(PART, name, growth.cpu(size), "ms", "git alone", own)
+    for size in growth.by_days[1:]:
+        yield Figure.at_most(
+            MOST_GROWTH,
+            PART,
+            f"{size.name}: that ratio",
+            _times_git(growth, size),
+            "× git",
+            least.name,
+            _times_git(growth, least),
+        )
+        yield Figure(
+            PART, f"{size.name}: time of a commit", growth.wall(size), "ms", least.name, growth.wall(least)
+        )
+    yield from _memory(growth.by_days)
+    one = growth.by_repos[0]
+    for size in growth.by_repos[1:]:
+        yield Figure.at_most(
+            MOST_GROWTH,
+            PART,
+            f"{size.name}: time of a commit",
+            growth.wall(size),
+            "ms",
+            one.name,
+            growth.wall(one),
+        )
+        yield Figure.at_most(
+            MOST_GROWTH,
+            PART,
+            f"{size.name}: CPU time of a commit",
+            growth.cpu(size),
+            "ms",
+            one.name,
+            growth.cpu(one),
+        )
+    yield from _memory(growth.by_repos)
+    for place in PLACES:
+        kb = most.after[place] / most.commits / 1000
+        yield Figure(
+            PART,
+            f"disk of a commit: {place}",
+            kb,
+            "kB",
+            "before upkeep",
+            most.disk[place] / most.commits / 1000,
+        )
+    yield from _year(growth)
+
+
+def _memory(sizes: Sequence[Size]) -> Iterator[Figure]:
+    least = sizes[0].measured.peak_bytes
+    for size in sizes[1:]:
+        peak = size.measured.peak_bytes
+        if peak is not None and least is not None:
+            yield Figure.at_most(
+                MOST_GROWTH, PART, f"{size.name}: peak memory", peak / 1e6, "MB", sizes[0].name, least / 1e6
+            )
+
+
+def _times_git(growth: Growth, size: Size) -> float:
+    return growth.cpu(size) / (1000 * size.git.cpu_seconds / size.commits)
+
+
+def _year(growth: Growth) -> Iterator[Figure]:
+    """What a year of many repos as busy as this one takes: the dearest commit and repo-day, so many times."""
+    most = growth.by_days[-1]
+    commits = BUSY_REPOS * 365 * most.commits / most.days
+    wall = max(growth.wall(size) for size in (*growth.by_days, *growth.by_repos))
+    name = f"a year of {BUSY_REPOS} such repos, {commits:,.0f} commits: "
+    yield Figure(PART, f"{name}time, from nothing", wall * commits / 3_600_000, "h")
+    yield Figure(PART, f"{name}the same a night", wall * commits / 365_000 + growth.start.wall_seconds, "s")
+    for place in PLACES:
+        yield Figure(PART, f"{name}{place}", most.after[place] / most.commits * commits / 1e9, "GB")
+    peaks = [size.measured.peak_bytes for size in (*growth.by_days, *growth.by_repos)]
+    if all(peak is not None for peak in peaks):
+        yield Figure(PART, f"{name}peak memory", max(peak or 0 for peak in peaks) / 1e6, "MB")
+
+
+def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
+    """Its part of the table of `make bench`."""
+    span = span_of(chosen, folder, least_days=DAYS[-1])
+    sizes = [days for days in DAYS if days < span.days] + [span.days]
+    return Measured(f"{span.path.name}, {span.first} to {span.last}", list(figures(run_growth(span, sizes))))
+
+
+def main() -> int:
+    """Measure and print; 1 where something grows."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.growth", description=(__doc__ or "").splitlines()[0]
+    )
+    arguments_for(parser)
+    with scratch_folder() as folder:
+        measured = bench(parser.parse_args(), folder)
+    print_figures(measured.figures, title=measured.over)
+    return 1 if missed(measured.figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

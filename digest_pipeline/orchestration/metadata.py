@@ -1,0 +1,56 @@
+"""What stands beside assets and their materializations in the UI: counts, links, columns."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from digest_pipeline.store.files import names, statement
+
+CODE_VERSION_TAG = "dagster/code_version"
+
+
+def asset_metadata(counts: Mapping[str, Any], link: str | None = None) -> dict[str, Any]:
+    """What a tired operator reads: counts as numbers, the page as a path and a preview, the repo as a link."""
+    metadata: dict[str, Any] = {
+        name: ", ".join(value) if isinstance(value, list) else value
+        for name, value in counts.items()
+        if name not in {"preview", "path"}
+    }
+    if link is not None:
+        metadata["repository"] = dg.MetadataValue.url(link)
+    if "path" in counts:
+        metadata["report"] = dg.MetadataValue.path(str(counts["path"]))
+    if "preview" in counts:
+        metadata["preview"] = dg.MetadataValue.md(counts["preview"])
+    return metadata
+
+
+@cache
+def _schemas() -> Mapping[str, dg.TableSchema]:
+    """The columns of every table, from the migrations themselves."""
+    with duckdb.connect(":memory:") as connection:
+        for name in names("migrations"):
+            for part in duckdb.extract_statements(statement(f"migrations/{name}")):
+                if part.type != duckdb.StatementType.CALL:  # options of DuckLake
+                    connection.execute(part)
+        connection.execute(statement("views/commits"))
+        tables = [
+            row[0]
+            for row in connection.execute(
+                "SELECT DISTINCT table_name FROM information_schema.columns"
+            ).fetchall()
+        ]
+        return {
+            table: dg.TableSchema(
+                [dg.TableColumn(row[0], row[1]) for row in connection.execute(f"DESCRIBE {table}").fetchall()]
+            )
+            for table in tables
+        }
+
+
+def table_schema(table: str) -> dg.TableSchema:
+    """The columns of one table, for an asset's metadata."""
+    return _schemas()[table]

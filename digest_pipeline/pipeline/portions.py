@@ -1,0 +1,69 @@
+"""How a run takes a long range: in portions, so that what it holds in memory does not grow with the range.
+
+A portion goes through all steps before the next one begins: its pages stand while the rest is under way, and a run
+that is ended loses the portion that it is at.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from digest_pipeline.errors import DigestError
+from digest_pipeline.pipeline.workbench import BATCH_DAYS, StepResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
+PORTION_COMMITS = 1000
+"""So many commits end a portion; a day is never cut."""
+
+MOST_SUSPECTS = 8
+"""So many days of a portion are found at fault one by one; where it is more, the fault is not in the days."""
+
+
+def portions(days: Sequence[date], commits: Mapping[date, int]) -> Iterator[list[date]]:
+    """`days` in their order, some at a time, by how many commits each has."""
+    portion: list[date] = []
+    held = 0
+    for day in days:
+        if portion and (len(portion) == BATCH_DAYS or held + commits.get(day, 0) > PORTION_COMMITS):
+            yield portion
+            portion, held = [], 0
+        portion.append(day)
+        held += commits.get(day, 0)
+    if portion:
+        yield portion
+
+
+def apart(
+    step: Callable[[Sequence[date]], StepResult],
+    days: Sequence[date],
+    unexpected: Callable[[Exception], DigestError],
+) -> StepResult:
+    """The step's result; an exception that it did not mean to raise costs the days that cause it alone.
+
+    These are found by halves. A DigestError that stopped all of it (a full disk, a missing key) fails all of
+    `days`: it is not about one of them. `unexpected` is called within the `except`, and gives what to tell.
+    """
+    suspects = 0
+
+    def tried(some: Sequence[date]) -> StepResult:
+        nonlocal suspects
+        try:
+            return step(some)
+        except DigestError as error:
+            return StepResult(failed=dict.fromkeys(some, error))
+        except Exception as error:  # noqa: BLE001 - a bug, or a fault that nobody has met yet
+            if len(some) == 1 or suspects >= MOST_SUSPECTS:
+                suspects += 1
+                return StepResult(failed=dict.fromkeys(some, unexpected(error)))
+            middle = len(some) // 2
+        return _joined(tried(some[:middle]), tried(some[middle:]))
+
+    return tried(days)
+
+
+def _joined(one: StepResult, other: StepResult) -> StepResult:
+    return StepResult(
+        one.done | other.done, one.failed | other.failed, sorted({*one.elsewhere, *other.elsewhere})
+    )

@@ -1,0 +1,171 @@
+"""The upkeep of a history: few files, no more of the past than readers need, and patches no longer than wanted.
+
+It has a connection of its own, with more memory than writers have, and takes their lock for each of its acts alone,
+so that whoever writes waits for one of them and not for all. Each act is a transaction: killed anywhere, the next
+upkeep goes on. Doing it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from digest_pipeline.store.connection import attach, interruptible, prepare, translate
+from digest_pipeline.store.files import statement
+from digest_pipeline.store.history import rows_of
+from digest_pipeline.store.lock import writers_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
+
+    from digest_pipeline.store.place import Place
+
+    Say = Callable[[str, int, int], None]
+
+_MEMORY = "384MB"
+"""Merging, with groups of rows of 16 MB, stayed below 300 MB of a process over 736 MB of patches."""
+
+_MORE_MEMORY = "2GB"
+"""For what waits in a catalog that an older version filled: it is in memory at once."""
+
+_DAYS_AT_ONCE = 62
+
+_TIERS = ((1 << 20, 2), (8 << 20, 8), (64 << 20, 8))
+"""Files smaller than so many bytes are merged where there are so many of them.
+
+Merged all together, each night would write the whole history anew and keep the old one for a week. In tiers a row is
+written some four times in its life, and a table has at most some twenty files beside large ones.
+"""
+
+_SMALL_TABLE = 8 << 20
+_DELETED_SHARE = 0.25
+"""So much of a file may be deleted before it is written anew; of small tables nothing, for that costs nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Files that hold rows as they are now, and their bytes."""
+
+    files: int
+    bytes: int
+
+
+@dataclass(slots=True)
+class Kept:
+    """What an upkeep found and left; `days` are those whose patches it let go, `removed` files that nobody needed."""
+
+    before: Size
+    after: Size
+    patches: int = 0
+    days: list[date] = field(default_factory=list)
+    removed: int = 0
+    expired: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """All of it as numbers, for a machine."""
+        return {
+            "files_before": self.before.files,
+            "files_after": self.after.files,
+            "bytes_before": self.before.bytes,
+            "bytes_after": self.after.bytes,
+            "patches_let_go": self.patches,
+            "days_let_go": len(self.days),
+            "snapshots_expired": self.expired,
+            "files_removed": self.removed,
+        }
+
+
+def keep(place: Place, *, patches_before: date | None = None, said: Say = lambda *_: None) -> Kept:
+    """Do what is due for the history in `place`, which is there and up to date. Raises StoreError.
+
+    The patches of days before `patches_before` are let go; None keeps all.
+    """
+    with prepare(place, memory=_MEMORY, threads=1) as connection:
+        attach(connection, place, read_only=False)
+        return _Upkeep(connection, place).run(patches_before, said)
+
+
+class _Upkeep:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, place: Place) -> None:
+        self._connection = connection
+        self._place = place
+        self._lock = writers_lock(place)
+
+    def run(self, patches_before: date | None, said: Say) -> Kept:
+        before = self._size()
+        kept = Kept(before, before)
+        acts = list(self._acts(kept, patches_before))
+        for number, (name, act) in enumerate(acts):
+            said(name, number, len(acts))
+            act()
+        said("done", len(acts), len(acts))
+        kept.after = self._size()
+        return kept
+
+    def _acts(self, kept: Kept, patches_before: date | None) -> Iterator[tuple[str, Callable[[], None]]]:
+        tables = [row["name"] for row in self._rows("upkeep/tables")]
+        for table in tables:
+            yield f"flush {table}", partial(self._flush, table)
+        if patches_before is not None:
+            for days in self._days(kept, patches_before):
+                yield f"let go {days[0]}", partial(self._let_go, days)
+        for table in tables:
+            yield f"merge {table}", partial(self._merge, table)
+
+        def forget() -> None:
+            kept.expired = len(self._act("upkeep/expire"))
+            kept.removed = len(self._act("upkeep/clean_up")) + len(self._act("upkeep/orphans"))
+
+        yield "clean up", forget
+
+    def _flush(self, table: str) -> None:
+        try:
+            self._act("upkeep/flush", {"table": table})
+        except duckdb.OutOfMemoryException:
+            self._connection.execute(f"SET memory_limit = '{_MORE_MEMORY}'")
+            try:
+                self._act("upkeep/flush", {"table": table})
+            finally:
+                self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
+
+    def _days(self, kept: Kept, before: date) -> Iterator[Sequence[date]]:
+        found = self._rows("upkeep/days_with_patches", {"before": before})
+        kept.patches = sum(row["patches"] for row in found)
+        kept.days = [row["day"] for row in found]
+        for start in range(0, len(kept.days), _DAYS_AT_ONCE):
+            yield kept.days[start : start + _DAYS_AT_ONCE]
+
+    def _let_go(self, days: Sequence[date]) -> None:
+        self._act("upkeep/let_go", {"first": days[0], "last": days[-1]})
+
+    def _merge(self, table: str) -> None:
+        files = self._rows("upkeep/files", {"table": table})
+        if any(file["has_deleted"] for file in files):
+            is_small = sum(file["bytes"] for file in files) < _SMALL_TABLE
+            self._act("upkeep/rewrite", {"table": table, "share": 0.0 if is_small else _DELETED_SHARE})
+            files = self._rows("upkeep/files", {"table": table})
+        for most, least in _TIERS:
+            if sum(file["bytes"] < most for file in files) >= least:
+                self._act("upkeep/merge", {"table": table, "bytes": most})
+                files = self._rows("upkeep/files", {"table": table})
+
+    def _size(self) -> Size:
+        rows = self._rows("upkeep/tables")
+        return Size(sum(row["files"] for row in rows), sum(row["bytes"] for row in rows))
+
+    def _rows(self, name: str, parameters: dict[str, object] | None = None) -> list[dict[str, Any]]:
+        return rows_of(self._connection, statement(name), parameters, self._place)
+
+    def _act(self, name: str, parameters: dict[str, object] | None = None) -> list[Any]:
+        """Run one statement under the writers' lock; its rows."""
+        try:
+            with self._lock(), interruptible(self._connection):
+                return self._connection.execute(statement(name), parameters or {}).fetchall()
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
+            raise translate(error, self._place) from error

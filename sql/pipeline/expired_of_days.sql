@@ -1,0 +1,5 @@
+-- Of which commits of a repo's days were patches let go that had been read?  $repo, $first, $last
+SELECT DISTINCT day, sha
+FROM commit_files
+WHERE repo = $repo AND day BETWEEN $first AND $last AND patch_state = 'expired'
+ORDER BY day, sha;
