@@ -40,10 +40,10 @@ def worker(
 
     # What is loaded here, every run's process has at its start; the definitions it loads itself, with the settings
     # of then.
-    import digest_pipeline.orchestration.build  # noqa: F401
     from celery.platforms import SecurityWarning
     from celery.signals import worker_shutting_down
 
+    import digest_pipeline.orchestration.build  # noqa: F401
     from digest_pipeline.compose import open_pipeline
     from digest_pipeline.orchestration.celery_app import must_answer, worker_app
     from digest_pipeline.orchestration.instance import (
@@ -65,7 +65,9 @@ def worker(
     os.environ.setdefault(BATCH_SIZE_VARIABLE, BATCH_SIZE)
     node = f"{name or f'digest-{os.getpid()}'}@{socket.gethostname()}"
     say(f"worker {node}: {runs} at a time, broker {shown(url)}, data {settings.data_dir}; Ctrl-C stops")
-    level = {Verbosity.QUIET: "ERROR", Verbosity.NORMAL: "WARNING", Verbosity.VERBOSE: "INFO"}[set_verbosity()]
+    level = {Verbosity.QUIET: "ERROR", Verbosity.NORMAL: "WARNING", Verbosity.VERBOSE: "INFO"}[
+        set_verbosity()
+    ]
     logging.getLogger("celery").setLevel(level)
     warnings.filterwarnings("ignore", category=SecurityWarning)  # of root, which it is in most containers
     started = worker_app(url).Worker(

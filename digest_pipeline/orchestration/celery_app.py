@@ -17,7 +17,7 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import unpack_value
 from dagster_celery.config import TASK_EXECUTE_JOB_NAME
 from dagster_celery.defaults import task_default_queue
-from kombu import Exchange, Queue
+from kombu import Exchange, Queue  # type: ignore[attr-defined] # they are loaded late
 
 from digest_pipeline.errors import StoreError
 from digest_pipeline.orchestration.run_fence import fenced
@@ -25,6 +25,8 @@ from digest_pipeline.orchestration.run_launcher import BROKER_URL_VARIABLE, show
 
 WORKER_TAG = "digest/worker"
 QUEUE: str = task_default_queue
+_EXCHANGE = Exchange(QUEUE, type="topic")  # type: ignore[no-untyped-call]
+_QUEUE = Queue(QUEUE, _EXCHANGE, routing_key=f"{QUEUE}.#")  # type: ignore[no-untyped-call]
 _CONNECT_SECONDS = 3.0
 _SILENT_SECONDS = 20.0
 _KEPT_DAYS = 7
@@ -41,7 +43,12 @@ def settings(url: str) -> dict[str, Any]:
     return {
         "broker_url": url,
         "result_backend": url,
-        "broker_transport_options": {**connection, "max_retries": 1, "interval_start": 0, "interval_step": 0.2},
+        "broker_transport_options": {
+            **connection,
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0.2,
+        },
         "redis_socket_connect_timeout": _CONNECT_SECONDS,
         "redis_socket_timeout": _SILENT_SECONDS,
         "redis_socket_keepalive": True,
@@ -61,7 +68,7 @@ def settings(url: str) -> dict[str, Any]:
         "worker_send_task_events": False,
         "task_default_queue": QUEUE,
         # dagster-celery addresses its messages to dagster.execute_job.
-        "task_queues": [Queue(QUEUE, Exchange(QUEUE, type="topic"), routing_key=f"{QUEUE}.#")],
+        "task_queues": [_QUEUE],
     }
 
 
@@ -80,7 +87,9 @@ def worker_app(url: str) -> Celery:
 
 def must_answer(url: str) -> None:
     """Raise StoreError, without the address's password, where the broker does not answer."""
-    client = redis.Redis.from_url(url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_CONNECT_SECONDS)
+    client = redis.Redis.from_url(
+        url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_CONNECT_SECONDS
+    )
     try:
         client.ping()
     except redis.AuthenticationError:

@@ -137,7 +137,9 @@ class CeleryLauncher(CeleryRunLauncher):
         except _BROKER_GONE:
             return f"the broker at {self._where} does not answer"
         worker = _worker(meta)
-        return f"worker: {worker}" if worker else "no worker has taken it: is one running, and has it a place?"
+        return (
+            f"worker: {worker}" if worker else "no worker has taken it: is one running, and has it a place?"
+        )
 
     def _is_with(self, task: str, meta: dict[str, Any]) -> tuple[bool, str | None]:
         """Whether a worker says that it has the task; and which worker took it, where that is known."""

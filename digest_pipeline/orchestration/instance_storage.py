@@ -134,8 +134,8 @@ def _postgres_storage(url: str, inst_data: ConfigurableClassData | None) -> Dags
     from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage  # noqa: PLC0415
     from dagster_postgres.utils import DagsterPostgresException  # noqa: PLC0415
 
-    parts = sa.make_url(url)
-    where = f"PostgreSQL at {parts.host or 'localhost'}:{parts.port or 5432}, database {parts.database},"
+    named = sa.make_url(url)
+    where = f"PostgreSQL at {named.host or 'localhost'}:{named.port or 5432}, database {named.database},"
     try:
         storage = DagsterPostgresStorage(url, inst_data=inst_data)
     except DagsterPostgresException:
@@ -155,8 +155,9 @@ def _postgres_storage(url: str, inst_data: ConfigurableClassData | None) -> Dags
             pool_pre_ping=True,
         )
     patience = Patience(where, POSTGRES_URL_VARIABLE)
-    for part in (storage.run_storage, events, storage.schedule_storage):
-        patience.watch(part._engine)  # type: ignore[attr-defined] # noqa: SLF001
+    parts: list[Any] = [storage.run_storage, events, storage.schedule_storage]
+    for part in parts:
+        patience.watch(part._engine)  # noqa: SLF001
     return storage
 
 

@@ -15,7 +15,11 @@ PROCESS_TAG = "digest/process"
 
 def run_tags() -> Mapping[str, str]:
     """Tags by which a later process can tell whether this one still lives."""
-    return {HOST_TAG: socket.gethostname(), MACHINE_TAG: _machine(), PROCESS_TAG: f"{os.getpid()}:{_started(os.getpid())}"}
+    return {
+        HOST_TAG: socket.gethostname(),
+        MACHINE_TAG: _machine(),
+        PROCESS_TAG: f"{os.getpid()}:{_started(os.getpid())}",
+    }
 
 
 def report_orphans(instance: dg.DagsterInstance) -> list[str]:

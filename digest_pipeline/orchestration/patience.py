@@ -52,7 +52,9 @@ class Patience:
                 now = self._clock()
                 if self._away_since is None:
                     self._away_since = now
-                    _LOG.warning("%s does not answer: waiting for it, %.0f s at most", self._where, self.seconds)
+                    _LOG.warning(
+                        "%s does not answer: waiting for it, %.0f s at most", self._where, self.seconds
+                    )
                 if now - self._away_since >= self.seconds:
                     raise StoreError(
                         f"{self._where} has not answered for {now - self._away_since:.0f} s: start it, or mend "

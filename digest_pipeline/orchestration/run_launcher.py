@@ -47,9 +47,7 @@ class RunLauncherSwitch(RunLauncher, ConfigurableClass):
         # Importing it takes half a second, which only those who use it should wait.
         from digest_pipeline.orchestration.celery_launcher import CeleryLauncher  # noqa: PLC0415
 
-        return CeleryLauncher(
-            url, lost_after_seconds=config_value["lost_after_seconds"], inst_data=inst_data
-        )
+        return CeleryLauncher(url, lost_after_seconds=config_value["lost_after_seconds"], inst_data=inst_data)
 
 
 def broker_url(environ: Mapping[str, str]) -> str | None:

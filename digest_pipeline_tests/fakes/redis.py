@@ -47,7 +47,10 @@ class RedisServer:
             "save": "",
             "logfile": self.folder / "log",
         }
-        command = [str(self.program), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+        command = [
+            str(self.program),
+            *(word for name, value in options.items() for word in (f"--{name}", str(value))),
+        ]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + START_SECONDS
         with redis.Redis.from_url(self.url) as client:

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 TOP = Path(__file__).parents[2]
 COMPOSE = TOP / "deploy/compose"
-SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((COMPOSE / "compose.yaml").read_text(encoding="utf-8"))["services"]
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((COMPOSE / "compose.yaml").read_text(encoding="utf-8"))[
+    "services"
+]
 FINISHED = {"SUCCESS", "FAILURE", "CANCELED"}
 STEPS = ("raw_commits", "commit_diffs", "commit_analyses", "repo_report")
 
@@ -77,7 +79,9 @@ class Team:
         if not home.exists():
             home.mkdir(parents=True)
             shipped = yaml.safe_load((COMPOSE / "dagster.yaml").read_text(encoding="utf-8"))
-            (home / "dagster.yaml").write_text(yaml.safe_dump(_merged(shipped, self.faster)), encoding="utf-8")
+            (home / "dagster.yaml").write_text(
+                yaml.safe_dump(_merged(shipped, self.faster)), encoding="utf-8"
+            )
         here = {
             "DIGEST_CONFIG": str(self.project.file),
             "DIGEST_DATA_DIR": str(self.folder(machine)),
@@ -109,7 +113,9 @@ class Team:
     def is_healthy(self, service: str) -> bool:
         """What the health check of a service says."""
         check = [self._here(word) for word in SERVICES[service]["healthcheck"]["test"][1:]]
-        done = subprocess.run(check, env=self.of_machine(service), capture_output=True, check=False, timeout=60)
+        done = subprocess.run(
+            check, env=self.of_machine(service), capture_output=True, check=False, timeout=60
+        )
         return done.returncode == 0
 
     def _here(self, word: str) -> str:
@@ -170,11 +176,14 @@ class Team:
         for machine, process in self.machines.items():
             assert process.poll() is None, f"{machine} ended: {self.log(machine)[-4000:]}"
         try:
-            found = self.ask("{workspaceOrError {... on Workspace {locationEntries {loadStatus locationOrLoadError "
-                             "{__typename}}}}}")
+            found = self.ask(
+                "{workspaceOrError {... on Workspace {locationEntries {locationOrLoadError {__typename}}}}}"
+            )
         except httpx.HTTPError:
             return False
-        return [entry["locationOrLoadError"]["__typename"] for entry in found["workspaceOrError"]["locationEntries"]] == ["RepositoryLocation"]
+        entries = found["workspaceOrError"]["locationEntries"]
+        loaded = [entry["locationOrLoadError"]["__typename"] for entry in entries]
+        return loaded == ["RepositoryLocation"]
 
     def launch_backfill(self, first: str, last: str, assets: Sequence[str] = STEPS) -> str:
         """Ask for a range of partitions; the backfill's id."""
@@ -219,8 +228,11 @@ class Team:
                 __typename ... on MaterializationEvent {assetKey {path} partition}}}}}}""",
             id=run,
         )
-        events = found["runOrError"]["eventConnection"]["events"]
-        return [(event["assetKey"]["path"][-1], event["partition"]) for event in events if event["__typename"] == "MaterializationEvent"]
+        return [
+            (event["assetKey"]["path"][-1], event["partition"])
+            for event in found["runOrError"]["eventConnection"]["events"]
+            if event["__typename"] == "MaterializationEvent"
+        ]
 
     def partitions(self, asset: str) -> dict[str, int]:
         """How many of an asset's partitions are in which state."""
@@ -233,5 +245,8 @@ class Team:
 
 
 def _merged(settings: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    nested = {key: _merged(settings.get(key) or {}, value) if isinstance(value, dict) else value for key, value in over.items()}
+    nested = {
+        key: _merged(settings.get(key) or {}, value) if isinstance(value, dict) else value
+        for key, value in over.items()
+    }
     return {**settings, **nested}

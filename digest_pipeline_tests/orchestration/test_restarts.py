@@ -1,7 +1,13 @@
-"""PostgreSQL goes away in the middle of a run: nothing is lost, the error says what to do, the next run heals."""
+"""What a shared history stands on goes away for a while: nothing is lost, the error says what to do, and a run heals.
+
+PostgreSQL in the middle of a run, and the folder of the rows; the broker is in test_workers.py, a data folder that is
+full or cannot be written in cli/test_full_disk.py.
+"""
 
 from __future__ import annotations
 
+import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +24,7 @@ from digest_pipeline_tests.fakes.project import (
     local,
     small_repository,
 )
+from digest_pipeline_tests.fakes.small_disk import fill, small_disk
 from digest_pipeline_tests.fakes.team import history_of
 
 if TYPE_CHECKING:
@@ -26,6 +33,8 @@ if TYPE_CHECKING:
 
     from digest_pipeline_tests.fakes.openai_server import Recorded, Reply
     from digest_pipeline_tests.fakes.postgres import PostgresServer
+
+__all__ = ["small_disk"]  # a fixture
 
 DAYS = days_from(FIRST_DAY, 2)
 RUN = ("run", "--from", f"{DAYS[0]}", "--to", f"{DAYS[-1]}")
@@ -94,9 +103,51 @@ def test_a_database_that_stays_away_ends_the_run_and_the_next_one_heals(
         ran = project.digest(*RUN)
         assert ran.code == 1
         assert_no_traceback(ran)
-        assert [line for line in ran.errors if "start it, or mend DIGEST_INSTANCE_POSTGRES_URL" in line], ran.err
+        assert [line for line in ran.errors if "start it, or mend DIGEST_INSTANCE_POSTGRES_URL" in line], (
+            ran.err
+        )
         server.start()
         assert history_of(project, "SELECT count(*) FROM commits") == [(4,)]
         again = project.digest(*RUN)
     assert again.code == 0, again.said
     assert history_of(project, WHOLE) == [(4, 4, 4, 2)]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [("full", "free some space"), ("read-only", "cannot be written")],
+    ids=["full", "read-only"],
+)
+def test_a_shared_folder_that_takes_nothing_costs_the_run_and_the_next_one_heals(
+    project: Project, small_disk: Path, monkeypatch: pytest.MonkeyPatch, harm: str, said: str
+) -> None:
+    monkeypatch.setattr(History._steadily, "__defaults__", ((0.05,),))
+    project.configure(
+        local("ada/engine", project.folder / "engine"),
+        store={"catalog_url_env": "DIGEST_CATALOG_URL", "data_url": str(small_disk / "history")},
+    )
+    one, two = (("run", "--day", f"{day}") for day in DAYS)
+    assert project.digest(*one).code == 0
+    before = history_of(project, WHOLE)
+    with harmed(small_disk, harm):
+        ran = project.digest(*two)
+    assert ran.code == 1
+    assert_no_traceback(ran)
+    assert any(said in line and str(small_disk) in line for line in ran.errors), ran.err
+    kept = history_of(project, WHOLE)
+    assert all(now >= then for now, then in zip(kept[0], before[0], strict=True)), "what was there is there"
+    assert project.digest(*two).code == 0
+    assert history_of(project, WHOLE) == [(4, 4, 4, 2)]
+
+
+@contextmanager
+def harmed(disk: Path, harm: str) -> Iterator[None]:
+    if harm == "full":
+        ballast = fill(disk, 0)
+        yield
+        ballast.unlink()
+        return
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    yield
+    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)

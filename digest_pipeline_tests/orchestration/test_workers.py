@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import closing, contextmanager
+import subprocess
+import sys
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
 
-from digest_pipeline.errors import ConfigurationError
-from digest_pipeline.orchestration.celery_launcher import CeleryLauncher
 from digest_pipeline.orchestration.instance import open_instance
-from digest_pipeline.orchestration.run_launcher import broker_url
 from digest_pipeline_tests.fakes.postgres import postgres_server
-from digest_pipeline_tests.fakes.project import Project, assert_refused, local, small_repository
+from digest_pipeline_tests.fakes.project import Project, local, small_repository
 from digest_pipeline_tests.fakes.redis import PASSWORD, redis_server
 from digest_pipeline_tests.fakes.team import Team, wait_until
 from digest_pipeline_tests.orchestration.held_run import GATE_TAG, held_job
@@ -142,3 +141,70 @@ def test_a_run_whose_worker_is_gone_is_known_to_be_lost(handing: Handing) -> Non
     os.killpg(two.pid, signal.SIGINT)
     assert two.wait(30) == 1
     assert handing.status(run) is dg.DagsterRunStatus.FAILURE
+
+
+_GIVEN_UP = """
+import os, sys, threading, time
+from types import SimpleNamespace
+from dagster import DagsterRunStatus
+from digest_pipeline.orchestration.run_fence import fenced
+
+class Instance:
+    def get_run_by_id(self, run_id):
+        return SimpleNamespace(status=DagsterRunStatus[sys.argv[1]])
+
+with fenced(Instance(), "one", poll_seconds=0.05):
+    try:
+        time.sleep(20)
+    except KeyboardInterrupt:
+        sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"),
+    [("FAILURE", -signal.SIGKILL), ("CANCELED", -signal.SIGKILL), ("CANCELING", 7)],
+)
+def test_a_run_that_is_somebody_elses_now_ends_itself(status: str, ended: int) -> None:
+    done = subprocess.run([sys.executable, "-c", _GIVEN_UP, status], check=False, timeout=60)
+    assert done.returncode == ended
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("amqp://me:{}@host", "must begin with redis://"),
+        ("redis://:{}@", "is not of the form"),
+        ("redis://:{}@host:x", "is not of the form"),
+        ("redis://:{}@host/zero", "is not of the form"),
+    ],
+)
+def test_a_broker_of_another_kind_is_refused_without_its_password(url: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        broker_url({"DIGEST_CELERY_BROKER_URL": url.format(PASSWORD)})
+    assert PASSWORD not in str(caught.value)
+
+
+def test_without_a_broker_runs_are_processes_of_this_machine() -> None:
+    assert broker_url({}) is None
+    assert broker_url({"DIGEST_CELERY_BROKER_URL": " "}) is None
+    assert isinstance(
+        RunLauncherSwitch.from_config_value(None, {"lost_after_seconds": 1}), dg.DefaultRunLauncher
+    )
+
+
+def test_a_worker_says_what_it_misses_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(tmp_path)
+    project.configure(local("ada/engine", tmp_path))
+    assert_refused(project.digest("worker"), 2, "DIGEST_CELERY_BROKER_URL")
+    monkeypatch.setenv("DIGEST_CELERY_BROKER_URL", f"redis://:{PASSWORD}@127.0.0.1:9/0")
+    assert_refused(project.digest("worker"), 2, "DIGEST_INSTANCE_POSTGRES_URL")
+    monkeypatch.setenv("DIGEST_INSTANCE_POSTGRES_URL", "postgresql://127.0.0.1:9/dagster")
+    assert_refused(project.digest("worker"), 2, "[store]", "digest store move")
+    store = {"catalog_url_env": "DIGEST_CATALOG_URL", "data_url": str(tmp_path / "history")}
+    project.configure(local("ada/engine", tmp_path), store=store)
+    refused = project.digest("worker")
+    assert_refused(refused, 1, "127.0.0.1:9 does not answer", "DIGEST_CELERY_BROKER_URL")
+    assert PASSWORD not in refused.said
