@@ -15,9 +15,11 @@ import pytest
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
 
+from digest_pipeline.errors import ConfigurationError
 from digest_pipeline.orchestration.instance import open_instance
+from digest_pipeline.orchestration.run_launcher import RunLauncherSwitch, broker_url
 from digest_pipeline_tests.fakes.postgres import postgres_server
-from digest_pipeline_tests.fakes.project import Project, local, small_repository
+from digest_pipeline_tests.fakes.project import Project, assert_refused, local, small_repository
 from digest_pipeline_tests.fakes.redis import PASSWORD, redis_server
 from digest_pipeline_tests.fakes.team import Team, wait_until
 from digest_pipeline_tests.orchestration.held_run import GATE_TAG, held_job
