@@ -152,24 +152,26 @@ def replacements(seed: int, repo: str, day: date, version: int) -> list[Replacem
     return [Replacement(table, key, rows) for table, rows in content(seed, repo, day, version).items()]
 
 
-def version_of(connection: duckdb.DuckDBPyConnection, seed: int, repo: str, day: date) -> int:
-    """The write that a partition holds, all of it and nothing else; 0 where it is empty.
+def versions(connection: duckdb.DuckDBPyConnection, seed: int, repo: str) -> dict[int, int]:
+    """The write that each partition of a writer holds, all of it and nothing else; 0 where it is empty.
 
-    Raises ValueError where it holds a part of a write, or parts of two: each row is compared.
+    Raises ValueError where one holds a part of a write, or parts of two: each row is compared.
     """
+    found: dict[int, dict[str, list[tuple[Any, ...]]]] = {
+        number: {table: [] for table in _LOOKED_AT} for number in range(DAYS)
+    }
     connection.execute("BEGIN")
     try:
-        found = {
-            table: sorted(
-                connection.execute(
-                    f"SELECT {', '.join(columns)} FROM {table} WHERE repo = $repo AND day = $day",  # noqa: S608 - our own
-                    {"repo": repo, "day": day},
-                ).fetchall()
-            )
-            for table, columns in _LOOKED_AT.items()
-        }
+        for table, columns in _LOOKED_AT.items():
+            asked = f"SELECT day, {', '.join(columns)} FROM {table} WHERE repo = $repo"  # noqa: S608 - our own
+            for day, *row in connection.execute(asked, {"repo": repo}).fetchall():
+                found[(day - FIRST_DAY).days][table].append(tuple(row))
     finally:
         connection.execute("ROLLBACK")
+    return {number: _version(rows, seed, repo, day_of(number)) for number, rows in found.items()}
+
+
+def _version(found: dict[str, list[tuple[Any, ...]]], seed: int, repo: str, day: date) -> int:
     if not any(found.values()):
         return 0
     if len(found["reports"]) != 1:
@@ -177,7 +179,7 @@ def version_of(connection: duckdb.DuckDBPyConnection, seed: int, repo: str, day:
     version = int(found["reports"][0][0])
     for table, rows in content(seed, repo, day, version).items():
         wanted = sorted(tuple(row[column] for column in _LOOKED_AT[table]) for row in rows)
-        if found[table] != wanted:
+        if sorted(found[table]) != wanted:
             raise ValueError(
                 f"{repo} {day}: {table} is not what write {version} brought, {len(found[table])} rows"
             )

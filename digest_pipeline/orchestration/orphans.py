@@ -8,6 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from digest_pipeline.orchestration.resumption import mark_ended
+
 HOST_TAG = "digest/host"
 MACHINE_TAG = "digest/machine"
 PROCESS_TAG = "digest/process"
@@ -40,6 +42,7 @@ def report_orphans(instance: dg.DagsterInstance) -> list[str]:
             instance.report_run_failed(
                 run, "its process was ended before it was done; run the same days again"
             )
+            mark_ended(instance, run.run_id, "killed")
             orphans.append(run.run_id)
     return orphans
 

@@ -84,7 +84,6 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
         ),
     )
     def stale_digests(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        del context
         where = {"first": settings.first_day, "last": now().date(), "language": settings.language}
         rows = _stored(settings, "pipeline/digest_states", where)
         if isinstance(rows, dg.SkipReason):
@@ -92,7 +91,8 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
         states = digest_states(rows)
         names = [repo.name for repo in settings.repos]
         deadline = deadline_after(settings.daily_at, settings.digest_deadline_hours)
-        decision = due_digests(states, names, now=now(), deadline=deadline)
+        in_flight = repo_days_in_flight(context.instance, names)
+        decision = due_digests(states, names, now=now(), deadline=deadline, in_flight=in_flight)
         if not decision.due:
             waiting = ", ".join(f"{day} for {repo}" for day, repo in decision.waiting[:3])
             return dg.SkipReason(
