@@ -29,6 +29,7 @@ from digest_pipeline.cli import (
     status,
     store,
     up,
+    worker,
 )
 from digest_pipeline.cli.output import Verbosity, error_line, set_verbosity
 from digest_pipeline.errors import DigestError
@@ -67,6 +68,7 @@ app.command("doctor")(doctor.doctor)
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
+app.command("worker")(worker.worker)
 app.command("status")(status.status)
 app.command("sql")(sql.sql)
 app.command("heal")(heal.heal)

@@ -67,12 +67,8 @@ def running_s3(program: Path) -> Iterator[S3Server]:
         _await(process, ports, folder / "log")
         yield S3Server(*(f"http://127.0.0.1:{ports[name]}" for name in ("s3.port", "filer.port")))
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()  # asked to end, it takes its time
+        process.wait()
         shutil.rmtree(folder, ignore_errors=True)
         for port in ports.values():  # its sockets lie where it was not told to put them
             for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - as above
