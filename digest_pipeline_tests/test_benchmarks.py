@@ -96,8 +96,8 @@ def test_what_grows_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = replace(twice, measured=Measured(9, 8, 10**8, 0))
 
     assert missed(figures(flat)) == []
-    assert [one.name for one in missed(figures(replace(flat, by_days=(size, heavy))))] == [
-        "60 days: peak memory"
+    assert [one.name for one in missed(figures(replace(flat, alike=(size, heavy))))] == [
+        "days that are alike, 60 days: peak memory"
     ]
     assert "60 days: that ratio" in [one.name for one in missed(figures(replace(flat, by_days=(size, slow))))]
 
