@@ -281,7 +281,7 @@ def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
     days = [days for days in DAYS if days < span.days] + [span.days]
     made = invented.make_repository(folder / "days-alike.git", days=DAYS[-1])
     alike = choose_span(made, None, ZoneInfo("UTC"), None, None)
-    over = f"{span.path.name}, {span.first} to {span.last} in {span.timezone.key}, and {alike.days} days that are alike"
+    over = f"{span}; and {alike.days} days that are alike"
     return Measured(over, list(figures(run_growth(span, alike, days))))
 
 
