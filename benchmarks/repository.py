@@ -44,10 +44,8 @@ class Span:
 
     def __str__(self) -> str:
         """What it is, without where it lies: that stands in pages that others read."""
-        if self.path.name in {".git", "repo"}:
-            name = self.path.parent.name
-        else:
-            name = self.path.name.removesuffix(".git")
+        folder = self.path.parent if self.path.name in {".git", "repo"} else self.path
+        name = folder.name.removesuffix(".git").replace("+", "/")
         days = f"{self.days} days, {self.first} to {self.last} in {self.timezone.key}"
         return f"{name}, {self.branch or 'HEAD'}: {days}"
 
