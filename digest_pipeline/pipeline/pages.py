@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from digest_pipeline.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import date
 
 PREVIEW_CHARACTERS = 6000
@@ -46,6 +47,29 @@ def preview(markdown: str) -> str:
     if len(markdown) <= PREVIEW_CHARACTERS:
         return markdown
     return markdown[: markdown.rfind("\n", 0, PREVIEW_CHARACTERS)] + "\n\n…\n"
+
+
+def settle(
+    paths: Mapping[date, Path], revisions: Callable[[], Mapping[date, str]], text: Callable[[date], str]
+) -> None:
+    """Have each file say what is stored, whoever stored it last: another run may be making the same days.
+
+    To be called once what this run wrote into the files is stored. Of two runs the one that stored last finds the
+    file of the other; one that puts a stored text into a file looks again. Raises StoreError.
+    """
+    left = dict(paths)
+    while left:
+        stored = revisions()
+        left = {day: path for day, path in left.items() if day in stored and _hash_of(path) != stored[day]}
+        for day, path in left.items():
+            write_page(path, text(day))
+
+
+def _hash_of(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError:
+        return None
 
 
 def write_page(path: Path, text: str) -> bool:
