@@ -24,7 +24,8 @@ from datetime import time as datetime_time
 from typing import TYPE_CHECKING, Any, Self
 
 from benchmarks.command import ASSETS_BY_REPO, Count, run_command
-from benchmarks.history import arguments_for, say, scratch_folder, span_of
+from benchmarks.figures import Figure, Measured, say
+from benchmarks.history import arguments_for, scratch_folder, span_of
 from benchmarks.measure import TreeWatch
 from benchmarks.repository import REPO, Span, Unmeasurable, ask_git, git
 from benchmarks.ui import REPO_ASSETS, Ui, digest_up, wait_until
@@ -305,6 +306,28 @@ def _stored(span: Span, data_dir: Path, lost: Sequence[date]) -> Iterator[Count]
             )
         yield Count("reports in the store", stored("SELECT count(*) FROM reports"), span.days - len(lost))
         yield Count("digests in the store", stored("SELECT count(*) FROM digests"), span.days)
+
+
+def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
+    """Its part of the table of `make bench`: one round."""
+    span = span_of(chosen, folder)
+    one = _round(span, ask_git(span), folder / "round", "")
+    return Measured(f"{span.path.name}, {span.first} to {span.last}", list(_figures(one)))
+
+
+def _figures(one: Round) -> Iterator[Figure]:
+    made = one.backfill
+    beside = ("digest run", one.command_seconds)
+    name = "from the request to the last page"
+    yield Figure.at_most(MOST_TIMES_COMMAND, "backfill", name, made.to_last_page, "s", *beside)
+    yield Figure("backfill", "from the request to the last digest", made.to_last_digest, "s", *beside)
+    yield Figure("backfill", "from the request to the first run", made.to_first_run, "s")
+    yield Figure.at_most(MOST_RUNS, "backfill", "runs", made.runs)
+    if made.peak_megabytes:
+        peak = max(made.peak_megabytes)
+        yield Figure.at_most(MOST_MEGABYTES, "backfill", "peak memory of a run", peak, "MB")
+    broken = sum(not count.holds for count in made.counts)
+    yield Figure.none("backfill", "counts of partitions, commits and pages that do not hold", broken)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

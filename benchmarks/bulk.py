@@ -1,4 +1,4 @@
-"""A history of a million commits in a store: rows made and inserted inside of DuckDB, a month of all repositories at a time.
+"""A history of a million commits: rows made and inserted inside of DuckDB, a month of all repositories at a time.
 
 As many as 50 repositories have in four years at 15 commits a day, in the sizes of `benchmarks.stored`, with people who
 come and files that change often; only patches are cut to a few lines, so that the store stays at some hundred MB.
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks import stored
 from digest_pipeline.store.history import History
+from digest_pipeline.store.place import Place
+from digest_pipeline.store.upkeep import keep
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -34,10 +36,10 @@ def make_many(data_dir: Path, timezone: ZoneInfo, commits: int) -> date:
         (first, min(first + timedelta(days=stored.DAYS_A_WRITE - 1), newest - timedelta(days=1)))
         for first in (FIRST_DAY + timedelta(days=at) for at in range(0, days - 1, stored.DAYS_A_WRITE))
     ]
-    with History(data_dir, timezone) as history:
-        connection = history._connection
+    with History(Place(data_dir), timezone) as history:
+        connection = history._connection  # noqa: SLF001 - it is asked to write as nobody else does
         connection.execute("SET memory_limit = '4GB'")
-        connection.execute("SET threads = 4")
+        connection.execute("SET threads = 2")
         constants = {
             "repos": REPOS,
             "a_day": A_DAY,
@@ -54,9 +56,10 @@ def make_many(data_dir: Path, timezone: ZoneInfo, commits: int) -> date:
         sql = _SQL.read_text(encoding="utf-8")
         for first, last in [*months, (newest, newest)]:
             if first == newest:
-                history.run("upkeep")
+                keep(history.place)
             connection.execute("SET VARIABLE first_day = $value", {"value": first})
             connection.execute("SET VARIABLE last_day = $value", {"value": last})
-            connection.execute(f"BEGIN; {sql}; COMMIT")
+            with history._lock():  # noqa: SLF001 - as above
+                connection.execute(f"BEGIN; {sql}; COMMIT")
         stored.add_endpoints(history, newest)
     return newest

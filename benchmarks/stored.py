@@ -279,6 +279,7 @@ def _analysis(
 
 
 def add_endpoints(history: History, day: date) -> None:
+    """The two models, both up."""
     at = datetime.combine(day, time(3), UTC).isoformat()
     rows = [
         {"endpoint": "models.example.org", "model": model, "is_up": True, "since": at, "learned": "{}"}

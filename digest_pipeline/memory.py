@@ -1,27 +1,27 @@
-"""Memory that a process has freed goes back to the system.
-
-glibc gives each thread that allocates an arena of its own, and returns nothing that lies below something in use. A
-run reads in one thread what it writes in another, hundreds of megabytes in all: over 229 days it grew from portion
-to portion, to 552 MB at its peak, of which 150 were free. With one arena it stays where it is after the first, at
-400 MB at its peak.
-"""
+"""How this process keeps memory that it is done with: it does not."""
 
 from __future__ import annotations
 
 import ctypes
-import sys
-from contextlib import suppress
+import os
 
-_M_TRIM_THRESHOLD = -1
-_M_ARENA_MAX = -8
-_TRIM_BYTES = 128 << 10
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+"""As <malloc.h> of glibc numbers them."""
+
+_LARGE_BYTES = 128 << 10
+_TUNED = ("GLIBC_TUNABLES", "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_")
 
 
-def give_back_what_is_freed() -> None:
-    """For this process, from now on; where the C library has no such settings it does nothing."""
-    if sys.platform != "linux":
+def give_back_what_is_free() -> None:
+    """Have large blocks and those of threads go back to the system once they are free; only glibc has to be told.
+
+    By itself it keeps them for later: from the first patch of some megabytes on, all that are smaller are cut out
+    of heaps, one a thread, which are full of holes after a while. A run over 229 days held 170 MB more in the end
+    than one over 30 days, and 75 MB so; it takes no longer. Who tunes the allocator from outside has the last word.
+    """
+    if any(name in os.environ for name in _TUNED):
         return
-    with suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)
-        mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)

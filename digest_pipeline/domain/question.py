@@ -31,7 +31,8 @@ _EXPECTED: dict[Kind, str] = {
     "pattern": "some text, where % stands for anything",
     "words": f"one to {MOST_WORDS} words",
     "number": "a whole number, 1 or more",
-    "day": "a day as 2026-02-21, or oldest, newest, or 30d for the newest 30 days of the history",
+    "day": "a day as 2026-02-21, or oldest, newest, 30d for the newest 30 days of the history, or 5k for the days "
+    "of its newest 5,000 commits",
     "sha": "at least 4 digits of a commit's hash",
     "tier": "high, medium or low",
 }
@@ -39,6 +40,7 @@ _PARAMETER = re.compile(
     r"-- \$(?P<name>[a-z]\w*) (?P<kinds>[a-z|]+)(?: = (?P<default>\S+))?: (?P<meaning>\S.*)"
 )
 _LAST_DAYS = re.compile(r"([1-9]\d{0,5})d")
+_LAST_COMMITS = re.compile(r"([1-9]\d{0,5})k")
 _SHA = re.compile(r"[0-9a-f]{4,40}")
 
 
@@ -125,6 +127,12 @@ def is_relative(value: str) -> bool:
     return value == "newest" or _LAST_DAYS.fullmatch(value) is not None
 
 
+def last_commits(value: str) -> int | None:
+    """How many of the newest commits a value of the kind `day` asks for; None where it names a day otherwise."""
+    found = _LAST_COMMITS.fullmatch(value)
+    return 1000 * int(found[1]) if found is not None else None
+
+
 def is_sha(value: str) -> bool:
     """Whether it may be the beginning of a commit's hash, in its plain form."""
     return _SHA.fullmatch(value) is not None
@@ -162,7 +170,7 @@ def _read(kind: Kind, text: str) -> str | None:
     if kind == "day":
         # Before the oldest day there is nothing: no need to know which that is.
         value = date.min.isoformat() if text.lower() == "oldest" else text.lower()
-        return value if is_relative(value) else _day(value)
+        return value if is_relative(value) or last_commits(value) else _day(value)
     if kind == "sha":
         return text.lower() if is_sha(text.lower()) else None
     if kind == "tier":

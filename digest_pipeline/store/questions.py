@@ -6,7 +6,14 @@ from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING
 
-from digest_pipeline.domain.question import day_of_history, is_relative, is_sha, read_question, values
+from digest_pipeline.domain.question import (
+    day_of_history,
+    is_relative,
+    is_sha,
+    last_commits,
+    read_question,
+    values,
+)
 from digest_pipeline.errors import UsageError
 from digest_pipeline.store.files import names, statement
 
@@ -47,6 +54,8 @@ def bound(connection: duckdb.DuckDBPyConnection, asked: Question, given: Mapping
         value = found[one.name]
         if "day" in one.kinds and is_relative(value):
             found[one.name] = day_of_history(value, _newest(connection))
+        elif "day" in one.kinds and (commits := last_commits(value)) is not None:
+            found[one.name] = _first_of(connection, commits).isoformat()
         elif "sha" in one.kinds and is_sha(value):
             found[one.name] = _whole(connection, one.name, value)
     return found
@@ -55,6 +64,11 @@ def bound(connection: duckdb.DuckDBPyConnection, asked: Question, given: Mapping
 def _newest(connection: duckdb.DuckDBPyConnection) -> date:
     row = connection.execute(statement("pipeline/newest_day")).fetchone()
     # Where no day was ever read, any will do.
+    return row[0] if row is not None and row[0] is not None else date.min
+
+
+def _first_of(connection: duckdb.DuckDBPyConnection, commits: int) -> date:
+    row = connection.execute(statement("pipeline/first_day_of"), {"commits": commits}).fetchone()
     return row[0] if row is not None and row[0] is not None else date.min
 
 

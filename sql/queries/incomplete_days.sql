@@ -2,30 +2,41 @@
 -- $since day = oldest: from this day on
 -- $repo pattern = %: only repositories like this
 -- Days that were never asked for are not in the history: `digest status` names them.
-WITH said AS (
-    SELECT repo, day, sha, bool_or(status = 'ok') AS is_ok, bool_or(status = 'failed') AS has_failed
-    FROM analyses
-    WHERE day >= $since::DATE
-    GROUP BY repo, day, sha
+WITH gone AS MATERIALIZED (
+    SELECT repo, day, sha FROM commits_left_out WHERE day >= $since::DATE
 ),
-counts AS (
-    SELECT repo, day,
-        count(*) FILTER (NOT said.is_ok AND said.has_failed) AS failed,
-        count(*) FILTER (NOT said.is_ok AND NOT said.has_failed) AS deferred,
-        count(*) FILTER (said.sha IS NULL) AS not_asked,
-        sum(unread_files) AS unread_files,
-        count(*) FILTER (NOT complete) AS cut_commits
-    FROM current_commits LEFT JOIN said USING (repo, day, sha)
-    WHERE day >= $since::DATE
+said AS (
+    SELECT repo, day, count(*) AS asked,
+        count(*) FILTER (NOT is_ok AND has_failed) AS failed,
+        count(*) FILTER (NOT is_ok AND NOT has_failed) AS deferred
+    FROM (
+        SELECT repo, day, sha, bool_or(status = 'ok') AS is_ok, bool_or(status = 'failed') AS has_failed
+        FROM analyses ANTI JOIN gone USING (repo, day, sha)
+        WHERE day >= $since::DATE AND repo LIKE $repo
+        GROUP BY repo, day, sha
+    )
     GROUP BY repo, day
+),
+logged AS (
+    SELECT repo, day, count(*) AS commits FROM branch_log WHERE day >= $since::DATE AND repo LIKE $repo GROUP BY repo, day
+),
+cut AS (
+    SELECT repo, day, sum(unread_files) AS unread_files, count(*) FILTER (NOT complete) AS cut_commits
+    FROM commit_sizes ANTI JOIN gone USING (repo, day, sha)
+    WHERE day >= $since::DATE AND repo LIKE $repo AND (unread_files > 0 OR NOT complete)
+    GROUP BY repo, day
+),
+paged AS (
+    SELECT DISTINCT repo, day FROM reports WHERE day >= $since::DATE
 ),
 days AS (
     SELECT reads.repo, reads.day, reads.error, reads.head_sha IS NULL AS is_unread,
-        NOT EXISTS (FROM reports WHERE reports.repo = reads.repo AND reports.day = reads.day) AS has_no_page,
-        coalesce(counts.failed, 0) AS failed, coalesce(counts.deferred, 0) AS deferred,
-        coalesce(counts.not_asked, 0) AS not_asked,
-        coalesce(counts.unread_files, 0) AS unread_files, coalesce(counts.cut_commits, 0) AS cut_commits
-    FROM reads LEFT JOIN counts USING (repo, day)
+        paged.repo IS NULL AS has_no_page,
+        coalesce(said.failed, 0) AS failed, coalesce(said.deferred, 0) AS deferred,
+        coalesce(logged.commits, 0) - coalesce(said.asked, 0) AS not_asked,
+        coalesce(cut.unread_files, 0) AS unread_files, coalesce(cut.cut_commits, 0) AS cut_commits
+    FROM reads LEFT JOIN said USING (repo, day) LEFT JOIN logged USING (repo, day) LEFT JOIN cut USING (repo, day)
+        LEFT JOIN paged USING (repo, day)
     WHERE reads.day >= $since::DATE AND reads.repo LIKE $repo
 )
 SELECT day, repo,

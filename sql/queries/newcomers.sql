@@ -3,17 +3,25 @@
 -- $repo pattern = %: only repositories like this
 -- By name and repository. On the first day of a history everybody would be new, so that nobody is; days_before says how
 -- many days it holds in which somebody was not seen yet.
-WITH firsts AS (
-    SELECT repo, author_name, min(day) AS first_day, count(*) AS commits,
-        arg_min(sha, (day, -position)) AS sha, arg_min(title, (day, -position)) AS first_title
-    FROM branch_log WHERE repo LIKE $repo
-    GROUP BY repo, author_name
-),
-began AS (
+WITH began AS (
     SELECT repo, min(day) AS day FROM reads WHERE head_sha IS NOT NULL GROUP BY repo
+),
+arrived AS (
+    SELECT firsts.*, firsts.first_day - began.day AS days_before
+    FROM (
+        SELECT repo, author_name, min(day) AS first_day, count(*) AS commits
+        FROM branch_log WHERE repo LIKE $repo
+        GROUP BY repo, author_name
+    ) AS firsts JOIN began USING (repo)
+    WHERE firsts.first_day >= $since::DATE AND firsts.first_day > began.day
+),
+-- Messages are read of these days alone.
+first_commits AS (
+    SELECT repo, author_name, arg_max(sha, position) AS sha, arg_max(message, position) AS message
+    FROM branch_log SEMI JOIN (SELECT repo, author_name, first_day AS day FROM arrived) AS those USING (repo, author_name, day)
+    WHERE day >= $since::DATE AND repo LIKE $repo
+    GROUP BY repo, author_name
 )
-SELECT firsts.first_day, firsts.repo, firsts.author_name, firsts.commits, left(firsts.sha, 7) AS first_sha, firsts.first_title,
-    firsts.first_day - began.day AS days_before
-FROM firsts JOIN began USING (repo)
-WHERE firsts.first_day >= $since::DATE AND firsts.first_day > began.day
-ORDER BY firsts.first_day DESC, firsts.repo, firsts.author_name;
+SELECT first_day, repo, author_name, commits, left(sha, 7) AS first_sha, regexp_extract(message, '\S(?:[^\n]*\S)?') AS first_title, days_before
+FROM arrived JOIN first_commits USING (repo, author_name)
+ORDER BY first_day DESC, repo, author_name;

@@ -1,7 +1,7 @@
 -- Which commits speak of these words, in title, path, message or analysis?
 -- $words words: up to six, all of which have to be there, in any order and also inside of longer words; Chinese or English, in any case
 -- $repo pattern = %: only repositories like this
--- $since day = oldest: no commits before this day
+-- $since day = 200k: no commits before this day
 -- $limit number = 50: how many rows
 -- Title comes before path, path before message and analysis; then the newest first.
 WITH texts AS (

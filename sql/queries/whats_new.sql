@@ -8,30 +8,36 @@ WITH since AS (
     SELECT repo, day, position FROM branch_log
     WHERE try_cast($since AS DATE) IS NULL AND starts_with(sha, lower($since))
 ),
-rated AS (
-    SELECT repo, day, sha, arg_max(tier, analysed_at) AS tier FROM analyses GROUP BY repo, day, sha
+coming AS (
+    SELECT repo, day, sha, position FROM branch_log WHERE day >= try_cast($since AS DATE) AND repo LIKE $repo
+    UNION ALL
+    SELECT repo, commits.day, commits.sha, commits.position
+    FROM branch_log AS commits JOIN since USING (repo)
+    WHERE commits.day >= (SELECT min(day) FROM since) AND repo LIKE $repo
+        AND (commits.day > since.day OR (commits.day = since.day AND commits.position < since.position))
 ),
 newest AS (
-    SELECT commits.day, commits.repo, commits.sha, commits.position, commits.author_name, commits.title, rated.tier
-    FROM branch_log AS commits
-    LEFT JOIN since USING (repo)
-    LEFT JOIN rated ON rated.repo = commits.repo AND rated.day = commits.day AND rated.sha = commits.sha
-    WHERE commits.repo LIKE $repo
-        AND (
-            commits.day >= try_cast($since AS DATE)
-            OR commits.day > since.day
-            OR (commits.day = since.day AND commits.position < since.position)
-        )
-        AND ($tier = 'low' OR rated.tier = 'high' OR rated.tier = $tier)
-    ORDER BY commits.day DESC, commits.repo, commits.position
+    SELECT * FROM coming
+    WHERE $tier = 'low' OR (repo, day, sha) IN (
+        -- Rated for their tier only where that counts.
+        SELECT (repo, day, sha)
+        FROM analyses
+        WHERE $tier <> 'low' AND day >= (SELECT min(day) FROM coming)
+        GROUP BY repo, day, sha
+        HAVING arg_max(tier, analysed_at) IN ('high', $tier)
+    )
+    ORDER BY day DESC, repo, position
     LIMIT $limit::INTEGER
 ),
+logged AS (
+    SELECT repo, day, sha, position, author_name, message FROM commit_log SEMI JOIN newest USING (repo, day, sha)
+),
 said AS (
-    SELECT repo, day, sha, arg_max(analysis ->> '$.summary[0]', analysed_at) AS summary
+    SELECT repo, day, sha, arg_max(tier, analysed_at) AS tier,
+        arg_max(analysis ->> '$.summary[0]', analysed_at) FILTER (status = 'ok') AS summary
     FROM analyses SEMI JOIN newest USING (repo, day, sha)
-    WHERE status = 'ok'
     GROUP BY repo, day, sha
 )
-SELECT day, repo, left(sha, 7) AS sha, tier, author_name, title, summary
-FROM newest LEFT JOIN said USING (repo, day, sha)
+SELECT day, repo, left(sha, 7) AS sha, tier, author_name, regexp_extract(message, '\S(?:[^\n]*\S)?') AS title, summary
+FROM logged LEFT JOIN said USING (repo, day, sha)
 ORDER BY day DESC, repo, position;

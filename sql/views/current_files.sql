@@ -1,4 +1,4 @@
 -- The files of the commits that count, with their patches.
 CREATE OR REPLACE VIEW current_files AS
 SELECT files.*
-FROM commit_files AS files SEMI JOIN branch_log USING (repo, day, sha);
+FROM commit_files AS files ANTI JOIN commits_left_out USING (repo, day, sha);

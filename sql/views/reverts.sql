@@ -1,14 +1,24 @@
 -- What was taken back: a row for each commit that reverts and each commit that it names by sha, pull request or title; what the history does not hold is null.
-CREATE OR REPLACE VIEW reverts AS
+-- reverts_since(day) gives the reverts of that day and later: only their messages are searched.
+CREATE OR REPLACE MACRO reverts_since(first) AS TABLE (
 WITH claims AS MATERIALIZED (
-    FROM revert_claims
+    FROM revert_claims WHERE day >= first
+),
+-- The commits that may be meant: of most a few numbers are looked at, and no title is cut out.
+among AS (
+    SELECT repo, day, position, sha, message, author_name, pull_request
+    FROM branch_log
+    WHERE hash(repo, left(sha, 7)) IN (SELECT hash(repo, left(back_sha, 7)) FROM claims WHERE back_sha <> '')
+        OR hash(repo, pull_request) IN (SELECT hash(repo, back_number) FROM claims WHERE back_number IS NOT NULL)
+        OR hash(repo, rtrim(left(split_part(ltrim(message, E' \t\n\f\r'), E'\n', 1), 12), E' \t\f\r'))
+            IN (SELECT hash(repo, rtrim(left(back_title, 12), E' \t\f\r')) FROM claims WHERE back_title <> '')
 ),
 -- Each commit by the names that it may be called by.
 called AS (
     SELECT repo, day, position, sha, title, author_name,
         -- A title by how it begins: the rest is looked at where that is the same.
         unnest([left(sha, 7), '#' || pull_request, '"' || left(title, 12)]) AS name
-    FROM branch_log
+    FROM (SELECT *, regexp_extract(message, '\S(?:[^\n]*\S)?') AS title FROM among)
 ),
 found AS (
     SELECT DISTINCT repo, sha, back.sha AS back_sha, back.day AS back_day, back.title AS back_title, back.author_name AS back_author
@@ -36,4 +46,8 @@ SELECT one.*, found.back_day AS reverted_day, found.back_sha AS reverted_sha, fo
 FROM (SELECT DISTINCT repo, day, sha, title, author_name, position FROM claims) AS one LEFT JOIN found USING (repo, sha)
 -- A number in a title that says no more than that something is reverted may be an issue's.
 WHERE found.sha IS NOT NULL OR regexp_matches(one.title, '(?i)^revert\b')
-    OR (one.repo, one.sha) IN (SELECT (repo, sha) FROM claims WHERE back_sha <> '');
+    OR (one.repo, one.sha) IN (SELECT (repo, sha) FROM claims WHERE back_sha <> '')
+);
+
+CREATE OR REPLACE VIEW reverts AS
+FROM reverts_since(DATE '0001-01-01');
