@@ -12,11 +12,7 @@ from digest_pipeline.errors import StoreError
 from digest_pipeline.store.history import reading
 
 if TYPE_CHECKING:
-<<<<<<< HEAD
-    from collections.abc import Callable, Mapping
-=======
-    from collections.abc import Iterator
->>>>>>> main
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import date
 
     from digest_pipeline.store.place import Place
