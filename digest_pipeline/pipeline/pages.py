@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from digest_pipeline.store.place import Place
 
+_MOST_LOOKS = 8
 PREVIEW_CHARACTERS = 6000
 """What a shell may show of a page without opening it."""
 
@@ -61,7 +62,9 @@ def settle(
     file of the other; one that puts a stored text into a file looks again. Raises StoreError.
     """
     left = dict(paths)
-    while left:
+    for _ in range(_MOST_LOOKS):
+        if not left:
+            return
         stored = revisions()
         left = {day: path for day, path in left.items() if day in stored and _hash_of(path) != stored[day]}
         for day, path in left.items():
