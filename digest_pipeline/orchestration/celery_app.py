@@ -105,6 +105,11 @@ def must_answer(url: str) -> None:
         client.close()
 
 
+def workers(url: str) -> list[str]:
+    """The names of the workers that answer within a second."""
+    return sorted(sender(url).control.inspect(timeout=1).ping() or {})
+
+
 def _app(url: str) -> Celery:
     app = Celery("digest", set_as_current=False)
     app.conf.update(settings(url))

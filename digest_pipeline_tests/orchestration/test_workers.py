@@ -107,6 +107,7 @@ def test_what_a_worker_has_in_hand_outlives_the_broker_and_a_request_to_end(
     team.start_worker("one", runs=2)
     first, second = handing.launch("first"), handing.launch("second")
     assert handing.health(first) is WorkerStatus.RUNNING
+    assert "1 worker: one@" in team.project.digest("doctor").out
 
     redis_server.stop()
     assert handing.health(first) is WorkerStatus.RUNNING, "nobody could be asked"
@@ -134,6 +135,7 @@ def test_a_run_whose_worker_is_gone_is_known_to_be_lost(handing: Handing) -> Non
     run = handing.launch("run")
     handing.team.kill("one")
     assert handing.health(run) is WorkerStatus.FAILED
+    assert "no worker does: start one with `digest worker`" in handing.team.project.digest("doctor").out
     # One whose worker was told twice to end says so itself: the daemon starts it again.
     handing.team.start_worker("two")
     run = handing.launch("other")
