@@ -27,6 +27,7 @@ from digest_pipeline.cli import (
     site,
     sql,
     status,
+    store,
     up,
     worker,
 )
@@ -75,6 +76,7 @@ app.command("deliver")(deliver.deliver)
 app.command("rollup")(rollup.rollup)
 app.command("site")(site.site)
 app.command("serve")(serve.serve)
+app.add_typer(store.app, name="store")
 
 
 def main() -> None:

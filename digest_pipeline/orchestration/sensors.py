@@ -29,7 +29,7 @@ from digest_pipeline.domain.due import (
 )
 from digest_pipeline.domain.healing import Decision, Waiting, due_analyses, missing_days
 from digest_pipeline.domain.site import site_is_due
-from digest_pipeline.errors import DigestError, StoreError, StoreOutdated
+from digest_pipeline.errors import DigestError, StoreOutdated
 from digest_pipeline.orchestration.failures import runs_since
 from digest_pipeline.orchestration.in_flight import is_in_flight, repo_days_in_flight
 from digest_pipeline.orchestration.jobs import (
@@ -154,7 +154,7 @@ def _deliveries(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDef
             due = deliveries_due(open_place(settings), settings, now())
         except StoreOutdated as error:
             return dg.SkipReason(str(error))
-        except StoreError as error:
+        except DigestError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
         if not due:
             return dg.SkipReason("every channel has what is due")
@@ -370,7 +370,7 @@ def _stored(
         return read_once(open_place(settings), query, where)
     except StoreOutdated as error:
         return dg.SkipReason(str(error))
-    except StoreError as error:
+    except DigestError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
 
 
