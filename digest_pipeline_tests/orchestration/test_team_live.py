@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from digest_pipeline_tests.fakes.openai_server import OpenAIServer, well_formed
+from digest_pipeline_tests.fakes.postgres import PASSWORD as POSTGRES_WORD
 from digest_pipeline_tests.fakes.postgres import postgres_server
 from digest_pipeline_tests.fakes.project import FIRST_DAY, Project, days_from, local, small_repository
+from digest_pipeline_tests.fakes.redis import PASSWORD as BROKER_WORD
 from digest_pipeline_tests.fakes.redis import redis_server
 from digest_pipeline_tests.fakes.team import STEPS, Team, wait_until
 
@@ -89,6 +91,10 @@ def test_a_week_is_made_once_though_one_of_two_workers_is_killed(
             "SELECT count(*), count(DISTINCT (repo, sha)) FROM analyses WHERE status = 'ok'"
         )
         assert commits == [(len(keys), len(keys))]
+        assert all(team.is_healthy(service) for service in ("code", "webserver"))
+        for machine in ("one", "two", "code", "webserver", "daemon"):
+            said = team.log(machine)
+            assert not any(word in said for word in (POSTGRES_WORD, BROKER_WORD)), machine
         assert workers_of(team, "FAILURE") == ["one"]
         assert workers_of(team, "SUCCESS") == ["two", "two"]
 

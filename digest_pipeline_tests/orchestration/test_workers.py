@@ -17,6 +17,7 @@ from dagster._core.launcher import LaunchRunContext, WorkerStatus
 
 from digest_pipeline.errors import ConfigurationError
 from digest_pipeline.orchestration.instance import open_instance
+from digest_pipeline.orchestration.orphans import MACHINE_TAG, PROCESS_TAG, report_orphans, run_tags
 from digest_pipeline.orchestration.run_launcher import RunLauncherSwitch, broker_url
 from digest_pipeline_tests.fakes.postgres import postgres_server
 from digest_pipeline_tests.fakes.project import Project, assert_refused, local, small_repository
@@ -212,3 +213,15 @@ def test_a_worker_says_what_it_misses_one_after_the_other(
     refused = project.digest("worker")
     assert_refused(refused, 1, "127.0.0.1:9 does not answer", "DIGEST_CELERY_BROKER_URL")
     assert PASSWORD not in refused.said
+
+
+def test_what_another_machine_of_the_same_name_is_at_is_left_to_it(tmp_path: Path) -> None:
+    def left_behind(machine: str) -> str:
+        tags = {**run_tags(), PROCESS_TAG: "4194304:1", MACHINE_TAG: machine}
+        started = dg.DagsterRunStatus.STARTED
+        return instance.create_run_for_job(job_def=held_job, status=started, tags=tags).run_id
+
+    with open_instance(tmp_path, {}) as instance:
+        left_behind("another")
+        mine = left_behind(run_tags()[MACHINE_TAG])
+        assert report_orphans(instance) == [mine]
