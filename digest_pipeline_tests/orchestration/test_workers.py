@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher import LaunchRunContext, WorkerStatus
+from dagster._core.launcher import LaunchRunContext, RunLauncher, WorkerStatus
 
 from digest_pipeline.errors import ConfigurationError
+from digest_pipeline.orchestration.celery_launcher import CeleryLauncher
 from digest_pipeline.orchestration.instance import open_instance
 from digest_pipeline.orchestration.orphans import MACHINE_TAG, PROCESS_TAG, report_orphans, run_tags
 from digest_pipeline.orchestration.run_launcher import RunLauncherSwitch, broker_url
@@ -44,7 +45,7 @@ class Handing:
     team: Team
     instance: dg.DagsterInstance
 
-    def launch(self, name: str) -> str:
+    def launch(self, name: str, launcher: RunLauncher | None = None) -> str:
         """Hand a held run to a worker, and wait until it is under way."""
         gate = self.team.project.folder / f"{name}.gate"
         run = self.instance.create_run_for_job(
@@ -52,7 +53,7 @@ class Handing:
             tags={GATE_TAG: str(gate)},
             job_code_origin=dg.reconstructable(held_job).get_python_origin(),
         )
-        self.instance.run_launcher.launch_run(LaunchRunContext(run, workspace=None))
+        (launcher or self.instance.run_launcher).launch_run(LaunchRunContext(run, workspace=None))
         wait_until(gate.with_suffix(".begun").exists, 60, f"{name} was under way")
         return run.run_id
 
@@ -114,6 +115,10 @@ def test_what_a_worker_has_in_hand_outlives_the_broker_and_a_request_to_end(
     assert handing.health(first) is WorkerStatus.RUNNING, "nobody could be asked"
     with pytest.raises(DagsterUserCodeUnreachableError, match="does not answer: start it"):
         handing.launch("third")
+    fresh = CeleryLauncher(redis_server.url)
+    fresh.register_instance(handing.instance)
+    with pytest.raises(DagsterUserCodeUnreachableError, match="does not answer: start it"):
+        handing.launch("third", fresh)
     redis_server.start()
     wait_until(lambda: handing.health(first) is WorkerStatus.RUNNING, 20, "the worker was back")
 
