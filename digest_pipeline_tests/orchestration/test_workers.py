@@ -54,7 +54,7 @@ class Handing:
             job_code_origin=dg.reconstructable(held_job).get_python_origin(),
         )
         (launcher or self.instance.run_launcher).launch_run(LaunchRunContext(run, workspace=None))
-        wait_until(gate.with_suffix(".begun").exists, 60, f"{name} was under way")
+        wait_until(gate.with_suffix(".begun").exists, 120, f"{name} was under way")
         return run.run_id
 
     def let_go(self, name: str) -> None:
@@ -120,15 +120,15 @@ def test_what_a_worker_has_in_hand_outlives_the_broker_and_a_request_to_end(
     with pytest.raises(DagsterUserCodeUnreachableError, match="does not answer: start it"):
         handing.launch("third", fresh)
     redis_server.start()
-    wait_until(lambda: handing.health(first) is WorkerStatus.RUNNING, 20, "the worker was back")
+    wait_until(lambda: handing.health(first) is WorkerStatus.RUNNING, 60, "the worker was back")
 
     handing.instance.run_launcher.terminate(second)
-    wait_until(lambda: handing.status(second) is CANCELED, 20, "the second was cancelled")
+    wait_until(lambda: handing.status(second) is CANCELED, 60, "the second was cancelled")
 
     # A terminal's Ctrl-C reaches all processes; the run under way is none of its business.
     os.killpg(team.machines["one"].pid, signal.SIGINT)
     handing.let_go("first")
-    assert team.machines["one"].wait(30) == 0
+    assert team.machines["one"].wait(90) == 0
     assert handing.status(first) is SUCCESS
     assert PASSWORD not in team.log("one")
 
@@ -147,9 +147,9 @@ def test_a_run_whose_worker_is_gone_is_known_to_be_lost(handing: Handing) -> Non
     run = handing.launch("other")
     two = handing.team.machines["two"]
     os.killpg(two.pid, signal.SIGINT)
-    wait_until(lambda: "Warm shutdown" in handing.team.log("two"), 20, "the first was heard")
+    wait_until(lambda: "Warm shutdown" in handing.team.log("two"), 60, "the first was heard")
     os.killpg(two.pid, signal.SIGINT)
-    assert two.wait(30) == 1
+    assert two.wait(90) == 1
     assert handing.status(run) is dg.DagsterRunStatus.FAILURE
 
 
