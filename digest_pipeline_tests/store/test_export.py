@@ -25,7 +25,7 @@ from digest_pipeline_tests.store.filled import fill
 if TYPE_CHECKING:
     from pathlib import Path
 
-LATER = days_from(date(2026, 2, 1), 40)
+LATER = days_from(date(2026, 2, 1), 12)
 
 
 def contents(file: Path) -> dict[str, Content]:
