@@ -164,9 +164,9 @@ class _Upkeep:
                     return self._connection.execute(statement(name), parameters or {}).fetchall()
                 finally:
                     self._connection.execute(statement("upkeep/unbound"))
-        except duckdb.OutOfMemoryException:
+        except duckdb.OutOfMemoryException as error:
             if more:
-                raise
+                raise translate(error, self._place) from cause(error, self._place)
             self._connection.execute(f"SET memory_limit = '{_MORE_MEMORY}'")
             try:
                 return self._act(name, parameters, more=True)
