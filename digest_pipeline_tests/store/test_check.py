@@ -99,6 +99,11 @@ def test_rows_that_cannot_be_read_are_found_by_reading_them(kept: Place) -> None
     assert "commit_files: cannot be read" in wrong(kept, deep=True)["rows"][0]
 
 
+def test_a_folder_may_have_a_name_that_looks_like_a_pattern(kept: Place, tmp_path: Path) -> None:
+    place = Place(kept.data_dir.rename(tmp_path / "a [b] *?"))
+    assert wrong(place) == {}
+
+
 def test_a_catalog_that_is_none_is_one_finding(filled: Place) -> None:
     filled.catalog_path.write_text("this is no database\n" * 500, encoding="utf-8")
     [found] = check(filled)
