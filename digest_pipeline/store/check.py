@@ -117,10 +117,10 @@ def _version(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, 
 
 def _files(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, list[str]]:
     """Each file is there, as long as it was written, and has the rows that the catalog counts."""
-    base = str(place.files if place.shared is None else place.shared.data_url).rstrip("/")
     # Of one moment: what is merged away meanwhile stays where it is for a week.
     listed = {
-        f"{base}/{row['path']}": row for row in rows_of(connection, statement("integrity/files"), None, place)
+        f"{place.data_path}/{row['path']}": row
+        for row in rows_of(connection, statement("integrity/files"), None, place)
     }
     problems: list[str] = []
     readable: list[str] = []

