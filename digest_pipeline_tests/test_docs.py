@@ -183,7 +183,13 @@ def test_every_profile_is_documented(profile: str) -> None:
     assert f"`{profile}`" in EVERYTHING or f'"{profile}"' in EVERYTHING
 
 
-@pytest.mark.parametrize("variable", ["DIGEST_CONFIG", "DAGSTER_HOME", "DIGEST_INSTANCE_POSTGRES_URL"])
+@pytest.mark.parametrize(
+    "variable",
+    [
+        *("DIGEST_CONFIG", "DIGEST_DATA_DIR", "DAGSTER_HOME"),
+        *("DIGEST_INSTANCE_POSTGRES_URL", "DIGEST_CELERY_BROKER_URL"),
+    ],
+)
 def test_every_variable_is_documented(variable: str) -> None:
     assert variable in EVERYTHING
 
