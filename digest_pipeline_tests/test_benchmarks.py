@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from benchmarks import growth as growth_module
 from benchmarks.figures import Figure, missed
 from benchmarks.floor import Cost
 from benchmarks.growth import PLACES, Growth, Size, figures, run_size
@@ -87,19 +86,36 @@ def test_a_size_is_one_run_over_several_names_and_its_disk(tmp_path: Path) -> No
     assert size.after["store"] <= size.disk["store"]
 
 
-def test_what_grows_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growth_module, "MOST_GROWTH", 1.2)
-    size = Size(30, 1, 300, Measured(4, 3, 10**8, 0), Cost(1, 1), *2 * [dict.fromkeys(PLACES, 10**6)])
-    twice = replace(size, days=60, commits=600, measured=Measured(7, 5, 10**8, 0), git=Cost(2, 2))
-    flat = Growth(Measured(1, 1, 10**8, 0), (size, twice), (size, replace(twice, repos=2)), (size, twice))
-    heavy = replace(twice, measured=Measured(7, 5, 13 * 10**7, 0))
-    slow = replace(twice, measured=Measured(9, 8, 10**8, 0))
+def test_what_grows_is_missed() -> None:
+    disk = dict.fromkeys(PLACES, 10**6)
+    sizes = tuple(
+        Size(
+            30 * times,
+            1,
+            300 * times,
+            Measured(1 + 3 * times, 1 + 2 * times, 10**8, 0),
+            Cost(times, times),
+            disk,
+            disk,
+        )
+        for times in (1, 2, 3)
+    )
+    names = tuple(replace(size, days=30, repos=size.days // 30) for size in sizes)
+    flat = Growth(Measured(9, 9, 10**8, 0), sizes, names, sizes[:2])
+    heavy = replace(sizes[1], measured=replace(sizes[1].measured, peak_bytes=13 * 10**7))
+    slow = replace(sizes[2].measured, cpu_seconds=8.0)
 
-    assert missed(figures(flat)) == []
-    assert [one.name for one in missed(figures(replace(flat, alike=(size, heavy))))] == [
-        "days that are alike, 60 days: peak memory"
+    def missing(growth: Growth) -> list[str]:
+        return [one.name for one in missed(figures(growth))]
+
+    assert missing(flat) == []
+    assert missing(replace(flat, alike=(sizes[0], heavy))) == ["days that are alike, 60 days: peak memory"]
+    assert missing(replace(flat, by_days=(*sizes[:2], replace(sizes[2], measured=slow)))) == [
+        "from 60 to 90 days: CPU time of a further commit, in git's"
     ]
-    assert "60 days: that ratio" in [one.name for one in missed(figures(replace(flat, by_days=(size, slow))))]
+    assert missing(replace(flat, by_repos=(*names[:2], replace(names[2], measured=slow)))) == [
+        "from 2 to 3 repos: CPU time of a further commit"
+    ]
 
 
 def test_the_page_takes_new_figures_for_a_part_and_keeps_the_others() -> None:
