@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,6 +18,8 @@ from benchmarks.page import BEGINNING, END, Run, updated
 from benchmarks.repository import Span, ask_git
 from benchmarks.writer import DAYS, ZONE, Task, content, day_of, replacements, versions
 from benchmarks.writers import kill_at_random, write_at_once
+from digest_pipeline.store import check as check_module
+from digest_pipeline.store.content import tables_of
 from digest_pipeline.store.history import History, open_history
 from digest_pipeline.store.place import Place
 from digest_pipeline_tests.fakes.project import FIRST_DAY, small_repository
@@ -63,6 +65,21 @@ def test_a_write_that_is_half_there_or_mixed_is_noticed(told: Task) -> None:
         ):
             versions(reader, 7, told.repo)
     assert content(7, told.repo, day, 1) == content(7, told.repo, day, 1)
+
+
+def test_a_history_that_is_written_while_it_is_looked_at_is_whole(
+    told: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with History(told.place, ZONE) as history:
+        history.replace(*replacements(7, told.repo, day_of(0), 1))
+
+        def tables_then_a_write(*where: Any) -> list[str]:  # noqa: ANN401 - as it was called
+            history.replace(*replacements(7, told.repo, day_of(0), 2))
+            return tables_of(*where)
+
+        monkeypatch.setattr(check_module, "tables_of", tables_then_a_write)
+
+        assert [problem for finding in check_module.check(told.place) for problem in finding.problems] == []
 
 
 def test_a_lost_write_is_noticed(told: Task, tmp_path: Path) -> None:

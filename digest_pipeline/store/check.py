@@ -116,14 +116,7 @@ def _version(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, 
 
 def _files(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, list[str]]:
     """Each file is there, as long as it was written, and has the rows that the catalog counts."""
-    listed = {
-        PurePosixPath(row["path"]).name: row
-        for row in rows_of(connection, statement("integrity/files"), None, place)
-    }
-    paths: dict[str, str] = {}
-    for table in tables_of(connection, NAME):
-        for row in rows_of(connection, statement("pipeline/data_files"), {"table": table}, place):
-            paths[PurePosixPath(row["path"]).name] = row["path"]
+    listed, paths = _listed_files(connection, place)
     problems: list[str] = []
     readable: list[str] = []
     for name, row in sorted(listed.items()):
@@ -145,6 +138,26 @@ def _files(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, li
                 )
     size = sum(row["bytes"] for row in listed.values())
     return f"{len(listed)} files, {size / 1e6:.1f} MB", problems
+
+
+def _listed_files(
+    connection: duckdb.DuckDBPyConnection, place: Place
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """What the catalog counts of each file, and where each file is, by name: of one moment, for others may write."""
+    connection.execute("BEGIN")
+    try:
+        listed = {
+            PurePosixPath(row["path"]).name: row
+            for row in rows_of(connection, statement("integrity/files"), None, place)
+        }
+        paths = {
+            PurePosixPath(row["path"]).name: row["path"]
+            for table in tables_of(connection, NAME)
+            for row in rows_of(connection, statement("pipeline/data_files"), {"table": table}, place)
+        }
+    finally:
+        connection.execute("ROLLBACK")
+    return listed, paths
 
 
 _GONE, _UNKNOWN = -1, -2
