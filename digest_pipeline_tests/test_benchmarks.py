@@ -73,7 +73,7 @@ def test_a_history_that_is_written_while_it_is_looked_at_is_whole(
     with History(told.place, ZONE) as history:
         history.replace(*replacements(7, told.repo, day_of(0), 1))
 
-        def tables_then_a_write(*where: Any) -> list[str]:  # noqa: ANN401 - as it was called
+        def tables_then_a_write(*where: Any) -> dict[str, list[str]]:  # noqa: ANN401 - as it was called
             history.replace(*replacements(7, told.repo, day_of(0), 2))
             return tables_of(*where)
 
