@@ -348,6 +348,6 @@ def test_rows_too_wide_for_a_terminal_stand_one_value_below_the_other(
     _write_table(columns, [[f"value {number}" for number in range(9)]] * 2)
     out = capsys.readouterr().out
     assert "2 of 2" in out
-    assert re.search(r"column_8 +value 8", out)
+    assert re.search(r"column_8\b.* value 8", out)
     _write_table(columns[:3], [["a", "b", "c"]])
     assert "1 of 1" not in capsys.readouterr().out
