@@ -38,7 +38,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test test-llm lint format bench bench-backfill bench-outage bench-packing bench-questions bench-rate docs lock build clean
+.PHONY: help install demo test test-llm lint format bench bench-history bench-backfill bench-outage bench-packing bench-questions bench-rate docs lock build clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | while IFS=: read -r name text; do \
@@ -83,7 +83,10 @@ format: .venv/.installed ## rewrite the code in the house style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: install ## measure a long history
+bench: install ## measure everything, each figure beside its floor or peer; ARGS="--only writers,growth"
+	$(BIN)/python -m benchmarks.bench $(ARGS)
+
+bench-history: install ## measure a long history, by step
 	$(BIN)/python -m benchmarks.history $(ARGS)
 
 bench-backfill: install ## backfill a long history from the UI, beside digest run over the same days

@@ -1,4 +1,4 @@
-"""A figure beside its floor or peer: what every benchmark gives, `make bench` prints and `docs/performance.md` keeps."""
+"""A figure beside its floor or peer: what each benchmark gives, `make bench` prints, `docs/performance.md` keeps."""
 
 from __future__ import annotations
 

@@ -25,8 +25,10 @@ from benchmarks.history import arguments_for, scratch_folder, span_of
 from benchmarks.measure import Measured as Cost
 from benchmarks.measure import measure
 from benchmarks.repository import REPO, Truth, ask_git, commits_by_day
-from digest_pipeline.store.history import History, open_history
+from digest_pipeline.store.connection import connect
+from digest_pipeline.store.history import open_history
 from digest_pipeline.store.place import Place
+from digest_pipeline.store.upkeep import keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,7 +116,7 @@ def run_size(span: Span, truth: Truth, repos: int = 1, *, site: bool = True) -> 
         if site:
             _digest(folder, "site", "--config", str(config))
         disk = _bytes(data_dir)
-        _keep_for_a_week(data_dir, span)
+        _keep_for_a_week(Place(data_dir))
         return Size(span.days, repos, len(truth.commits) * repos, measured, git, disk, _bytes(data_dir))
 
 
@@ -147,12 +149,12 @@ def _must_hold(data_dir: Path, span: Span, repos: int, commits: int) -> None:
                 )
 
 
-def _keep_for_a_week(data_dir: Path, span: Span) -> None:
+def _keep_for_a_week(place: Place) -> None:
     """The upkeep, with all that it would take away within a week taken away now: nobody reads here."""
-    with closing(History(Place(data_dir), span.timezone)) as history:
-        history.run("upkeep")
+    keep(place)
+    with connect(place, read_only=False) as connection:
         for call in ("expire_snapshots", "cleanup_old_files"):
-            history._connection.execute(f"CALL ducklake_{call}('history', older_than => now())")  # noqa: SLF001 - no reader is there
+            connection.execute(f"CALL ducklake_{call}('history', older_than => now())")
 
 
 def _bytes(data_dir: Path) -> dict[str, int]:

@@ -223,19 +223,20 @@ def span_of(chosen: argparse.Namespace, folder: Path, *, least_days: int = 1) ->
     days = (chosen.branch, chosen.timezone, chosen.first, chosen.last)
     if chosen.repo is not None:
         return choose_span(chosen.repo.expanduser().absolute(), *days)
+    clone = Path(__file__).parents[1]
     try:
-        span = choose_span(Path(__file__).parents[1], *days)
-        if span.days < least_days:
-            raise Unmeasurable(
-                f"{span.path} has {span.days} days, and {least_days} are needed; choose another with --repo"
-            )
+        span = choose_span(clone, *days)
     except Unmeasurable as error:
         if days != (None, ZoneInfo("UTC"), None, None):
             raise
-        say(f"{error}; measuring an invented history instead")
-        made = invented.make_repository(folder / "invented.git", days=max(least_days, invented.DAYS))
-        return choose_span(made, *days)
-    return span
+        complaint = str(error)
+    else:
+        if span.days >= least_days:
+            return span
+        complaint = f"{clone} has {span.days} days, and {least_days} are needed"
+    say(f"{complaint}; measuring an invented history instead")
+    made = invented.make_repository(folder / "invented.git", days=max(least_days, invented.DAYS))
+    return choose_span(made, *days)
 
 
 def bench(chosen: argparse.Namespace, folder: Path) -> Measured:

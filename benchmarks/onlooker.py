@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.writer import DAYS, ZONE, day_of, version_of
+from benchmarks.writer import ZONE, versions
 from digest_pipeline.store.history import open_history
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def _over_a_connection(told: Task) -> Iterator[None]:
     with open_history(told.place, ZONE) as connection:
         while True:
             yield
-            one = replace(told, writer=chance.randint(1, told.writer))
-            version_of(connection, one.seed, one.repo, day_of(chance.randrange(DAYS)))
+            versions(connection, told.seed, replace(told, writer=chance.randint(1, told.writer)).repo)
 
 
 def _in_the_catalog(told: Task) -> Iterator[None]:

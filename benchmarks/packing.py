@@ -26,6 +26,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import Figure, Measured
+from benchmarks.history import span_of
 from benchmarks.repository import REPO, Unmeasurable, choose_span
 from digest_pipeline.analysts import Subject
 from digest_pipeline.analysts.prompts import (
@@ -194,6 +196,35 @@ def print_readings(title: str, readings: Sequence[Reading]) -> None:
     console.print(
         "Commits without a changed line are in no share; a file is listed where it has no patch, too."
     )
+
+
+def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
+    """Its part of the table of `make bench`."""
+    span = span_of(chosen, folder)
+    commits, readings = run_benchmark(span, CONTEXTS, "en")
+    return Measured(
+        f"{span.path.name}, {span.first} to {span.last}, {commits:,} commits", list(_figures(readings))
+    )
+
+
+def _figures(readings: Sequence[Reading]) -> Iterator[Figure]:
+    for one in readings:
+        size = f"context of {one.context:,} tokens: "
+        for name, final, single in (
+            ("all commits", one.final, one.single),
+            ("high commits", one.high_final, one.high_single),
+        ):
+            if final:
+                shares = [100 * statistics.mean(shares) for shares in (final, single)]
+                of_lines = f"{size}changed lines shown, {name}, in parts"
+                yield Figure("packing", of_lines, shares[0], "%", "one prompt each", shares[1])
+        yield Figure("packing", f"{size}packing a prompt", 1000 * one.seconds / max(one.prompts, 1), "ms")
+    over = sum(one.over for one in readings)
+    yield Figure.none(
+        "packing", f"prompts above their budget, of {sum(one.prompts for one in readings):,}", over
+    )
+    broken = sum(one.broken_ledgers for one in readings)
+    yield Figure.none("packing", "ledgers without every file once", broken)
 
 
 def _tenth(shares: Sequence[float]) -> float:

@@ -73,7 +73,7 @@ def _commit() -> str:
 
 
 def updated(text: str, figures: Sequence[Figure], runs: Mapping[str, Run], order: Sequence[str]) -> str:
-    """The page's text with these figures; of parts that are not among `runs` the rows stay. ValueError without marks."""
+    """The page's text with these figures; rows of parts that are not among `runs` stay. ValueError without marks."""
     head, found, rest = text.partition(BEGINNING)
     kept, ended, tail = rest.partition(END)
     if not found or not ended:

@@ -33,10 +33,12 @@ DAYS = 6
 
 _WORDS = ("queue", "shard", "token", "batch", "cursor", "route", "cache", "lease", "retry", "window")
 _LOOKED_AT = {
+    "reads": ("head_sha", "commit_count"),
     "commit_log": ("sha", "position", "message"),
+    "commit_sizes": ("sha", "files"),
     "commit_files": ("sha", "position", "path", "patch"),
     "analyses": ("sha", "score", "analysis"),
-    "reports": ("revision", "markdown"),
+    "reports": ("content", "markdown"),
 }
 """The tables of a partition, small ones and large ones, and what of a row is compared."""
 
@@ -105,7 +107,8 @@ def content(seed: int, repo: str, day: date, version: int) -> Rows:
     rows: Rows = {table: [] for table in _LOOKED_AT}
     at = datetime.combine(day, datetime.min.time(), UTC).isoformat()
     where: dict[str, Any] = {"repo": repo, "day": day}
-    for position in range(chance.randint(1, 30)):
+    commits = chance.randint(1, 30)
+    for position in range(commits):
         sha = sha1(f"{repo} {day} {version} {position}".encode()).hexdigest()  # noqa: S324 - as git has them
         message = f"fix: write {version} {' '.join(chance.choices(_WORDS, k=40))}"
         of_commit = where | {"sha": sha}
@@ -116,10 +119,11 @@ def content(seed: int, repo: str, day: date, version: int) -> Rows:
             | dict.fromkeys(("author_email", "committer_email"), "ada@example.org")
             | dict.fromkeys(("authored_at", "committed_at"), at)
         )
-        for number in range(chance.randint(1, 8)):
-            patch = "".join(
-                f"+{chance.choice(_WORDS)} = {chance.random()}\n" for _ in range(chance.randint(5, 100))
-            )
+        files = chance.randint(1, 8)
+        counts = dict.fromkeys(("additions", "deletions", "files"), files)
+        rows["commit_sizes"].append(of_commit | counts | {"unread_files": 0, "complete": True})
+        for number in range(files):
+            lines = (f"+{chance.choice(_WORDS)} = {chance.random()}\n" for _ in range(chance.randint(5, 100)))
             rows["commit_files"].append(
                 of_commit
                 | {
@@ -127,7 +131,12 @@ def content(seed: int, repo: str, day: date, version: int) -> Rows:
                     "path": f"src/{chance.choice(_WORDS)}_{number}.py",
                     "status": "modified",
                 }
-                | {"additions": 1, "deletions": 1, "patch": f"@@ -1 +1 @@\n{patch}", "patch_state": "text"}
+                | {
+                    "additions": 1,
+                    "deletions": 1,
+                    "patch": f"@@ -1 +1 @@\n{''.join(lines)}",
+                    "patch_state": "text",
+                }
             )
         rows["analyses"].append(
             of_commit
@@ -137,11 +146,18 @@ def content(seed: int, repo: str, day: date, version: int) -> Rows:
             | {"status": "ok", "attempts": 1, "prompt_version": "1", "analysed_at": at}
             | dict.fromkeys(("tokens_in", "tokens_out", "tokens_cached", "shown_lines", "changed_lines"), 0)
         )
+    head = sha1(f"{repo} {day} {version}".encode()).hexdigest()  # noqa: S324 - as git has them
+    rows["reads"].append(
+        where
+        | {"source": "git", "branch": "main", "head_sha": head, "commit_count": commits, "timezone": ZONE.key}
+        | dict.fromkeys(("window_start", "window_end", "read_at"), at)
+    )
     rows["reports"].append(
         where
-        | {"language": "en", "path": f"reports/{repo}/{day}.md", "revision": str(version), "rendered_at": at}
+        | {"language": "en", "path": f"reports/{repo}/{day}.md", "revision": "", "content": str(version)}
         | {"markdown": "\n".join(f"| {' '.join(chance.choices(_WORDS, k=8))} |" for _ in range(300))}
-        | dict.fromkeys(("commits", "high", "medium", "low", "analysed", "failed", "deferred"), 0)
+        | {"rendered_at": at, "commits": commits}
+        | dict.fromkeys(("high", "medium", "low", "analysed", "failed", "deferred"), 0)
     )
     return rows
 
@@ -152,24 +168,26 @@ def replacements(seed: int, repo: str, day: date, version: int) -> list[Replacem
     return [Replacement(table, key, rows) for table, rows in content(seed, repo, day, version).items()]
 
 
-def version_of(connection: duckdb.DuckDBPyConnection, seed: int, repo: str, day: date) -> int:
-    """The write that a partition holds, all of it and nothing else; 0 where it is empty.
+def versions(connection: duckdb.DuckDBPyConnection, seed: int, repo: str) -> dict[int, int]:
+    """The write that each partition of a writer holds, all of it and nothing else; 0 where it is empty.
 
-    Raises ValueError where it holds a part of a write, or parts of two: each row is compared.
+    Raises ValueError where one holds a part of a write, or parts of two: each row is compared.
     """
+    found: dict[int, dict[str, list[tuple[Any, ...]]]] = {
+        number: {table: [] for table in _LOOKED_AT} for number in range(DAYS)
+    }
     connection.execute("BEGIN")
     try:
-        found = {
-            table: sorted(
-                connection.execute(
-                    f"SELECT {', '.join(columns)} FROM {table} WHERE repo = $repo AND day = $day",  # noqa: S608 - our own
-                    {"repo": repo, "day": day},
-                ).fetchall()
-            )
-            for table, columns in _LOOKED_AT.items()
-        }
+        for table, columns in _LOOKED_AT.items():
+            asked = f"SELECT day, {', '.join(columns)} FROM {table} WHERE repo = $repo"  # noqa: S608 - our own
+            for day, *row in connection.execute(asked, {"repo": repo}).fetchall():
+                found[(day - FIRST_DAY).days][table].append(tuple(row))
     finally:
         connection.execute("ROLLBACK")
+    return {number: _version(rows, seed, repo, day_of(number)) for number, rows in found.items()}
+
+
+def _version(found: dict[str, list[tuple[Any, ...]]], seed: int, repo: str, day: date) -> int:
     if not any(found.values()):
         return 0
     if len(found["reports"]) != 1:
@@ -177,7 +195,7 @@ def version_of(connection: duckdb.DuckDBPyConnection, seed: int, repo: str, day:
     version = int(found["reports"][0][0])
     for table, rows in content(seed, repo, day, version).items():
         wanted = sorted(tuple(row[column] for column in _LOOKED_AT[table]) for row in rows)
-        if found[table] != wanted:
+        if sorted(found[table]) != wanted:
             raise ValueError(
                 f"{repo} {day}: {table} is not what write {version} brought, {len(found[table])} rows"
             )

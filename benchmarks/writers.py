@@ -24,19 +24,24 @@ from benchmarks import plain_file
 from benchmarks.figures import Figure, Measured, missed, print_figures, say
 from benchmarks.history import scratch_folder
 from benchmarks.onlooker import LOOKS, THE_FILE, Seen
-from benchmarks.writer import DAYS, ZONE, Log, Task, day_of, note, version_of, write
+from benchmarks.repository import Unmeasurable
+from benchmarks.writer import DAYS, ZONE, Log, Task, day_of, note, versions, write
 from digest_pipeline.errors import StoreError
 from digest_pipeline.store.history import History, check_files, open_history
-from digest_pipeline.store.place import Place
+from digest_pipeline.store.place import Place, Shared
+from digest_pipeline.store.postgres import read_address
+from digest_pipeline_tests.conftest import find_postgres
+from digest_pipeline_tests.fakes.postgres import running_postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from multiprocessing.connection import Connection
     from pathlib import Path
 
     import duckdb
 
 PART = "writers"
+POSTGRES = "writers-postgres"
 SECONDS = 60.0
 ALONE_SECONDS = 15.0
 WRITERS = 8
@@ -84,7 +89,7 @@ class Child:
 
 @dataclass(slots=True)
 class Minute:
-    """What became of some writers at once: the seconds that each write took, what failed, what is lost, who saw what."""
+    """What became of some writers at once: the seconds of each write, what failed, what is lost, who saw what."""
 
     seconds: float
     writes: list[float] = field(default_factory=list)
@@ -105,7 +110,7 @@ class Minute:
 
 @dataclass(slots=True)
 class Killed:
-    """What became of the kills: how many struck while a write was under way, how many of these were there afterwards."""
+    """What became of the kills: how many struck while a write was under way, how many such writes were there then."""
 
     kills: int = 0
     amid: int = 0
@@ -138,7 +143,7 @@ def write_at_once(
             log = Log.of(child.told)
             minute.writes += log.seconds
             minute.cpu += log.cpu_seconds
-            minute.lost += _not_there(connection, child.told, log)
+            minute.lost += _lost(connection, child.told)
     return minute
 
 
@@ -172,39 +177,38 @@ def kill_at_random(told: Task, kills: int, writers: range, folder: Path) -> Kill
                 say(f"{number} of {kills} kills")
         for child in fleet:
             child.kill()
-            killed.broken += _not_there(connection, child.told, Log.of(child.told))
+            killed.broken += _lost(connection, child.told)
     return killed
 
 
 def _after_kill(connection: duckdb.DuckDBPyConnection, told: Task, killed: Killed) -> list[str]:
     """What is not as it should be; what became of the write that was under way goes into the log."""
     log = Log.of(told)
-    lines = _not_there(connection, told, log)
     try:
+        held = versions(connection, told.seed, told.repo)
         check_files(told.place)
-    except StoreError as error:
-        lines.append(str(error))
-    if log.under_way is not None and not lines:
+    except (ValueError, StoreError) as error:
+        return [str(error)]
+    if log.under_way is not None:
         number, version = log.under_way
-        held = version_of(connection, told.seed, told.repo, day_of(number))
         killed.amid += 1
-        killed.landed += held == version
-        note(told, "held", number, held)
-    return lines
+        killed.landed += held[number] == version
+        note(told, "held", number, held[number])
+    return list(_not_there(held, told, log))
 
 
-def _not_there(connection: duckdb.DuckDBPyConnection, told: Task, log: Log) -> list[str]:
-    """A line for each partition that does not hold its last write, whole; or the one that was under way."""
-    lines = []
-    for number in range(DAYS):
-        try:
-            version = version_of(connection, told.seed, told.repo, day_of(number))
-        except ValueError as error:
-            lines.append(str(error))
-        else:
-            if version != log.done[number] and (number, version) != log.under_way:
-                lines.append(f"{told.repo} {day_of(number)} holds write {version}, not {log.done[number]}")
-    return lines
+def _lost(connection: duckdb.DuckDBPyConnection, told: Task) -> list[str]:
+    """A line for each partition of a writer that does not hold its last write, whole."""
+    try:
+        return list(_not_there(versions(connection, told.seed, told.repo), told, Log.of(told)))
+    except ValueError as error:
+        return [str(error)]
+
+
+def _not_there(held: Mapping[int, int], told: Task, log: Log) -> Iterator[str]:
+    for number, version in held.items():
+        if version != log.done[number] and (number, version) != log.under_way:
+            yield f"{told.repo} {day_of(number)} holds write {version}, not {log.done[number]}"
 
 
 @contextmanager
@@ -235,60 +239,90 @@ class Chosen:
 
 
 def figures(chosen: Chosen, folder: Path) -> Iterator[Figure]:
-    """Over the embedded store, and where PostgreSQL's binaries are, over one that is shared."""
+    """Over the embedded store, beside a plain DuckDB file."""
     told = Task(Place(folder / "data"), chosen.seed)
     History(told.place, ZONE).close()
     say(f"seed {chosen.seed}; one writer alone over a plain DuckDB file")
     peer = plain_file.write_alone(told, chosen.seconds_alone, folder / "plain.duckdb")
-    yield from _figures_of("SQLite", told, chosen, folder, peer)
+    alone = _alone(told, chosen, folder)
+    yield Figure(PART, "one writer, writes a second", alone.a_second, "", "a plain DuckDB file", peer)
+    yield from _figures_of(PART, told, alone, chosen, folder)
 
 
-def _figures_of(catalog: str, told: Task, chosen: Chosen, folder: Path, peer: float) -> Iterator[Figure]:
-    def figure(name: str, value: float, unit: str, beside: str, beside_value: float) -> Figure:
-        return Figure(PART, f"{catalog}: {name}", value, unit, beside, beside_value)
+def figures_of_postgres(chosen: Chosen, folder: Path) -> Iterator[Figure]:
+    """Over a store that is shared: its catalog in a real PostgreSQL, beside the embedded one."""
+    binaries = find_postgres()
+    if binaries is None:
+        raise Unmeasurable(
+            "there are no binaries of PostgreSQL's server here; install them (apt install postgresql)"
+        )
+    embedded = Task(Place(folder / "embedded"), chosen.seed)
+    (folder / "embedded-logs").mkdir()
+    History(embedded.place, ZONE).close()
+    peer = _alone(embedded, chosen, folder / "embedded-logs")
+    with running_postgres(binaries) as server:
+        shared = Shared(read_address(server.create_database()), str(folder / "files"))
+        told = Task(Place(folder / "data", shared), chosen.seed)
+        History(told.place, ZONE).close()
+        alone = _alone(told, chosen, folder)
+        name = "one writer, writes a second"
+        yield Figure(POSTGRES, name, alone.a_second, "", "the embedded store", peer.a_second)
+        yield from _figures_of(POSTGRES, told, alone, chosen, folder)
 
-    say(f"{catalog}: one writer alone for {chosen.seconds_alone:g} s")
-    alone = write_at_once(told, range(1), chosen.seconds_alone, folder)
+
+def _alone(told: Task, chosen: Chosen, folder: Path) -> Minute:
+    say(f"one writer alone for {chosen.seconds_alone:g} s")
+    return write_at_once(told, range(1), chosen.seconds_alone, folder)
+
+
+def _figures_of(part: str, told: Task, alone: Minute, chosen: Chosen, folder: Path) -> Iterator[Figure]:
     hows = [how for how in LOOKS if told.place.shared is None or how != THE_FILE]
-    say(f"{catalog}: {chosen.writers} writers for {chosen.seconds:g} s, {len(hows)} readers")
-    numbers = range(1, chosen.writers + 1)
-    minute = write_at_once(told, numbers, chosen.seconds, folder, hows=hows)
+    say(f"{chosen.writers} writers for {chosen.seconds:g} s, {len(hows)} readers")
+    minute = write_at_once(told, range(1, chosen.writers + 1), chosen.seconds, folder, hows=hows)
     for line in (*alone.failures, *minute.failures, *alone.lost, *minute.lost):
         say(line)
     many = f"{chosen.writers} writers"
-    yield figure("one writer, writes a second", alone.a_second, "", "plain DuckDB file", peer)
-    yield figure(f"{many}, writes a second", minute.a_second, "", "one writer", alone.a_second)
+    yield Figure(part, f"{many}, writes a second", minute.a_second, "", "one writer", alone.a_second)
     for name, percent in (("p50", 50), ("p95", 95), ("longest", 100)):
-        beside = alone.share(percent)
-        yield figure(f"{many}, {name} of a write", minute.share(percent), "s", "one writer", beside)
-    cpu = [statistics.median(one.cpu) * 1000 for one in (minute, alone)]
-    yield figure(f"{many}, CPU time of a write, p50", cpu[0], "ms", "one writer", cpu[1])
-    readers = f"{', '.join(one.how for one in minute.seen)} open"
-    yield Figure(PART, f"{catalog}: {many}, writes in {chosen.seconds:g} s, {readers}", len(minute.writes))
-    yield Figure.none(PART, f"{catalog}: failures", len(alone.failures) + len(minute.failures))
-    yield Figure.none(PART, f"{catalog}: lost", len(alone.lost) + len(minute.lost))
-    say(f"{catalog}: {chosen.kills} kills")
+        took, peer = minute.share(percent), alone.share(percent)
+        yield Figure(part, f"{many}, {name} of a write", took, "s", "one writer", peer)
+    cpu, peer = (1000 * statistics.median(one.cpu) for one in (minute, alone))
+    yield Figure(part, f"{many}, CPU time of a write, p50", cpu, "ms", "one writer", peer)
+    readers = f"{', '.join(one.how for one in minute.seen)} held open by readers"
+    yield Figure(part, f"{many}, writes in {chosen.seconds:g} s, {readers}", len(minute.writes))
+    yield Figure.none(part, "failures", len(alone.failures) + len(minute.failures))
+    yield Figure.none(part, "lost", len(alone.lost) + len(minute.lost))
+    say(f"{chosen.kills} kills")
     first = chosen.writers + 1
     killed = kill_at_random(
         told, chosen.kills, range(first, first + min(KILLED_AT_ONCE, chosen.kills)), folder
     )
     for line in killed.broken:
         say(line)
-    of_them = f"of {killed.kills} kills, a write was under way in"
-    yield Figure(PART, f"{catalog}: {of_them}", killed.amid, "", "and was there", killed.landed)
-    yield Figure.none(
-        PART, f"{catalog}: half-written, lost or damaged after {killed.kills} kills", len(killed.broken)
+    yield Figure(
+        part, f"of {killed.kills} kills, a write was under way in", killed.amid, "", "kills", killed.kills
     )
+    yield Figure(
+        part, "of these, the write was there afterwards in", killed.landed, "", "under way", killed.amid
+    )
+    yield Figure.none(part, f"half-written, lost or damaged after {killed.kills} kills", len(killed.broken))
 
 
 def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
     """Its part of the table of `make bench`."""
-    return _measured(Chosen(seed=chosen.seed), folder)
+    return _measured(figures, Chosen(seed=chosen.seed), folder)
 
 
-def _measured(chosen: Chosen, folder: Path) -> Measured:
+def bench_postgres(chosen: argparse.Namespace, folder: Path) -> Measured:
+    """The same over PostgreSQL. Raises Unmeasurable where that is not installed."""
+    return _measured(figures_of_postgres, Chosen(seed=chosen.seed), folder)
+
+
+def _measured(
+    measuring: Callable[[Chosen, Path], Iterator[Figure]], chosen: Chosen, folder: Path
+) -> Measured:
     over = f"{chosen.writers} writers of {DAYS} partitions each, some 90 kB of patches a write, seed {chosen.seed}"
-    return Measured(over, list(figures(chosen, folder)))
+    return Measured(over, list(measuring(chosen, folder)))
 
 
 def main() -> int:
@@ -300,8 +334,11 @@ def main() -> int:
     parser.add_argument("--writers", type=int, default=WRITERS)
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--postgres", action="store_true", help="over a catalog in PostgreSQL")
+    options = vars(parser.parse_args())
+    measuring = figures_of_postgres if options.pop("postgres") else figures
     with scratch_folder() as folder:
-        measured = _measured(Chosen(**vars(parser.parse_args())), folder)
+        measured = _measured(measuring, Chosen(**options), folder)
     print_figures(measured.figures, title=measured.over)
     return 1 if missed(measured.figures) else 0
 

@@ -6,6 +6,7 @@
     ├── SourceError                 a repository cannot be read
     │   ├── SourceUnavailable       transient: the network, a limit; `retry_after` in seconds
     │   └── SourceRejected          terminal: no access, no such repository, branch or commit
+    │       └── SourceDamaged       objects of it are missing or corrupt: it costs the days whose commits need them
     ├── DeliveryError               a page could not be brought to a channel; it is tried again, never fatal to a run
     │   ├── DeliveryUnavailable     transient: the network, a limit; `retry_after` in seconds
     │   └── DeliveryRejected        the service said no: somebody has to mend something first
@@ -57,6 +58,10 @@ class SourceUnavailable(SourceError):  # noqa: N818 - the field says "unavailabl
 
 class SourceRejected(SourceError):  # noqa: N818 - as above
     """The source answered, and the answer is no."""
+
+
+class SourceDamaged(SourceRejected):
+    """Objects of the repository are missing or corrupt."""
 
 
 class DeliveryError(DigestError):

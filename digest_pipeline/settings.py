@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONFIG_VARIABLE = "DIGEST_CONFIG"
+DATA_DIR_VARIABLE = "DIGEST_DATA_DIR"
 DEFAULT_FILE = "digest.toml"
 
 _RESERVED_OWNERS = {
@@ -603,10 +604,15 @@ class Settings(_Table):
     def load(cls, path: Path | str | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read `path`, else the file that `DIGEST_CONFIG` names, else `digest.toml` in the working folder.
 
+        `DIGEST_DATA_DIR` goes before `data_dir`: workers have one file, and each a folder of its own.
         Raises ConfigurationError, a line for each mistake.
         """
         file = find_file(path, environ=environ)
-        return cls.parse(_read(file), file=file)
+        settings = cls.parse(_read(file), file=file)
+        folder = environ.get(DATA_DIR_VARIABLE)
+        if not folder:
+            return settings
+        return settings.model_copy(update={"data_dir": Path(folder).expanduser().absolute()})
 
     @classmethod
     def parse(cls, text: str, *, file: Path) -> Settings:

@@ -1,7 +1,7 @@
 """What holds for every test: no network beyond this machine, none of its user's settings, one seed in CI.
 
-Tests marked `postgres` or `browser` are skipped where the machine lacks the program, and fail instead where
-`DIGEST_REQUIRE_OPTIONAL` is set, as in CI. Fakes and builders live in `fakes/`, not here.
+Tests marked `postgres`, `redis`, `s3` or `browser` are skipped where the machine lacks the program, and fail instead
+where `DIGEST_REQUIRE_OPTIONAL` is set, as in CI. Fakes and builders live in `fakes/`, not here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import difflib
 import os
 import re
 import shutil
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +88,21 @@ def find_postgres() -> Path | None:
 
 
 @cache
+def find_s3() -> Path | None:
+    """SeaweedFS's program, which comes with the development dependencies, on Linux."""
+    beside = Path(sys.executable).parent / "weed"
+    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("weed")
+    return Path(found) if found else None
+
+
+@cache
+def find_redis() -> Path | None:
+    """The server of Redis, or of its successor Valkey."""
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    return Path(found) if found else None
+
+
+@cache
 def find_chromium() -> Path | None:
     """A Chromium or Chrome that Playwright can drive: the system's, or the one that Playwright downloaded."""
     for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
@@ -105,6 +121,11 @@ _OPTIONAL: dict[str, tuple[Callable[[], Path | None], str]] = {
     "postgres": (
         find_postgres,
         "PostgreSQL's server is missing (Debian: apt install postgresql, macOS: brew install postgresql@17)",
+    ),
+    "s3": (find_s3, "SeaweedFS is missing: make install brings it on Linux"),
+    "redis": (
+        find_redis,
+        "Redis is missing (Debian: apt install redis-server, macOS: brew install redis)",
     ),
     "browser": (
         find_chromium,
@@ -128,6 +149,22 @@ def postgres_bin() -> Path:
     folder = find_postgres()
     assert folder is not None, "mark the test with @pytest.mark.postgres"
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3_program() -> Path:
+    """The object store's program; for tests marked `s3`."""
+    program = find_s3()
+    assert program is not None, "mark the test with @pytest.mark.s3"
+    return program
+
+
+@pytest.fixture(scope="session")
+def redis_program() -> Path:
+    """The server of Redis; for tests marked `redis`."""
+    program = find_redis()
+    assert program is not None, "mark the test with @pytest.mark.redis"
+    return program
 
 
 @pytest.fixture(scope="session")

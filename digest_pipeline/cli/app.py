@@ -15,7 +15,22 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from digest_pipeline.cli import deliver, demo, doctor, heal, init, rollup, run, serve, site, sql, status, up
+from digest_pipeline.cli import (
+    deliver,
+    demo,
+    doctor,
+    heal,
+    init,
+    rollup,
+    run,
+    serve,
+    site,
+    sql,
+    status,
+    store,
+    up,
+    worker,
+)
 from digest_pipeline.cli.output import Verbosity, error_line, set_verbosity
 from digest_pipeline.errors import DigestError
 
@@ -53,6 +68,7 @@ app.command("doctor")(doctor.doctor)
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
+app.command("worker")(worker.worker)
 app.command("status")(status.status)
 app.command("sql")(sql.sql)
 app.command("heal")(heal.heal)
@@ -60,6 +76,7 @@ app.command("deliver")(deliver.deliver)
 app.command("rollup")(rollup.rollup)
 app.command("site")(site.site)
 app.command("serve")(serve.serve)
+app.add_typer(store.app, name="store")
 
 
 def main() -> None:

@@ -155,6 +155,8 @@ def _history(settings: Settings) -> str:
     open_pipeline(settings).close()
     place = open_place(settings)
     check_files(place)
+    if place.shared is not None:
+        return f"{place} and {place.shared.data_url} can be read and written, no file is missing"
     return f"{place} can be read and written, no file is missing"
 
 
@@ -214,12 +216,11 @@ def _test_alarm(settings: Settings) -> str:
 def _open_alarms(settings: Settings) -> list[str]:
     from digest_pipeline.cli.status import alarm_line
     from digest_pipeline.compose import open_place
-    from digest_pipeline.errors import StoreError
     from digest_pipeline.pipeline.alarm import open_alarms
 
     try:
         return [alarm_line(alarm) for alarm in open_alarms(open_place(settings), settings.timezone)]
-    except StoreError:
+    except DigestError:
         return []  # the line of the history said it
 
 

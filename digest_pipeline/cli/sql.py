@@ -99,7 +99,7 @@ def _ask(
     import duckdb
 
     from digest_pipeline.compose import open_place
-    from digest_pipeline.errors import StoreDamaged
+    from digest_pipeline.errors import StoreDamaged, StoreUnavailable
     from digest_pipeline.store.connection import interruptible, translate
     from digest_pipeline.store.history import must_be_up_to_date, open_history
     from digest_pipeline.store.questions import bound
@@ -116,8 +116,10 @@ def _ask(
         except duckdb.Error as error:
             damage = translate(error, place)
             # A file that the query itself names is the asker's; one of the history's is not.
-            ours = str(place.folder) in str(error)
+            ours = (str(place.folder) if place.shared is None else place.data_path) in str(error)
             if isinstance(damage, StoreDamaged) and (ours or isinstance(error, duckdb.FatalException)):
+                raise damage from None
+            if isinstance(damage, StoreUnavailable):
                 raise damage from None
             if not isinstance(asked, str):
                 must_be_up_to_date(connection, place)

@@ -170,7 +170,12 @@ def _page_problems(settings: Settings, stored: _Stored) -> list[str]:
     stale = [row["day"] for row in digests if row["made_from"] not in {None, row["inputs"]}]
     pages = [(row["day"], row["report"]) for row in rows if row["report"] is not None]
     pages += [(row["day"], digest_path(row["day"])) for row in digests if row["made_from"] is not None]
-    gone = sorted({day for day, page in pages if not (settings.data_dir / page).is_file()})
+    # Of a history that several machines share, the file lies where the page was made.
+    gone = sorted(
+        {day for day, page in pages if not (settings.data_dir / page).is_file()}
+        if settings.store.catalog_url_env is None
+        else ()
+    )
     found = (
         (none, "without a digest"),
         (stale, "with a digest of older pages"),

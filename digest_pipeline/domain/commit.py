@@ -73,11 +73,15 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class CommitChanges:
-    """All files of one commit, in git's order (by path); `complete` is False where the source cut the list."""
+    """All files of one commit, in git's order (by path); `complete` is False where the source cut the list.
+
+    `fault` says why they cannot be read, where that is the fault of this commit alone.
+    """
 
     sha: str
     files: tuple[FileChange, ...]
     complete: bool = True
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

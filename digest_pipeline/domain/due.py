@@ -10,13 +10,16 @@ from digest_pipeline.domain.day import day_window, days_between, yesterday
 from digest_pipeline.domain.period import period_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import date, datetime, time
     from zoneinfo import ZoneInfo
 
     from digest_pipeline.domain.period import Period
 
 _MOST_PERIODS = 13
+
+BACKFILLED_AFTER = timedelta(days=1)
+"""A day without a digest so long after its deadline is of a backfill: it waits for the run that is at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +58,28 @@ def deadline_after(daily_at: time, hours: float) -> timedelta:
 
 
 def due_digests(
-    states: Iterable[DigestState], repos: Sequence[str], *, now: datetime, deadline: timedelta
+    states: Iterable[DigestState],
+    repos: Sequence[str],
+    *,
+    now: datetime,
+    deadline: timedelta,
+    in_flight: Collection[tuple[str, date]] = (),
 ) -> DigestDecision:
     """A digest is due when it is stale and all repos are done, or `deadline` after its day with those that are.
 
     A day of which nothing could be read is due then too: its digest says so. A digest that was made once is
-    brought up to date at once.
+    brought up to date at once. A day of long ago waits for what runs have `in_flight` of it.
     """
     due, waiting = [], []
     for state in states:
         if state.inputs == state.made_from:
             continue
         missing = [repo for repo in repos if repo not in state.done]
-        if missing and state.made_from is None and now < state.window_end + deadline:
-            waiting.append((state.day, missing[0]))
+        in_hand = [repo for repo in missing if (repo, state.day) in in_flight]
+        is_early = now < state.window_end + deadline
+        is_backfilled = bool(in_hand) and now >= state.window_end + deadline + BACKFILLED_AFTER
+        if missing and state.made_from is None and (is_early or is_backfilled):
+            waiting.append((state.day, (in_hand or missing)[0]))
         else:
             due.append(state)
     return DigestDecision(tuple(due), tuple(waiting))

@@ -78,8 +78,8 @@ def _log(
     batch = str(uuid.uuid4())
     for number, event in enumerate(events, start=1):
         metadata = DagsterEventBatchMetadata(batch, is_end=number == len(events))
-        # As log_event does: what the step's result lists is taken from here.
-        op._events.append(store(op.get_step_execution_context(), event, metadata))  # noqa: SLF001
+        # Not kept for the step's result, as log_event does: those of a long range are many megabytes.
+        store(op.get_step_execution_context(), event, metadata)
 
 
 def _check_event(

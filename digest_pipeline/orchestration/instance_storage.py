@@ -55,6 +55,7 @@ from sqlalchemy.pool import QueuePool
 
 from digest_pipeline.errors import ConfigurationError, StoreError
 from digest_pipeline.orchestration.pace import quicken_backfills
+from digest_pipeline.orchestration.patience import Patience
 
 POSTGRES_URL_VARIABLE = "DIGEST_INSTANCE_POSTGRES_URL"
 HOME_VARIABLE = "DAGSTER_HOME"
@@ -133,13 +134,13 @@ def _postgres_storage(url: str, inst_data: ConfigurableClassData | None) -> Dags
     from dagster_postgres import DagsterPostgresStorage, PostgresEventLogStorage  # noqa: PLC0415
     from dagster_postgres.utils import DagsterPostgresException  # noqa: PLC0415
 
+    named = sa.make_url(url)
+    where = f"PostgreSQL at {named.host or 'localhost'}:{named.port or 5432}, database {named.database},"
     try:
         storage = DagsterPostgresStorage(url, inst_data=inst_data)
     except DagsterPostgresException:
-        parts = sa.make_url(url)
         raise StoreError(
-            f"PostgreSQL at {parts.host or 'localhost'}:{parts.port or 5432}, database {parts.database}, "
-            f"did not let us in (the warnings above say why): start it, or mend {POSTGRES_URL_VARIABLE}"
+            f"{where} did not let us in (the warnings above say why): start it, or mend {POSTGRES_URL_VARIABLE}"
         ) from None
     events = storage.event_log_storage
     if isinstance(events, PostgresEventLogStorage):
@@ -153,6 +154,10 @@ def _postgres_storage(url: str, inst_data: ConfigurableClassData | None) -> Dags
             pool_recycle=3600,
             pool_pre_ping=True,
         )
+    patience = Patience(where, POSTGRES_URL_VARIABLE)
+    parts: list[Any] = [storage.run_storage, events, storage.schedule_storage]
+    for part in parts:
+        patience.watch(part._engine)  # noqa: SLF001
     return storage
 
 

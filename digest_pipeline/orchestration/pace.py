@@ -23,6 +23,7 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from dagster._core.execution.backfill import PartitionBackfill
     from dagster._core.workspace.context import IWorkspaceProcessContext
 
     Iteration = Callable[..., Iterable[Any]]
@@ -53,7 +54,8 @@ def paced(
 ) -> Iteration:
     """Dagster's iteration for a tick with news, or once `rest_seconds` went by; one that does nothing for others.
 
-    News is a backfill that is new, is to be cancelled or failed, or whose runs are all over.
+    News is a backfill that is new, is to be cancelled or failed, whose runs began or ended, or whose assets were
+    materialized: the counts on its page follow.
     """
     seen: State | None = None
     done_at = 0.0
@@ -72,12 +74,20 @@ def paced(
 
 
 def _state(context: IWorkspaceProcessContext[Any]) -> State:
-    """Every open backfill with its status, and whether a run of it is under way or to come."""
+    """Every open backfill with its status, how many of its runs are not over, and how far its assets are."""
     instance = context.instance
     found = instance.get_backfills(filters=BulkActionsFilter(statuses=_OPEN))
-    return frozenset((one.backfill_id, f"{one.status} {_runs_of(context, one.backfill_id)}") for one in found)
+    return frozenset(
+        (one.backfill_id, f"{one.status} {_runs(instance, one)} {_made(instance, one)}") for one in found
+    )
 
 
-def _runs_of(context: IWorkspaceProcessContext[Any], backfill: str) -> int:
-    wanted = dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES), tags={BACKFILL_ID_TAG: backfill})
-    return context.instance.get_runs_count(wanted)
+def _runs(instance: dg.DagsterInstance, backfill: PartitionBackfill) -> int:
+    tags = {BACKFILL_ID_TAG: backfill.backfill_id}
+    return instance.get_runs_count(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES), tags=tags))
+
+
+def _made(instance: dg.DagsterInstance, backfill: PartitionBackfill) -> int:
+    """The newest materialization of its assets, whoever made it."""
+    records = instance.get_asset_records(list(backfill.asset_selection or ()))
+    return max((one.asset_entry.last_materialization_storage_id or 0 for one in records), default=0)

@@ -1,12 +1,14 @@
 """What a run need not do, for the run that it goes on for did it: a crashed one that Dagster starts again.
 
-A run that says so by its tags goes on: Dagster's own retry of a run whose process died, and *Re-execute from
-failure*. Every other run does its days anew, whatever was made before: that is how late commits get in.
+A run that says so by its tags goes on: Dagster's own retry of a run whose process died, *Re-execute from failure*,
+and `digest run` over the same range within a day after it was killed or stopped by Ctrl-C. Every other run does its
+days anew, whatever was made before: that is how late commits get in.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -15,12 +17,19 @@ from dagster._core.storage.tags import (
     PARENT_RUN_ID_TAG,
     RESUME_RETRY_TAG,
     RETRY_NUMBER_TAG,
+    ROOT_RUN_ID_TAG,
 )
 
 from digest_pipeline.orchestration.metadata import CODE_VERSION_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+ENDED_TAG = "digest/ended"
+"""Marks a run of the command line that did not end by itself: "killed" or "interrupted"."""
+
+GOES_ON_WITHIN = timedelta(days=1)
+"""Later than that, a command that was ended is one that begins anew: its branches have moved."""
 
 Made = dict[str, dict[str, dg.AssetMaterialization]]
 """Materializations by asset and partition."""
@@ -46,6 +55,24 @@ def made_before(instance: dg.DagsterInstance, run: dg.DagsterRun, versions: Mapp
             if (event.tags or {}).get(CODE_VERSION_TAG) == versions[asset]:
                 found[asset].setdefault(event.partition, event)
     return found
+
+
+def mark_ended(instance: dg.DagsterInstance, run_id: str, how: str) -> None:
+    """Have the next run of the command line over the same range go on where this one was."""
+    instance.add_run_tags(run_id, {ENDED_TAG: how})
+
+
+def going_on(instance: dg.DagsterInstance, job: str, tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags by which a run goes on for the last one of this job and range; none where that one ended by itself."""
+    records = instance.get_run_records(
+        dg.RunsFilter(job_name=job, tags=dict(tags), created_after=datetime.now(UTC) - GOES_ON_WITHIN),
+        limit=1,
+    )
+    last = next((record.dagster_run for record in records), None)
+    if last is None or ENDED_TAG not in last.tags:
+        return {}
+    root = last.tags.get(ROOT_RUN_ID_TAG, last.run_id)
+    return {PARENT_RUN_ID_TAG: last.run_id, ROOT_RUN_ID_TAG: root, RESUME_RETRY_TAG: "true"}
 
 
 def _goes_on(run: dg.DagsterRun) -> bool:

@@ -28,6 +28,7 @@ from digest_pipeline.orchestration.partitions import (
     partition_key,
     range_tags,
 )
+from digest_pipeline.orchestration.resumption import going_on, made_before, mark_ended
 from digest_pipeline.pipeline import Pipeline, digest_path, report_path, utc_now
 from digest_pipeline.settings import Settings
 
@@ -242,7 +243,12 @@ class _Session:
         job = self.defs.resolve_job_def(name)
         for group in consecutive(repos, [repo.name for repo in self.settings.repos]):
             tags = range_tags(days[0], days[-1], group)
-            made |= _execute(job, self.instance, tags, self.outcome, "repo_report")
+            further = going_on(self.instance, name, tags)
+            if further:
+                self.outcome.notes.append(
+                    "went on where the last run over these days was ended; run it once more to read all of them again"
+                )
+            made |= _execute(job, self.instance, {**tags, **further}, self.outcome, "repo_report")
         return made
 
 
@@ -259,18 +265,22 @@ def _execute(
     )
     if any(map(is_interrupt, result.all_events)):
         # Dagster makes an event of the interrupt and returns; whoever asked to stop means all that was to come.
+        mark_ended(instance, result.run_id, "interrupted")
         raise KeyboardInterrupt
     if not result.success:
         outcome.failures += [line for line in reasons(result.all_events) if line not in outcome.failures]
     # From the event log, not from the result: of a step that failed, the result keeps no materializations.
+    # With what the runs made that this one goes on for: those pages stand too.
     made = instance.get_records_for_run(
         result.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
     ).records
+    version = job.asset_layer.get(dg.AssetKey(last_asset)).code_version
+    before = made_before(instance, result.dagster_run, {last_asset: version})
     return {
         str(event.partition)
         for record in made
         if (event := record.event_log_entry.get_dagster_event()).asset_key == dg.AssetKey(last_asset)
-    }
+    } | {*before.get(last_asset, {})}
 
 
 def _collect(

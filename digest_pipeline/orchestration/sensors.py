@@ -29,7 +29,7 @@ from digest_pipeline.domain.due import (
 )
 from digest_pipeline.domain.healing import Decision, Waiting, due_analyses, missing_days
 from digest_pipeline.domain.site import site_is_due
-from digest_pipeline.errors import DigestError, StoreError, StoreOutdated
+from digest_pipeline.errors import DigestError, StoreOutdated
 from digest_pipeline.orchestration.failures import runs_since
 from digest_pipeline.orchestration.in_flight import is_in_flight, repo_days_in_flight
 from digest_pipeline.orchestration.jobs import (
@@ -84,7 +84,6 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
         ),
     )
     def stale_digests(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        del context
         where = {"first": settings.first_day, "last": now().date(), "language": settings.language}
         rows = _stored(settings, "pipeline/digest_states", where)
         if isinstance(rows, dg.SkipReason):
@@ -92,7 +91,8 @@ def build_sensors(settings: Settings, *, now: Callable[[], datetime] = utc_now) 
         states = digest_states(rows)
         names = [repo.name for repo in settings.repos]
         deadline = deadline_after(settings.daily_at, settings.digest_deadline_hours)
-        decision = due_digests(states, names, now=now(), deadline=deadline)
+        in_flight = repo_days_in_flight(context.instance, names)
+        decision = due_digests(states, names, now=now(), deadline=deadline, in_flight=in_flight)
         if not decision.due:
             waiting = ", ".join(f"{day} for {repo}" for day, repo in decision.waiting[:3])
             return dg.SkipReason(
@@ -154,7 +154,7 @@ def _deliveries(settings: Settings, now: Callable[[], datetime]) -> dg.SensorDef
             due = deliveries_due(open_place(settings), settings, now())
         except StoreOutdated as error:
             return dg.SkipReason(str(error))
-        except StoreError as error:
+        except DigestError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
         if not due:
             return dg.SkipReason("every channel has what is due")
@@ -370,7 +370,7 @@ def _stored(
         return read_once(open_place(settings), query, where)
     except StoreOutdated as error:
         return dg.SkipReason(str(error))
-    except StoreError as error:
+    except DigestError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
 
 

@@ -28,7 +28,7 @@ from digest_pipeline.pipeline import (
     upkeep,
 )
 from digest_pipeline.pipeline.pages import digest_path, reader_path, report_path
-from digest_pipeline.pipeline.portions import apart, portions
+from digest_pipeline.pipeline.portions import apart, in_portions
 from digest_pipeline.pipeline.tally import Progress
 from digest_pipeline.pipeline.workbench import StepResult, Workbench, span, utc_now
 
@@ -100,7 +100,7 @@ class Pipeline:
     def portions(self, repo: str, days: Sequence[date]) -> Iterator[list[date]]:
         """The days in their order, as many at a time as go through all steps together, by what is stored of them."""
         rows = self._workbench.rows("reads", repo, days) if days else []
-        return portions(days, {row["day"]: row["commit_count"] or 0 for row in rows})
+        return in_portions(days, {row["day"]: row["commit_count"] or 0 for row in rows})
 
     def apart(
         self,

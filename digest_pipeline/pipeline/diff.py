@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
 from digest_pipeline.domain.commit import UNREAD_STATES
-from digest_pipeline.errors import SourceError, StoreError
+from digest_pipeline.errors import SourceDamaged, SourceError, StoreError
 from digest_pipeline.pipeline.filters import needs_files, sift
 from digest_pipeline.pipeline.workbench import BATCH_BYTES, StepResult, Workbench
 from digest_pipeline.store.history import Replacement
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from digest_pipeline.domain.commit import CommitChanges
+    from digest_pipeline.errors import DigestError
     from digest_pipeline.store.history import History
 
     Row = Mapping[str, Any]
@@ -47,7 +48,7 @@ def diff(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     }
     with FilesWriter(bench.history, repo) as writer:
         try:
-            _read(bench, repo, commits, wanted, writer)
+            result.failed |= _read(bench, repo, commits, wanted, writer)
         except SourceError as error:
             result.failed |= {day: error for day in wanted if day not in writer.taken}
     done = [day for day in wanted if day not in result.failed]
@@ -67,15 +68,22 @@ def _read(
     commits: Mapping[date, Sequence[Row]],
     wanted: Mapping[date, Sequence[str]],
     writer: FilesWriter,
-) -> None:
+) -> dict[date, DigestError]:
+    """Read what is wanted, day by day; the days that could not be, for a commit of theirs is damaged."""
+    damaged: dict[date, DigestError] = {}
     strays: dict[date, list[str]] = defaultdict(list)
     for row in bench.rows("stray_sizes_of_days", repo, list(commits)):
         strays[row["day"]].append(row["sha"])
     shas = [sha for day_shas in wanted.values() for sha in day_shas]
     changes = bench.source(repo)[0].changes(shas) if shas else iter(())
     for number, (day, day_shas) in enumerate(wanted.items(), start=1):
-        writer.take(day, [next(changes) for _ in day_shas], strays=strays[day])
+        found = [next(changes) for _ in day_shas]
+        if fault := next((change.fault for change in found if change.fault), None):
+            damaged[day] = SourceDamaged(f"{repo} {day}: {fault}", repo=repo)
+        else:
+            writer.take(day, found, strays=strays[day])
         bench.progress("diff", repo, number, len(wanted))
+    return damaged
 
 
 def _counts(rows: Sequence[Row]) -> dict[str, int]:

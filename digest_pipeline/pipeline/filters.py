@@ -191,7 +191,9 @@ def _picks(
         try:
             for change in bench.source(repo)[0].changes(gone) if gone else ():
                 files[change.sha] = list(change.files)
-                if any(file.patch_state in UNREAD_STATES for file in change.files):
+                if change.fault is not None or any(
+                    file.patch_state in UNREAD_STATES for file in change.files
+                ):
                     untold.add(change.sha)
         except SourceError as error:
             _log.warning("%s %s: patches that were let go cannot be compared: %s", repo, day, error)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from digest_pipeline.errors import StoreError
+from digest_pipeline.store.history import reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
+
+    from digest_pipeline.store.place import Place
 
 PREVIEW_CHARACTERS = 6000
 """What a shell may show of a page without opening it."""
@@ -72,3 +76,20 @@ def write_page(path: Path, text: str) -> bool:
         reason = error.strerror or error
         raise StoreError(f"{path} cannot be written: {reason}; free some space or check its rights") from None
     return True
+
+
+def write_stored_pages(place: Place, data_dir: Path) -> Iterator[Path]:
+    """Write every page that the history in `place` holds to where it lies; the path of each. Raises StoreError."""
+    after = ""
+    with reading(place) as read:
+        while pages := read("pipeline/stored_pages", {"after": after}):
+            for page in pages:
+                after = page["path"]
+                # A history may come from somebody else.
+                parts = PurePosixPath(after).parts
+                if parts[:1] != ("reports",) or ".." in parts:
+                    raise StoreError(
+                        f'the history in {place} names a page "{after}", which lies outside of reports/'
+                    )
+                write_page(data_dir / after, page["markdown"])
+                yield data_dir / after

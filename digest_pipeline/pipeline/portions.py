@@ -21,7 +21,7 @@ MOST_SUSPECTS = 8
 """So many days of a portion are found at fault one by one; where it is more, the fault is not in the days."""
 
 
-def portions(days: Sequence[date], commits: Mapping[date, int]) -> Iterator[list[date]]:
+def in_portions(days: Sequence[date], commits: Mapping[date, int]) -> Iterator[list[date]]:
     """`days` in their order, some at a time, by how many commits each has."""
     portion: list[date] = []
     held = 0

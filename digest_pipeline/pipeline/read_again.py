@@ -67,6 +67,8 @@ def read_again(
 
 
 def _says_less(change: CommitChanges, row: Row) -> bool:
-    """Whether a file is unread now that was read once."""
+    """Whether a file is unread now that was read once, or all of them are."""
+    if change.fault is not None:
+        return True
     unread = sum(file.patch_state in UNREAD_STATES for file in change.files)
     return unread > (row["unread_files"] or 0) or (row["complete"] is not False and not change.complete)

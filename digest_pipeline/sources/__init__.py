@@ -50,7 +50,8 @@ class Source(Protocol):
     def changes(self, shas: Sequence[str]) -> Iterator[CommitChanges]:
         """The files of each of `shas` against its first parent, in the order of `shas`, one after the other.
 
-        A root commit is compared with the empty tree. An object that is missing costs its file the patch.
+        A root commit is compared with the empty tree. An object that is missing costs its file the patch; one
+        without which the commit cannot be read at all costs the commit, and no other one, which its `fault` says.
         """
         ...
 

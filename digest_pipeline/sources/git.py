@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digest_pipeline.domain.commit import Commit, CommitChanges, storable, storable_moment
-from digest_pipeline.errors import SourceError, SourceRejected, SourceUnavailable
+from digest_pipeline.errors import SourceDamaged, SourceError, SourceRejected, SourceUnavailable
 from digest_pipeline.sources import Head
 from digest_pipeline.sources.branches import MOST_TEXT_BYTES, as_one
 from digest_pipeline.sources.git_command import Git
@@ -136,9 +136,9 @@ class GitSource:
     def changes(self, shas: Sequence[str]) -> Iterator[CommitChanges]:
         """See `Source.changes`. The objects that are missing are found first: one would end the stream."""
         git = self._reading()
-        entries = self._raw_entries(git, shas)
+        entries, faults = self._raw_entries(git, shas)
         needed = {blob for files in entries.values() for entry in files for blob in entry.blobs}
-        gone = next((sha for sha in shas if sha not in entries), None)
+        gone = next((sha for sha in shas if sha not in entries and sha not in faults), None)
         if gone is not None:
             raise SourceRejected(
                 f"{self._repo}: commit {gone[:12]} is not in {self._url} any more; materialize raw_commits first",
@@ -151,9 +151,12 @@ class GitSource:
             if missing and any(missing.intersection(entry.blobs) for entry in files)
         }
         del entries, needed
-        whole = (changes for changes in self._stream(git, [sha for sha in shas if sha not in marred]))
+        whole = self._stream(git, [sha for sha in shas if sha not in marred and sha not in faults])
         for sha in shas:
-            yield self._marred(git, sha, marred[sha]) if sha in marred else next(whole)
+            if sha in faults:
+                yield _unreadable(sha, faults[sha])
+            else:
+                yield self._marred(git, sha, marred[sha]) if sha in marred else next(whole)
 
     def read(self, head: Head, path: str) -> str | None:
         """See `Source.read`. A link is no file, and what is longer than a megabyte no text."""
@@ -331,12 +334,22 @@ class GitSource:
 
     # --- what changed -------------------------------------------------------------------------------------
 
-    def _raw_entries(self, git: Git, shas: Sequence[str]) -> dict[str, list[RawEntry]]:
+    def _raw_entries(
+        self, git: Git, shas: Sequence[str]
+    ) -> tuple[dict[str, list[RawEntry]], dict[str, SourceDamaged]]:
+        """The entries of each commit, and what keeps the others from being read: git ends at the first of them."""
         marker = secrets.token_hex(16)
-        with git.stream(
-            *_DIFF_TREE, "--raw", "-z", "--no-abbrev", "--no-renames", f"--format={marker}%H", lines=shas
-        ) as output:
-            return {sha: parse_raw(chunk)[0] for sha, chunk in split_commits(output, marker.encode())}
+        try:
+            with git.stream(
+                *_DIFF_TREE, "--raw", "-z", "--no-abbrev", "--no-renames", f"--format={marker}%H", lines=shas
+            ) as output:
+                return {sha: parse_raw(chunk)[0] for sha, chunk in split_commits(output, marker.encode())}, {}
+        except SourceDamaged as error:
+            if len(shas) == 1:
+                return {}, {shas[0]: error}
+        middle = len(shas) // 2
+        one, other = self._raw_entries(git, shas[:middle]), self._raw_entries(git, shas[middle:])
+        return one[0] | other[0], one[1] | other[1]
 
     def _missing_blobs(self, git: Git, needed: set[bytes]) -> set[bytes]:
         """Which of these objects are not here, and cannot be had."""
@@ -387,8 +400,14 @@ class GitSource:
 
     def _piece(self, git: Git, shas: Sequence[str]) -> list[CommitChanges]:
         marker = secrets.token_hex(16)
-        with git.stream(*_DIFF_TREE, *_PATCH, f"--format={marker}%H", lines=shas) as output:
-            return [parse_commit(sha, chunk) for sha, chunk in split_commits(output, marker.encode())]
+        try:
+            with git.stream(*_DIFF_TREE, *_PATCH, f"--format={marker}%H", lines=shas) as output:
+                return [parse_commit(sha, chunk) for sha, chunk in split_commits(output, marker.encode())]
+        except SourceDamaged as error:
+            if len(shas) == 1:
+                return [_unreadable(shas[0], error)]
+        middle = len(shas) // 2
+        return [*self._piece(git, shas[:middle]), *self._piece(git, shas[middle:])]
 
     def _marred(self, git: Git, sha: str, missing: Sequence[RawEntry]) -> CommitChanges:
         """The commit without the files at fault, and those as records that say so."""
@@ -464,6 +483,11 @@ def _top_of(finder: Git, path: Path) -> Path:
         return Path(finder.run(*asked, "--show-toplevel").decode().strip())
     except SourceError:
         return Path(finder.run(*asked, "--absolute-git-dir").decode().strip())
+
+
+def _unreadable(sha: str, error: SourceDamaged) -> CommitChanges:
+    said = str(error).removeprefix(f"{error.repo}: ")
+    return CommitChanges(sha, (), complete=False, fault=f"commit {sha[:12]} cannot be read: {said}")
 
 
 def _ref_of(branch: str) -> str:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from digest_pipeline.errors import SourceError, SourceRejected, SourceUnavailable
+from digest_pipeline.errors import SourceDamaged, SourceError, SourceRejected, SourceUnavailable
 from digest_pipeline.sources.network import ca_bundle
 
 if TYPE_CHECKING:
@@ -72,6 +72,10 @@ _NOT_THERE = re.compile(
 _UNREACHABLE = re.compile(
     r"(?i)could not resolve|failed to connect|connection (refused|reset|timed out|closed)|timed out|unreachable|"
     r"early eof|hung up|could not read from remote|ssl|tls|certificate|returned error: 5\d\d"
+)
+_DAMAGED = re.compile(
+    r"(?i)unable to (?:read|parse|unpack) (?:tree |sha1 |object |commit )?[0-9a-f]{40}|could not read [0-9a-f]{40}|"
+    r"bad (?:tree |object )|is corrupt|corrupt (?:loose|packed) object|inflate: |invalid object|hash mismatch"
 )
 _DUBIOUS = re.compile(r"(?i)dubious ownership")
 _NO_SPACE = re.compile(r"(?i)no space left on device|disk quota exceeded")
@@ -223,7 +227,7 @@ class Git:
         )
         return asked.returncode == 0
 
-    def _failure(self, command: str, stderr: bytes) -> SourceError:
+    def _failure(self, command: str, stderr: bytes) -> SourceError:  # noqa: PLR0911 - one for each kind of complaint
         text = stderr.decode("utf-8", "replace")
         if self._token:
             text = text.replace(self._token, "***")
@@ -248,6 +252,10 @@ class Git:
                 f"{self._repo}: no access to {where}; name a variable that holds a token with token_env, "
                 f"or check its rights ({said})",
                 repo=self._repo,
+            )
+        if _DAMAGED.search(text):
+            return SourceDamaged(
+                f"{self._repo}: {where} is damaged; `git fsck` there shows where ({said})", repo=self._repo
             )
         if _NOT_THERE.search(text):
             return SourceRejected(

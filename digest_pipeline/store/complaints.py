@@ -58,6 +58,11 @@ _REFUSED = re.compile(
 )
 
 _OF_ALL = (
+    _of(
+        StoreError,
+        r'(?i)read-only file system|(file|directory) "[^"]*": (permission denied|operation not permitted)',
+        f"{{files}} cannot be written; look at the rights of that folder, and how it is mounted, {_AGAIN}",
+    ),
     _of(StoreError, _REFUSED.pattern, "{address} refuses; look at the address in {variable}"),
     _of(
         StoreUnavailable,

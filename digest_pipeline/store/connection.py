@@ -61,9 +61,8 @@ def prepare(
         for line in load_statements(place):
             connection.execute(line)
         connection.execute(f"SET memory_limit = '{memory}'")
-        connection.execute(f"SET temp_directory = {_quoted(place.folder / 'tmp')}")
-        # The bytes in a group of rows are bounded only where order is not promised; one thread keeps it all the same.
-        connection.execute(f"SET preserve_insertion_order = {threads != 1}")
+        connection.execute(f"SET temp_directory = {quoted(place.folder / 'tmp')}")
+        connection.execute("SET preserve_insertion_order = true")
         # A process without a main file is taken for a notebook: what takes long would draw bars into its output.
         connection.execute("SET enable_progress_bar = false")
         if timezone is not None:
@@ -73,11 +72,15 @@ def prepare(
     return connection
 
 
-def attach(connection: duckdb.DuckDBPyConnection, place: Place, *, read_only: bool) -> None:
+def attach(connection: duckdb.DuckDBPyConnection, place: Place, *, read_only: bool, name: str = NAME) -> None:
     """Attach the history, made where there is none, and use it. Raises StoreError."""
     with _translated(place):
-        connection.execute(attach_statement(place, read_only=read_only))
-        connection.execute(f"USE {NAME}")
+        connection.execute(attach_statement(place, read_only=read_only, name=name))
+        connection.execute(f"USE {name}")
+        if not read_only:
+            # Upkeep bounds the bytes in a group of rows, which DuckDB does only where it may order them. With one
+            # thread, which is what writers have, it keeps the order all the same.
+            connection.execute("SET preserve_insertion_order = false")
 
 
 def attach_again(connection: duckdb.DuckDBPyConnection, place: Place) -> None:
@@ -118,16 +121,16 @@ def load_statements(place: Place) -> list[str]:
     statements = []
     for name in _extensions(place):
         path = _packaged_extension(name)
-        statements += [f"LOAD {_quoted(path)}"] if path else [f"INSTALL {name}", f"LOAD {name}"]
+        statements += [f"LOAD {quoted(path)}"] if path else [f"INSTALL {name}", f"LOAD {name}"]
     return statements
 
 
-def attach_statement(place: Place, *, read_only: bool, for_a_script: bool = False) -> str:
+def attach_statement(place: Place, *, read_only: bool, for_a_script: bool = False, name: str = NAME) -> str:
     """The ATTACH of the history in `place`; paths are those of today, wherever the folder was made."""
     if place.shared is not None:
-        return shared.attach_statement(place, NAME, read_only=read_only, for_a_script=for_a_script)
+        return shared.attach_statement(place, name, read_only=read_only, for_a_script=for_a_script)
     options = [
-        f"DATA_PATH {_quoted(place.files)}",
+        f"DATA_PATH {quoted(place.files)}",
         "OVERRIDE_DATA_PATH true",
         "META_JOURNAL_MODE 'WAL'",
         "META_BUSY_TIMEOUT 30000",
@@ -135,7 +138,7 @@ def attach_statement(place: Place, *, read_only: bool, for_a_script: bool = Fals
     if read_only:
         options.append("READ_ONLY")
     catalog = str(place.catalog_path).replace("'", "''")
-    return f"ATTACH 'ducklake:sqlite:{catalog}' AS {NAME} ({', '.join(options)})"
+    return f"ATTACH 'ducklake:sqlite:{catalog}' AS {name} ({', '.join(options)})"
 
 
 def shell_script(place: Place, timezone: str) -> str:
@@ -209,5 +212,6 @@ def _packaged_extension(name: str) -> Path | None:
     return None
 
 
-def _quoted(value: Path | str) -> str:
+def quoted(value: Path | str) -> str:
+    """A text as SQL writes it, for what cannot be bound."""
     return "'" + str(value).replace("'", "''") + "'"

@@ -108,6 +108,7 @@ class History:
         self._in_use = threading.Lock()
         self._columns: dict[str, dict[str, str]] = {}
         self._lock = writers_lock(place, patience)
+        self._is_lost = False
         self._unsure: str | None = None
         self._steadily(self._open, _OPENING_WAITS, is_open=False)
         self._check_timezone()
@@ -204,22 +205,35 @@ class History:
             )
         )
 
+    def settled_snapshot(self) -> int:
+        """A snapshot of the history of now, of which no row waits in the catalog. Raises StoreError.
+
+        What waits there is moved by upkeep under a reader of an older snapshot; files are not.
+        """
+        try:
+            with self._lock(), self._in_use, interruptible(self._connection):
+                self._connection.execute(statement("flush"))
+                row = self._connection.execute(statement("pipeline/snapshot")).fetchone()
+        except duckdb.Error as error:
+            raise translate(error, self.place) from cause(error, self.place)
+        assert row is not None  # noqa: S101 - there is always one
+        return int(row[0])
+
     # --- inside -------------------------------------------------------------------------------------------
 
     def _steadily(self, act: Callable[[], T], waits: Sequence[float] = _WAITS, *, is_open: bool = True) -> T:
         """What `act` gives, tried again over a new connection where a database or bucket did not answer."""
-        is_lost = False
         for wait in (*waits, None):
             try:
-                if is_lost:
+                if self._is_lost:
                     self._open_again()
                 return act()
             except StoreUnavailable as failure:
+                self._is_lost = is_open
                 if wait is None:
                     raise
                 _log.warning("%s; trying again in %s s", failure, wait)
                 self._sleep(wait)
-                is_lost = is_open
         raise AssertionError("the last try raises")
 
     def _open_again(self) -> None:
@@ -229,6 +243,7 @@ class History:
                 self._connection.close()
             self._connection = self._prepared()
             attach(self._connection, self.place, read_only=False)
+            self._is_lost = False
 
     def _write(self, transact: Callable[[], None]) -> None:
         self._steadily(lambda: self._write_once(transact))
@@ -354,7 +369,7 @@ class History:
                 f"({', '.join(sorted(newer))}); upgrade this one"
             )
         pending = [name for name in known if name not in applied]
-        views = f"views-{_views_hash()}"
+        views = views_name()
         if not pending and views in applied:
             return
         # In one transaction, so that a new history's tables have one shape from the start. DuckLake takes options of
@@ -541,12 +556,13 @@ def _applied(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 def _known() -> set[str]:
     """What is applied to a history that is up to date."""
-    return {*names("migrations")[1:], f"views-{_views_hash()}"}
+    return {*names("migrations")[1:], views_name()}
 
 
-def _views_hash() -> str:
+def views_name() -> str:
+    """Under which name the views of this version are among what was applied."""
     text = "".join(statement(f"views/{name}") for name in names("views"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"views-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _quietly(connection: duckdb.DuckDBPyConnection, sql: str) -> None:

@@ -66,8 +66,8 @@ class Waiting:
         waited = time.monotonic() - self._began
         if waited >= self._patience.give_up_after:
             raise StoreBusy(
-                f"another writer ({self._who()}) has held the history in {self._place} for {_shown(waited)}; look "
-                "whether it is still at work, end it if it hangs, and run again: nothing was lost"
+                f"another writer ({self._who()}) holds the history in {self._place} and was waited for "
+                f"{_shown(waited)}; see whether it works, end it if it hangs, and run again: nothing was lost"
             )
         if waited >= self._next:
             _log.warning(

@@ -46,7 +46,7 @@ def read_address(url: str) -> dict[str, str]:
         ) from None
     if not (parts.get("dbname") or parts.get("user")):
         raise ValueError('names no database; it is "postgresql://user:password@host:5432/database"')
-    return {**_DEFAULTS, "application_name": whoami(), **parts}
+    return {**_DEFAULTS, **parts}
 
 
 def has_catalog(place: Place) -> bool:
@@ -139,7 +139,7 @@ def _row(place: Place, name: str) -> tuple[Any, ...]:
 
 def _parts(place: Place) -> Mapping[str, str]:
     assert place.shared is not None  # noqa: S101 - nobody asks for the PostgreSQL of an embedded history
-    return place.shared.catalog
+    return {"application_name": whoami(), **place.shared.catalog}
 
 
 def _wait(connection: Any, until: float | None, *, is_patient: bool = False) -> bool:  # noqa: ANN401 - as above

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from digest_pipeline.errors import ConfigurationError
+from digest_pipeline.store.lock import whoami
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,7 +25,7 @@ _IN_THE_SECRET = {
     "user": "USER",
     "password": "PASSWORD",
 }
-_OUT_OF_A_SCRIPT = {"password", "sslpassword", "application_name"}
+_OUT_OF_A_SCRIPT = ("sslpassword",)
 
 
 def extensions(shared: Shared) -> tuple[str, ...]:
@@ -50,8 +51,11 @@ def make_secrets(connection: duckdb.DuckDBPyConnection, shared: Shared) -> None:
 def attach_statement(place: Place, name: str, *, read_only: bool, for_a_script: bool = False) -> str:
     """The ATTACH of a shared history; it holds no secret."""
     assert place.shared is not None  # noqa: S101 - who asks has looked
-    left_out = _IN_THE_SECRET.keys() | (_OUT_OF_A_SCRIPT if for_a_script else set())
-    more = {key: value for key, value in place.shared.catalog.items() if key not in left_out}
+    known = place.shared.catalog
+    if not for_a_script:
+        known = {"application_name": whoami(), **known}
+    left_out = {*_IN_THE_SECRET, *(_OUT_OF_A_SCRIPT if for_a_script else ())}
+    more = {key: value for key, value in known.items() if key not in left_out}
     words = " ".join(f"{key}={_conninfo(value)}" for key, value in more.items())
     options = [
         f"DATA_PATH {quoted(place.data_path)}",

@@ -123,14 +123,7 @@ class _Upkeep:
         yield "clean up", forget
 
     def _flush(self, table: str) -> None:
-        try:
-            self._act("upkeep/flush", {"table": table})
-        except duckdb.OutOfMemoryException:
-            self._connection.execute(f"SET memory_limit = '{_MORE_MEMORY}'")
-            try:
-                self._act("upkeep/flush", {"table": table})
-            finally:
-                self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        self._act("upkeep/flush", {"table": table})
 
     def _days(self, kept: Kept, before: date) -> Iterator[Sequence[date]]:
         found = self._rows("upkeep/days_with_patches", {"before": before})
@@ -160,12 +153,24 @@ class _Upkeep:
     def _rows(self, name: str, parameters: dict[str, object] | None = None) -> list[dict[str, Any]]:
         return rows_of(self._connection, statement(name), parameters, self._place)
 
-    def _act(self, name: str, parameters: dict[str, object] | None = None) -> list[Any]:
-        """Run one statement under the writers' lock; its rows."""
+    def _act(
+        self, name: str, parameters: dict[str, object] | None = None, *, more: bool = False
+    ) -> list[Any]:
+        """Run one statement under the writers' lock, again with more memory where that was too little; its rows."""
         try:
             with self._lock(), interruptible(self._connection):
-                return self._connection.execute(statement(name), parameters or {}).fetchall()
+                self._connection.execute(statement("upkeep/bound"))
+                try:
+                    return self._connection.execute(statement(name), parameters or {}).fetchall()
+                finally:
+                    self._connection.execute(statement("upkeep/unbound"))
         except duckdb.OutOfMemoryException:
-            raise
+            if more:
+                raise
+            self._connection.execute(f"SET memory_limit = '{_MORE_MEMORY}'")
+            try:
+                return self._act(name, parameters, more=True)
+            finally:
+                self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
         except duckdb.Error as error:
             raise translate(error, self._place) from error

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
-
-import pytest
 
 from digest_pipeline_tests.fakes.project import (
     FIRST_DAY,
@@ -17,36 +14,14 @@ from digest_pipeline_tests.fakes.project import (
     days_from,
     local,
 )
+from digest_pipeline_tests.fakes.small_disk import fill, small_disk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+__all__ = ["small_disk"]  # a fixture
+
 COUNTS = "SELECT (SELECT count(*) FROM commits), (SELECT count(*) FROM commit_files), (SELECT count(*) FROM reports)"
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 12 MB; skipped where this process may not mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip("a file system can be mounted by root on Linux only")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(folder: Path, leave: int) -> Path:
-    """A file that takes all but `leave` bytes of the disk."""
-    ballast = folder / "ballast"
-    free = os.statvfs(folder)
-    ballast.write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - leave)))
-    return ballast
 
 
 def test_a_full_disk_costs_the_run_and_nothing_that_was_there(small_disk: Path, engine: Path) -> None:

@@ -63,6 +63,20 @@ def test_a_day_of_which_nothing_could_be_read_waits_and_is_told_after_the_deadli
     assert told == DigestDecision((one,), ())
 
 
+def test_a_day_of_long_ago_waits_for_the_run_that_is_at_it_and_yesterday_for_its_deadline_alone() -> None:
+    one, hands = state("a/a"), {("b/b", DAY), ("x/x", DAY)}
+
+    def decide(days: int) -> DigestDecision:
+        now = END + DEADLINE + timedelta(days=days)
+        return due_digests([one], REPOS, now=now, deadline=DEADLINE, in_flight=hands)
+
+    assert decide(0) == DigestDecision((one,), ())
+    assert decide(1) == DigestDecision((), ((DAY, "b/b"),))
+    # What is made of it, and what is in other hands, keeps nobody waiting.
+    hands = {("a/a", DAY), ("b/b", DAY + timedelta(days=1))}
+    assert decide(1) == DigestDecision((one,), ())
+
+
 def test_a_digest_that_says_what_is_stored_is_not_due() -> None:
     assert not is_due(state(*REPOS, inputs="same", made_from="same"), now=END + 100 * DEADLINE)
 

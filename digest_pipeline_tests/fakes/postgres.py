@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ import pytest
 from psycopg2 import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PASSWORD = "pa55-word-of-the-fake"  # noqa: S105 - of a server that lives for one session
 
@@ -33,17 +33,27 @@ class PostgresServer:
 
     port: int
     folder: Path
+    control: Callable[..., None] = field(repr=False)
+
+    def stop(self, mode: str = "immediate") -> None:
+        """End it, as a crash does: what was not committed is gone."""
+        self.control("-m", mode, "stop")
+
+    def start(self) -> None:
+        """Start it again, where it listened before."""
+        self.control("start")
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://digest:{PASSWORD}@127.0.0.1:{self.port}/{database}"
 
-    def create_database(self) -> str:
-        """The URL of a new, empty database."""
+    def create_database(self, like: str | None = None) -> str:
+        """The URL of a new, empty database; or of a copy of another one, to which nobody may be connected."""
         name = f"test_{uuid.uuid4().hex}"
         connection = psycopg2.connect(self.url())
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            making = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            cursor.execute(making.format(sql.Identifier(name), sql.Identifier(like or "template1")))
         connection.close()
         return self.url(name)
 
@@ -55,7 +65,7 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
     account = _unprivileged_account() if os.geteuid() == 0 else None
     if account is not None:
         os.chown(folder, account.pw_uid, account.pw_gid)
-    server = PostgresServer(_free_port(), folder)
+    port = free_port()
     data, log, secret = folder / "data", folder / "log", folder / "password"
     secret.write_text(PASSWORD, encoding="ascii")
 
@@ -82,7 +92,12 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
             served = log.read_text(errors="replace") if log.exists() else ""
             pytest.fail(f"{program} failed:\n{said}\n{served}", pytrace=False)
 
-    options = f"-p {server.port} -h 127.0.0.1 -k {folder} -c fsync=off"
+    options = f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off"
+
+    def control(*words: str) -> None:
+        run("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", options, *words)
+
+    server = PostgresServer(port, folder, control)
     try:
         initdb = (
             "-D",
@@ -97,11 +112,11 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
             "UTF8",
         )
         run("initdb", *initdb, "--no-sync")
-        run("pg_ctl", "-D", str(data), "-l", str(log), "-w", "-o", options, "start")
+        server.start()
         try:
             yield server
         finally:
-            run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -115,7 +130,8 @@ def _unprivileged_account() -> pwd.struct_passwd:
     pytest.skip("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -100,6 +100,7 @@ class Project:
         alarm: Mapping[str, object] | None = None,
         readers: Sequence[Mapping[str, object]] = (),
         channels: Sequence[Mapping[str, object]] = (),
+        store: Mapping[str, object] | None = None,
         **settings: object,
     ) -> None:
         """Write digest.toml: a `[[repos]]` table for each of `repos`, the other tables where given, and more."""
@@ -115,6 +116,8 @@ class Project:
             lines += ["", "[[repos]]", *_table(repo)]
         if llm is not None:
             lines += ["", "[llm]", *_table(llm)]
+        if store is not None:
+            lines += ["", "[store]", *_table(store)]
         if alarm is not None:
             lines += ["", "[alarm]", *_table(alarm)]
         for name, tables in (("reader", readers), ("channel", channels)):
@@ -155,7 +158,8 @@ class Project:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What the history answers, over one connection that stays open and sees what others write."""
         if self._reader is None:
-            self._reader = open_history(self.data)
+            is_shared = self.settings.store.catalog_url_env is not None
+            self._reader = open_history(config=self.file) if is_shared else open_history(self.data)
         return self._reader.execute(query).fetchall()
 
     def json(self, *arguments: str) -> Any:  # noqa: ANN401 - whatever the command printed

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from digest_pipeline.store.history import Replacement
 
 if TYPE_CHECKING:
     from datetime import date
 
 REPO = "ada/engine"
+EVERYWHERE = pytest.mark.parametrize(
+    "place", ["embedded", pytest.param("shared", marks=pytest.mark.postgres)], indirect=True
+)
+"""For a test that has to pass over a history in a folder, and over one that is shared."""
 
 
 def commit(day: date, number: int, repo: str = REPO, **more: object) -> dict[str, Any]:

@@ -23,10 +23,11 @@ from digest_pipeline.store.history import (
     read_once,
     rows_of,
 )
+from digest_pipeline.store.history import open_history as open_place
 from digest_pipeline.store.place import Place
 from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.fakes.project import days_from
-from digest_pipeline_tests.store.rows import REPO, commit, partition, read
+from digest_pipeline_tests.store.rows import EVERYWHERE, REPO, commit, partition, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,8 @@ def everything(history: History) -> list[tuple[Any, ...]]:
 # --- revising --------------------------------------------------------------------------------------------
 
 
-def test_a_revision_decides_over_what_the_writer_before_it_left(history: History, data_dir: Path) -> None:
+@EVERYWHERE
+def test_a_revision_decides_over_what_the_writer_before_it_left(history: History, place: Place) -> None:
     history.replace(*partition(DAY, 1))
     asked = {"repo": REPO, "first": DAY, "last": DAY}
     seen: list[int] = []
@@ -57,7 +59,7 @@ def test_a_revision_decides_over_what_the_writer_before_it_left(history: History
         return [Replacement("reads", {"repo": [REPO], "day": [DAY]}, [counted])]
 
     def many() -> None:
-        with History(Place(data_dir), ZONE) as other:
+        with History(place, ZONE) as other:
             for _ in range(5):
                 other.revise("pipeline/reads", asked, again)
 
@@ -96,6 +98,7 @@ def test_a_partition_that_is_replaced_by_the_same_is_the_same(history: History) 
     assert len(before) == 4
 
 
+@EVERYWHERE
 def test_what_stood_in_a_partition_leaves_and_its_neighbours_stay(history: History) -> None:
     neighbours = [(DAY, OTHER), (DAY + timedelta(days=1), REPO), (DAY - timedelta(days=1), REPO)]
     for day, repo in neighbours:
@@ -131,6 +134,7 @@ def test_nothing_to_replace_is_no_transaction(history: History) -> None:
     assert snapshots(history) == before
 
 
+@EVERYWHERE
 @pytest.mark.parametrize(
     "broken",
     [
@@ -208,6 +212,7 @@ def test_a_failure_stands_beside_what_was_read_before(history: History) -> None:
     assert history._connection.execute("SELECT count(*) FROM commits").fetchall() == [(2,)]
 
 
+@EVERYWHERE
 def test_names_of_repos_are_bound_and_never_part_of_the_sql(history: History) -> None:
     nasty = "a'/b\"; DROP TABLE reads; --"
     history.replace(*partition(DAY, 1, nasty), *partition(DAY, 1))
@@ -227,14 +232,15 @@ def test_a_history_that_is_made_twice_is_made_once(tmp_path: Path) -> None:
         assert len(applied) == len(set(applied)) == len(names("migrations"))
 
 
-def test_another_timezone_is_refused_with_two_ways_out(data_dir: Path) -> None:
-    with History(Place(data_dir), ZONE) as history:
+@EVERYWHERE
+def test_another_timezone_is_refused_with_two_ways_out(place: Place) -> None:
+    with History(place, ZONE) as history:
         history.replace(*partition(DAY, 1))
     with pytest.raises(ConfigurationError) as raised:
-        History(Place(data_dir), ZoneInfo("Asia/Shanghai"))
+        History(place, ZoneInfo("Asia/Shanghai"))
     assert 'put timezone = "UTC" back' in str(raised.value)
     assert "or name a new data_dir" in str(raised.value)
-    with History(Place(data_dir), ZONE) as history:
+    with History(place, ZONE) as history:
         assert len(everything(history)) == 2
 
 
@@ -258,12 +264,13 @@ def test_the_history_of_a_newer_version_is_refused(data_dir: Path) -> None:
         History(Place(data_dir), ZONE)
 
 
-def test_migrations_that_are_missing_are_made_up_for_and_rows_stay(data_dir: Path) -> None:
-    with History(Place(data_dir), ZONE) as history:
+@EVERYWHERE
+def test_migrations_that_are_missing_are_made_up_for_and_rows_stay(place: Place) -> None:
+    with History(place, ZONE) as history:
         history.replace(*partition(DAY, 2))
         history._connection.execute("DELETE FROM schema_migrations WHERE name LIKE 'views-%'")
         history._connection.execute("DROP VIEW commits")
-    with History(Place(data_dir), ZONE) as history:
+    with History(place, ZONE) as history:
         assert len(everything(history)) == 3
 
 
@@ -286,8 +293,9 @@ def test_the_data_folder_may_be_moved(data_dir: Path, tmp_path: Path) -> None:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-def test_readers_only_read_and_see_what_is_written_later(history: History, data_dir: Path) -> None:
-    with open_history(data_dir) as reader:
+@EVERYWHERE
+def test_readers_only_read_and_see_what_is_written_later(history: History, place: Place) -> None:
+    with open_place(place) as reader:
         assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(0,)]
         for statement in ("DELETE FROM reads", "CREATE TABLE mine (x INTEGER)", "DROP VIEW commits"):
             with pytest.raises(duckdb.Error):
@@ -334,11 +342,12 @@ def test_the_order_of_rows_is_that_of_the_query(history: History) -> None:
 # --- upkeep ----------------------------------------------------------------------------------------------
 
 
-def test_upkeep_changes_no_row_and_leaves_open_readers_working(history: History, data_dir: Path) -> None:
+@EVERYWHERE
+def test_upkeep_changes_no_row_and_leaves_open_readers_working(history: History, place: Place) -> None:
     for number, day in enumerate(days_from(DAY, 12)):
         history.replace(*partition(day, number + 1))
     before = everything(history)
-    with open_history(data_dir) as reader:
+    with open_place(place) as reader:
         query = "SELECT count(*), min(message), max(sha) FROM commits"
         seen = reader.execute(query).fetchall()
         for _ in range(2):
@@ -347,7 +356,7 @@ def test_upkeep_changes_no_row_and_leaves_open_readers_working(history: History,
             assert reader.execute(query).fetchall() == seen
         history.replace(*partition(DAY, 1))
         assert reader.execute(query).fetchall() == seen
-    with History(Place(data_dir), ZONE) as again:
+    with History(place, ZONE) as again:
         assert everything(again) == before
 
 

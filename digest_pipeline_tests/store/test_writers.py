@@ -7,12 +7,14 @@ from datetime import date
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from digest_pipeline import open_history
+import pytest
+
 from digest_pipeline.store.files import names
-from digest_pipeline.store.history import History
-from digest_pipeline.store.place import Place
+from digest_pipeline.store.history import History, open_history
+from digest_pipeline.store.place import Place, Shared
+from digest_pipeline.store.postgres import read_address
 from digest_pipeline_tests.fakes.project import days_from
-from digest_pipeline_tests.store.rows import partition
+from digest_pipeline_tests.store.rows import EVERYWHERE, partition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +25,9 @@ DAYS = days_from(date(2026, 1, 5), 5)
 WRITERS = 4
 
 
-def write(data_dir: Path, number: int) -> None:
+def write(place: Place, number: int) -> None:
     """What one process does: its repo's five days, one after the other."""
-    with History(Place(data_dir), ZoneInfo("UTC")) as history:
+    with History(place, ZoneInfo("UTC")) as history:
         for day in DAYS:
             history.replace(*partition(day, 3, f"ada/engine{number}"))
 
@@ -36,11 +38,12 @@ def join_all(processes: Sequence[BaseProcess]) -> None:
     assert [process.exitcode for process in processes] == [0] * len(processes)
 
 
-def test_four_writers_at_once_all_land_while_a_reader_looks_on(data_dir: Path) -> None:
+@EVERYWHERE
+def test_four_writers_at_once_all_land_while_a_reader_looks_on(place: Place) -> None:
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=write, args=(data_dir, number)) for number in range(WRITERS)]
+    processes = [context.Process(target=write, args=(place, number)) for number in range(WRITERS)]
     query = "SELECT repo, day, count(*), count(DISTINCT sha) FROM commits GROUP BY ALL ORDER BY ALL"
-    with open_history(data_dir) as reader:
+    with open_history(place) as reader:
         for process in processes:
             process.start()
         while any(process.is_alive() for process in processes):
@@ -56,13 +59,21 @@ def test_four_writers_at_once_all_land_while_a_reader_looks_on(data_dir: Path) -
         assert reader.execute("SELECT count(*) FROM reads").fetchall() == [(WRITERS * len(DAYS),)]
 
 
-def test_writers_that_begin_a_history_together_all_land(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["embedded", pytest.param("shared", marks=pytest.mark.postgres)])
+def test_writers_that_begin_a_history_together_all_land(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    # Each as on a machine of its own, where it is shared.
+    places = [Place(tmp_path / "data")] * 2
+    if kind == "shared":
+        shared = Shared(read_address(request.getfixturevalue("postgres_url")), str(tmp_path / "everywhere"))
+        places = [Place(tmp_path / f"machine-{number}", shared) for number in range(2)]
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=write, args=(tmp_path / "data", number)) for number in range(2)]
+    processes = [context.Process(target=write, args=(place, number)) for number, place in enumerate(places)]
     for process in processes:
         process.start()
     join_all(processes)
-    with open_history(tmp_path / "data") as reader:
+    with open_history(places[0]) as reader:
         assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(2 * len(DAYS) * 3,)]
         applied = reader.execute("SELECT count(*) FROM schema_migrations").fetchall()
         assert applied == [(len(names("migrations")),)]

@@ -5,6 +5,3 @@ CALL history.set_option('data_inlining_row_limit', 0, table_name => 'reports');
 CALL history.set_option('data_inlining_row_limit', 0, table_name => 'digests');
 CALL history.set_option('data_inlining_row_limit', 0, table_name => 'rollups');
 CALL history.set_option('data_inlining_row_limit', 0, table_name => 'reader_pages');
-
--- A group of rows is in memory at once when it is written or read: thousands of rows, but of large patches fewer.
-CALL history.set_option('parquet_row_group_size_bytes', '16MB');

@@ -1,0 +1,124 @@
+"""The Celery application: how a run travels to a worker, and what the worker's process does with it.
+
+Celery carries, Dagster decides. A message is taken off the broker as soon as a worker has a place for it, and no
+broker delivers it twice: that a worker is gone is noticed by the daemon's run monitoring (`celery_launcher.py`),
+and the run is started again by its retries, which the UI shows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from celery import Celery
+from dagster import DagsterInstance
+from dagster._cli.api import _execute_run_command_body
+from dagster._grpc.types import ExecuteRunArgs
+from dagster._serdes import unpack_value
+from dagster_celery.config import TASK_EXECUTE_JOB_NAME
+from dagster_celery.defaults import task_default_queue
+from kombu import Exchange, Queue  # type: ignore[attr-defined] # they are loaded late
+
+from digest_pipeline.errors import StoreError
+from digest_pipeline.orchestration.run_fence import fenced
+from digest_pipeline.orchestration.run_launcher import BROKER_URL_VARIABLE, shown
+
+WORKER_TAG = "digest/worker"
+QUEUE: str = task_default_queue
+_EXCHANGE = Exchange(QUEUE, type="topic")  # type: ignore[no-untyped-call]
+_QUEUE = Queue(QUEUE, _EXCHANGE, routing_key=f"{QUEUE}.#")  # type: ignore[no-untyped-call]
+_CONNECT_SECONDS = 3.0
+_SILENT_SECONDS = 20.0
+_KEPT_DAYS = 7
+
+
+def settings(url: str) -> dict[str, Any]:
+    """Celery's settings, the same for who sends and who works."""
+    connection = {
+        "socket_connect_timeout": _CONNECT_SECONDS,
+        "socket_timeout": _SILENT_SECONDS,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+    }
+    return {
+        "broker_url": url,
+        "result_backend": url,
+        "broker_transport_options": {
+            **connection,
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0.2,
+        },
+        "redis_socket_connect_timeout": _CONNECT_SECONDS,
+        "redis_socket_timeout": _SILENT_SECONDS,
+        "redis_socket_keepalive": True,
+        "redis_backend_health_check_interval": 10,
+        "result_backend_transport_options": {"retry_policy": {"max_retries": 1, "interval_start": 0}},
+        "result_expires": _KEPT_DAYS * 86400,
+        # A run that waits is to lie with the broker, where any worker with a place finds it.
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": True,
+        "task_acks_late": False,
+        # A process for each run: it has the settings of now, and gives its memory back.
+        "worker_max_tasks_per_child": 1,
+        "worker_redirect_stdouts": False,
+        "worker_hijack_root_logger": False,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "worker_send_task_events": False,
+        "task_default_queue": QUEUE,
+        # dagster-celery addresses its messages to dagster.execute_job.
+        "task_queues": [_QUEUE],
+    }
+
+
+def sender(url: str) -> Celery:
+    """The application of those who send runs and ask after them; one that waits little."""
+    return _app(url)
+
+
+def worker_app(url: str) -> Celery:
+    """The application of a worker, with the one task that it knows."""
+    app = _app(url)
+    app.conf.result_backend_transport_options = {"retry_policy": {"max_retries": 20, "interval_max": 2}}
+    app.task(bind=True, name=TASK_EXECUTE_JOB_NAME, track_started=True)(_execute)
+    return app
+
+
+def must_answer(url: str) -> None:
+    """Raise StoreError, without the address's password, where the broker does not answer."""
+    client = redis.Redis.from_url(
+        url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_CONNECT_SECONDS
+    )
+    try:
+        client.ping()
+    except redis.AuthenticationError:
+        raise StoreError(
+            f"the broker at {shown(url)} did not let us in: mend the password in {BROKER_URL_VARIABLE}"
+        ) from None
+    except redis.RedisError as error:
+        raise StoreError(
+            f"the broker at {shown(url)} does not answer ({type(error).__name__}): start it, or mend "
+            f"{BROKER_URL_VARIABLE}"
+        ) from None
+    finally:
+        client.close()
+
+
+def _app(url: str) -> Celery:
+    app = Celery("digest", set_as_current=False)
+    app.conf.update(settings(url))
+    return app
+
+
+def _execute(task: Any, execute_job_args_packed: Any) -> int:  # noqa: ANN401 - Celery's, and what dagster-celery packed
+    """Work off a run, with the home and the settings of this machine; the process's exit code."""
+    arguments = unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs)
+    with DagsterInstance.get() as instance, fenced(instance, arguments.run_id):
+        instance.add_run_tags(arguments.run_id, {WORKER_TAG: task.request.hostname})
+        return _execute_run_command_body(
+            run_id=arguments.run_id,
+            instance=instance,
+            write_stream_fn=lambda _: None,
+            set_exit_code_on_failure=True,
+        )

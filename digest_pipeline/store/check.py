@@ -1,0 +1,190 @@
+"""Whether a history is whole: its catalog, its files, and what its tables say of one another. It mends nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from digest_pipeline.errors import StoreError, StoreOutdated
+from digest_pipeline.store.connection import NAME, translate
+from digest_pipeline.store.content import tables_of
+from digest_pipeline.store.files import names, statement
+from digest_pipeline.store.history import must_be_up_to_date, open_history, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from digest_pipeline.store.place import Place
+
+_FILES_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: what was seen, and what is wrong with it."""
+
+    name: str
+    seen: str
+    problems: list[str] = field(default_factory=list)
+
+
+def check(place: Place, *, deep: bool = False) -> Iterator[Finding]:
+    """Look at one thing after the other; `deep` reads every row. Raises StoreError where there is no history."""
+    try:
+        opened = open_history(place)
+    except StoreError as error:
+        if (
+            not place.catalog_path.exists()
+            and place.shared is None
+            and not any(place.files.rglob("*.parquet"))
+        ):
+            raise
+        yield Finding("catalog", "it cannot be opened", [str(error)])
+        return
+    with opened as connection:
+        checks: list[tuple[str, Callable[[], tuple[str, list[str]]]]] = [
+            ("catalog", lambda: _catalog(connection, place)),
+            ("version", lambda: _version(connection, place)),
+            ("files", lambda: _files(connection, place)),
+            *([("rows", lambda: _rows(connection))] if deep else []),
+            *((name, _asking(connection, place, name)) for name in ("twice", "counts", "orphans", "values")),
+        ]
+        for name, look in checks:
+            try:
+                seen, problems = look()
+            except (duckdb.Error, StoreError) as error:
+                failure = translate(error, place) if isinstance(error, duckdb.Error) else error
+                yield Finding(name, "it cannot be looked at", [str(failure)])
+            else:
+                yield Finding(name, seen, problems)
+
+
+_SEEN = {
+    "twice": "what may stand once in 13 tables",
+    "counts": "commits and files of each day as often as they are counted",
+    "orphans": "every row belongs to a commit, and every commit to a day",
+    "values": "states and revisions as the steps write them",
+}
+
+
+def _asking(
+    connection: duckdb.DuckDBPyConnection, place: Place, name: str
+) -> Callable[[], tuple[str, list[str]]]:
+    return lambda: (
+        _SEEN[name],
+        [row["problem"] for row in rows_of(connection, statement(f"integrity/{name}"), None, place)],
+    )
+
+
+def _catalog(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, list[str]]:
+    tables = tables_of(connection, NAME)
+    lacking = sorted(
+        {"schema_migrations", "reads", "commit_log", "commit_files", "analyses", "reports"} - set(tables)
+    )
+    problems = [f"the table {table} is gone" for table in lacking]
+    if place.shared is None:
+        try:
+            with closing(
+                sqlite3.connect(f"file:{place.catalog_path}?mode=ro", uri=True, timeout=30)
+            ) as opened:
+                problems += [row[0] for row in opened.execute("PRAGMA quick_check") if row[0] != "ok"]
+        except sqlite3.Error as error:
+            problems.append(str(error))
+    return f"it opens, {len(tables)} tables", problems
+
+
+def _version(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, list[str]]:
+    try:
+        must_be_up_to_date(connection, place)
+    except StoreOutdated as error:
+        # The next writer brings it up to date: no damage.
+        return str(error), []
+    known = set(names("migrations"))
+    rows = rows_of(connection, statement("integrity/migrations"), None, place)
+    applied = [row["name"] for row in rows]
+    newer = sorted(set(applied) - known)
+    twice = len(applied) - len(set(applied))
+    problems = [f"made by a newer digest_pipeline ({', '.join(newer)}); upgrade this one"] if newer else []
+    problems += [f"{twice} migrations are recorded twice"] if twice else []
+    return f"{len(rows)} migrations, all known", problems
+
+
+def _files(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, list[str]]:
+    """Each file is there, as long as it was written, and has the rows that the catalog counts."""
+    listed = {
+        PurePosixPath(row["path"]).name: row
+        for row in rows_of(connection, statement("integrity/files"), None, place)
+    }
+    paths: dict[str, str] = {}
+    for table in tables_of(connection, NAME):
+        for row in rows_of(connection, statement("pipeline/data_files"), {"table": table}, place):
+            paths[PurePosixPath(row["path"]).name] = row["path"]
+    problems: list[str] = []
+    readable: list[str] = []
+    for name, row in sorted(listed.items()):
+        found = _size(paths.get(name, name))
+        if name not in paths or found == _GONE:
+            problems.append(f"{row['table']}: {name} is gone")
+        elif found not in {_UNKNOWN, row["bytes"]}:
+            problems.append(f"{row['table']}: {name} has {found} bytes instead of {row['bytes']}")
+        else:
+            readable.append(name)
+    for start in range(0, len(readable), _FILES_AT_ONCE):
+        some = readable[start : start + _FILES_AT_ONCE]
+        for name, rows in _footers(connection, place, [paths[name] for name in some]):
+            if isinstance(rows, str):
+                problems.append(f"{listed[name]['table']}: {name} cannot be read: {rows}")
+            elif rows != listed[name]["rows"]:
+                problems.append(
+                    f"{listed[name]['table']}: {name} has {rows} rows instead of {listed[name]['rows']}"
+                )
+    size = sum(row["bytes"] for row in listed.values())
+    return f"{len(listed)} files, {size / 1e6:.1f} MB", problems
+
+
+_GONE, _UNKNOWN = -1, -2
+
+
+def _size(path: str) -> int:
+    """How long a file is; what lies in a bucket is seen by its end alone."""
+    if "://" in path:
+        return _UNKNOWN
+    file = Path(path)
+    return file.stat().st_size if file.is_file() else _GONE
+
+
+def _footers(
+    connection: duckdb.DuckDBPyConnection, place: Place, paths: list[str]
+) -> Iterator[tuple[str, int | str]]:
+    """Each file by its name with its rows, or why it cannot be read."""
+    asked = statement("integrity/footers")
+    try:
+        rows = rows_of(connection, asked, {"paths": paths}, place)
+    except StoreError as error:
+        if len(paths) > 1:  # one of them: each by itself
+            for path in paths:
+                yield from _footers(connection, place, [path])
+            return
+        yield PurePosixPath(paths[0]).name, str(error.__cause__ or error).split("\n", maxsplit=1)[0]
+        return
+    yield from ((PurePosixPath(row["path"]).name, row["rows"]) for row in rows)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
+    """Read every value of every row."""
+    problems: list[str] = []
+    count = 0
+    for table, columns in tables_of(connection, NAME).items():
+        read = ", ".join(f"bit_xor(hash({column}))" for column in columns)
+        try:
+            row: Any = connection.execute(f"SELECT count(*), {read} FROM {NAME}.{table}").fetchone()  # noqa: S608
+        except duckdb.Error as error:
+            problems.append(f"{table}: cannot be read: {' '.join(str(error).split())[:200]}")
+        else:
+            count += row[0]
+    return f"{count} rows read", problems

@@ -1,0 +1,69 @@
+"""The tables of a history in one order, and a hash of what they hold: the same rows give the same of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import duckdb
+
+RECORD = "schema_migrations"
+"""The table that says of which release a history is; it comes last, so that one without it is not whole."""
+
+_ORDERS: Mapping[str, str] = {
+    "commit_log": "repo, sha",
+    "commit_files": "repo, sha, position",
+    "commit_sizes": "repo, sha",
+    "analyses": "repo, sha, language",
+    "reads": "repo",
+    "reports": "repo, language",
+    "digests": "language",
+}
+"""How rows of a day stand; those of tables that are not named here by all their columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """How many rows a table has, and a hash over them that does not depend on their order."""
+
+    rows: int
+    hash: str
+
+
+def tables_of(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[str]]:
+    """The columns of each table of an attached database, by name; the record of migrations last."""
+    found: dict[str, list[str]] = {}
+    rows = connection.execute(
+        "SELECT table_name, column_name "
+        "FROM duckdb_columns() JOIN duckdb_tables() USING (database_name, table_oid, table_name) "
+        "WHERE database_name = $database ORDER BY table_name = $record, table_name, column_index",
+        {"database": database, "record": RECORD},
+    ).fetchall()
+    for table, column in rows:
+        found.setdefault(table, []).append(column)
+    return found
+
+
+def order_of(table: str, columns: list[str]) -> str:
+    """What the rows of a table are ordered by, the day first where there is one."""
+    order = _ORDERS.get(table, "ALL")
+    return f"day, {order}" if "day" in columns and order != "ALL" else order
+
+
+def content(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, Content]:
+    """What each table of an attached database holds; the record of migrations is not content."""
+    found = {}
+    for table, columns in tables_of(connection, database).items():
+        if table == RECORD:
+            continue
+        # A struct's text is the same wherever its rows lie; a hash of DuckDB's own may change with its version.
+        texts = " || '\\x1f' || ".join(f"coalesce({column}::VARCHAR, '\\x00')" for column in columns)
+        row = connection.execute(
+            f"SELECT count(*), coalesce(sum(md5_number_lower({texts})::HUGEINT), 0) FROM {database}.{table}"  # noqa: S608
+        ).fetchone()
+        assert row is not None  # noqa: S101 - an aggregate has one
+        found[table] = Content(row[0], f"{row[1]:x}")
+    return found

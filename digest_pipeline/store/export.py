@@ -1,0 +1,228 @@
+"""A history as one plain DuckDB file, for every tool that reads those, and back again."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from digest_pipeline.errors import StoreError, UsageError
+from digest_pipeline.store.connection import (
+    NAME,
+    attach,
+    interruptible,
+    prepare,
+    quoted,
+    translate,
+)
+from digest_pipeline.store.content import RECORD, order_of, tables_of
+from digest_pipeline.store.files import names, statement
+from digest_pipeline.store.history import History, open_history, views_name
+from digest_pipeline.store.lock import writers_lock
+from digest_pipeline.store.move import move
+from digest_pipeline.store.settle import being_made, must_be_free
+from digest_pipeline.store.whole import removed, written_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
+    from digest_pipeline.store.place import Place
+
+    Say = Callable[[str, int, int], None]
+
+_FILE = "file"
+_MEMORY = "256MB"
+_ROWS = {"commit_files": 2000, "reports": 400, "digests": 400, "rollups": 400, "reader_pages": 400}
+_SHORT_ROWS = 20_000
+"""So many rows are sorted at once: some 20 MB of text."""
+
+_FORM = "v1.2.0"
+"""The oldest form of a DuckDB file that compresses long texts: 736 MB of patches make 83 MB, in an older 1.2 GB."""
+
+
+def export(
+    place: Place, timezone: ZoneInfo, file: Path, *, force: bool = False, said: Say = lambda *_: None
+) -> int:
+    """Write the history in `place` into a DuckDB file with its tables and views; how many rows.
+
+    All of it is of one moment, whatever is written meanwhile. The same history gives the same rows in the same order.
+    Raises UsageError where `file` exists and not `force`, StoreError.
+    """
+    if file.exists() and file.resolve() == place.catalog_path.resolve():
+        raise UsageError(f"{file} is the history itself; name another file")
+    with written_whole(file, force=force) as temporary:
+        open_history(place).close()
+        moment = _moment(place, timezone)
+        with prepare(place, timezone=timezone, memory=_MEMORY, threads=1) as connection, _told(place, file):
+            attach(connection, place, read_only=True)
+            connection.execute(f"ATTACH {quoted(temporary)} AS {_FILE} (STORAGE_VERSION '{_FORM}')")
+            # Each look into its log writes what there is anew.
+            connection.execute("SET checkpoint_threshold = '256MB'")
+            rows = sum(_carry_out(connection, moment, said))
+            connection.execute(f"USE {_FILE}")
+            for name in names("views"):
+                connection.execute(statement(f"views/{name}"))
+            connection.execute("USE memory")
+            connection.execute(f"DETACH {_FILE}")
+    return rows
+
+
+def import_file(place: Place, timezone: ZoneInfo, file: Path, *, said: Say = lambda *_: None) -> int:
+    """Make a history in `place`, where there is none, of an exported file; how many rows.
+
+    An export of an earlier release becomes a history of that release first, which is then brought up to date as any
+    other. Raises UsageError where there is a history, or the file is no export, StoreError.
+    """
+    must_be_free(place)
+    if not file.is_file():
+        raise UsageError(f"{file} is not there; name a file that digest store export wrote")
+    with being_made(place.data_dir) as made:
+        with prepare(made, timezone=timezone, memory=_MEMORY, threads=1) as connection, _told(made, file):
+            applied = _open_export(connection, file)
+            with writers_lock(made)():
+                attach(connection, made, read_only=False)
+                rows = sum(_carry_in(connection, applied, said))
+            connection.execute("USE memory")
+            connection.execute(f"DETACH {NAME}")
+        History(made, timezone).close()
+        put(made, place, timezone)
+    return rows
+
+
+def put(made: Place, place: Place, timezone: ZoneInfo) -> None:
+    """Make the history in `made`, which is up to date and open to nobody, the one in `place`.
+
+    Raises UsageError where there is one by now, StoreError, OSError.
+    """
+    must_be_free(place)
+    if place.shared is None:
+        removed(place.folder)
+        made.folder.rename(place.folder)
+        History(place, timezone).close()  # it leaves the file with which any shell opens it
+        return
+    move(made, place, timezone)
+
+
+def _moment(place: Place, timezone: ZoneInfo) -> int:
+    """A snapshot of which nothing waits in the catalog: what waits there may be moved under a reader."""
+    with History(place, timezone) as history:
+        return history.settled_snapshot()
+
+
+def _carry_out(connection: duckdb.DuckDBPyConnection, moment: int, said: Say) -> Iterator[int]:
+    tables = tables_of(connection, NAME)
+    for number, (table, columns) in enumerate(tables.items()):
+        said(table, number, len(tables))
+        source = f"{NAME}.{table} AT (VERSION => $moment)"
+        connection.execute(f"CREATE TABLE {_FILE}.{table} AS FROM {NAME}.{table} LIMIT 0")
+        order = order_of(table, columns)
+        if "day" not in columns:
+            yield _count(
+                connection.execute(
+                    f"INSERT INTO {_FILE}.{table} SELECT * FROM {source} ORDER BY {order}",  # noqa: S608 - our own names
+                    {"moment": moment},
+                )
+            )
+            continue
+        # Some days at a time: sorting all patches at once would take the memory or the disk that they take.
+        asked = f"SELECT day, count(*) FROM {source} GROUP BY day ORDER BY day"  # noqa: S608
+        counts = connection.execute(asked, {"moment": moment}).fetchall()
+        for first, last in _steps(counts, _ROWS.get(table, _SHORT_ROWS)):
+            yield _count(
+                connection.execute(
+                    f"INSERT INTO {_FILE}.{table} SELECT * FROM {source} "  # noqa: S608
+                    f"WHERE day BETWEEN $first AND $last ORDER BY {order}",
+                    {"moment": moment, "first": first, "last": last},
+                )
+            )
+    said("done", len(tables), len(tables))
+
+
+def _carry_in(connection: duckdb.DuckDBPyConnection, applied: set[str], said: Say) -> Iterator[int]:
+    """Make the history that the file was, step by step as it was made, with all rows in one transaction."""
+    known = names("migrations")
+    connection.execute(statement(f"migrations/{known[0]}"))
+    mine = [name for name in known[1:] if name in applied]
+    for name in sorted(mine, key=lambda name: name.endswith("_options")):
+        connection.execute(statement(f"migrations/{name}"))
+    if views_name() in applied:
+        for name in names("views"):
+            connection.execute(statement(f"views/{name}"))
+    yield from _carry_rows(connection, said)
+
+
+def _carry_rows(connection: duckdb.DuckDBPyConnection, said: Say) -> Iterator[int]:
+    """Insert the rows of the file, all in one transaction."""
+    tables = tables_of(connection, NAME)
+    there = tables_of(connection, _FILE)
+    connection.execute("BEGIN")
+    for number, (table, columns) in enumerate(tables.items()):
+        said(table, number, len(tables))
+        if table not in there:
+            continue
+        # The views of another release are made anew, and their record with them.
+        where = ""
+        if table == RECORD:
+            connection.execute(f"DELETE FROM {NAME}.{table}")  # noqa: S608
+            where = f"WHERE name NOT LIKE 'views-%' OR name = {quoted(views_name())}"
+        same = ", ".join(column for column in columns if column in there[table])
+        yield _count(
+            connection.execute(
+                f"INSERT INTO {NAME}.{table} ({same}) SELECT {same} FROM {_FILE}.{table} {where}"  # noqa: S608
+            )
+        )
+    connection.execute("COMMIT")
+    said("done", len(tables), len(tables))
+
+
+def _open_export(connection: duckdb.DuckDBPyConnection, file: Path) -> set[str]:
+    """Which migrations the exported history had. Raises UsageError where the file is none."""
+    try:
+        connection.execute(f"ATTACH {quoted(file)} AS {_FILE} (READ_ONLY)")
+        rows = connection.execute(f"SELECT name FROM {_FILE}.{RECORD}").fetchall()  # noqa: S608 - our own names
+    except duckdb.Error as error:
+        text = " ".join(str(error).split())
+        raise UsageError(f"{file} is no file that digest store export wrote ({text[:160]})") from None
+    applied = {row[0] for row in rows}
+    newer = sorted(name for name in applied - set(names("migrations")) if not name.startswith("views-"))
+    if newer:
+        raise StoreError(f"{file} was made by a newer digest_pipeline ({', '.join(newer)}); upgrade this one")
+    if "0001_history" not in applied:
+        raise UsageError(f"{file} is no file that digest store export wrote (it holds no history)")
+    return applied
+
+
+def _steps(counts: Sequence[tuple[date, int]], most: int) -> Iterator[tuple[date, date]]:
+    """Days with about so many rows together, each time as the first and the last; `counts` are those of each day."""
+    days: list[date] = []
+    rows = 0
+    for day, count in counts:
+        if days and rows + count > most:
+            yield days[0], days[-1]
+            days, rows = [], 0
+        days.append(day)
+        rows += count
+    if days:
+        yield days[0], days[-1]
+
+
+def _count(result: duckdb.DuckDBPyConnection) -> int:
+    row = result.fetchone()
+    return int(row[0]) if row else 0
+
+
+@contextmanager
+def _told(place: Place, file: Path) -> Iterator[None]:
+    """What DuckDB complains of is told as one of ours, and of the file where it is the file's."""
+    try:
+        with interruptible():
+            yield
+    except duckdb.Error as error:
+        failure = translate(error, place)
+        if type(failure) is StoreError and str(file.name) in str(error):
+            raise StoreError(f"{file}: {' '.join(str(error).split())[:200]}") from error
+        raise failure from error

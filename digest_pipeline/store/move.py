@@ -1,0 +1,137 @@
+"""A history carried from the data folder to where machines share it, or back: compared before it counts as done."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from digest_pipeline.errors import StoreError, UsageError
+from digest_pipeline.store.connection import (
+    attach,
+    cause,
+    interruptible,
+    load_statements,
+    prepare,
+    translate,
+)
+from digest_pipeline.store.content import RECORD, content, order_of, tables_of
+from digest_pipeline.store.history import History, has_history
+from digest_pipeline.store.lock import writers_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import date
+    from zoneinfo import ZoneInfo
+
+    from digest_pipeline.store.content import Content
+    from digest_pipeline.store.place import Place
+
+    Say = Callable[[str, int, int], None]
+
+_SOURCE = "source"
+_TARGET = "target"
+_MEMORY = "320MB"
+_DAYS = 7
+"""So many days of a table are carried at once; what they hold has to be ordered in memory, or on the disk."""
+
+
+def move(
+    source: Place, target: Place, timezone: ZoneInfo, *, said: Say = lambda *_: None
+) -> dict[str, Content]:
+    """Copy the history in `source` to `target`, where there is none; what each table holds there now.
+
+    No writer comes between: `source` is held meanwhile, and stays as it is. The rows arrive in one transaction, which
+    ends after both sides were compared, so that a copy that was stopped is begun again. One that is there already and
+    holds the same is not made again. Raises UsageError where another history is there, StoreError.
+    """
+    if not has_history(source):
+        raise StoreError(f"there is no history in {source} to move; digest run makes one")
+    History(source, timezone).close()  # an older one is brought up to date first
+    History(target, timezone).close()
+    with (
+        _both(source, target, timezone) as connection,
+        writers_lock(source)(),
+        writers_lock(target)(),
+        _told(target),
+        interruptible(connection),
+    ):
+        wanted, found = content(connection, _SOURCE), content(connection, _TARGET)
+        if not any(table.rows for table in found.values()):
+            connection.execute("BEGIN")
+            _copy(connection, said)
+            _compare(wanted, content(connection, _TARGET), source, target)
+            connection.execute("COMMIT")
+        elif found != wanted:
+            raise UsageError(
+                f"there is another history in {target} already, and it is left as it is; move it away, or name another "
+                "data_dir, or another database and data_url"
+            )
+    return wanted
+
+
+@contextmanager
+def _both(source: Place, target: Place, timezone: ZoneInfo) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in which both are attached, each under a name of its own."""
+    shared, other = (source, target) if source.shared is not None else (target, source)
+    with prepare(shared, timezone=timezone, memory=_MEMORY, threads=1) as connection:
+        with _told(other):
+            for line in load_statements(other):
+                connection.execute(line)
+        attach(connection, source, read_only=True, name=_SOURCE)
+        attach(connection, target, read_only=False, name=_TARGET)
+        yield connection
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, said: Say) -> None:
+    tables = {table: columns for table, columns in tables_of(connection, _TARGET).items() if table != RECORD}
+    steps = [
+        (table, step) for table, columns in tables.items() for step in _steps(connection, table, columns)
+    ]
+    for number, (table, (first, last)) in enumerate(steps):
+        said(table, number, len(steps))
+        columns = ", ".join(tables[table])
+        where, span = "", {}
+        if first is not None:
+            where, span = "WHERE day BETWEEN $first AND $last", {"first": first, "last": last}
+        connection.execute(
+            f"INSERT INTO {_TARGET}.{table} ({columns}) SELECT {columns} FROM {_SOURCE}.{table} {where} "  # noqa: S608 - our own names
+            f"ORDER BY {order_of(table, tables[table])}",
+            span,
+        )
+    said("done", len(steps), len(steps))
+
+
+def _steps(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: list[str]
+) -> Iterator[tuple[date | None, date | None]]:
+    """The days of a table in steps; one step without days where it has none."""
+    if "day" not in columns:
+        yield None, None
+        return
+    asked = connection.execute(f"SELECT min(day), max(day) FROM {_SOURCE}.{table}").fetchone()  # noqa: S608
+    first, last = asked or (None, None)
+    while first is not None and last is not None and first <= last:
+        yield first, min(last, first + timedelta(days=_DAYS - 1))
+        first += timedelta(days=_DAYS)
+
+
+def _compare(
+    wanted: Mapping[str, Content], found: Mapping[str, Content], source: Place, target: Place
+) -> None:
+    differing = sorted(table for table in {*wanted, *found} if wanted.get(table) != found.get(table))
+    if differing:
+        raise StoreError(
+            f"what arrived in {target} is not what {source} holds ({', '.join(differing)}); nothing was kept of it, "
+            "and the source is as it was: run again, and tell of it where it comes again"
+        )
+
+
+@contextmanager
+def _told(place: Place) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise translate(error, place) from cause(error, place)

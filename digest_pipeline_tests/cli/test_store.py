@@ -1,0 +1,74 @@
+"""`digest store`: what each of its commands prints, and what it refuses."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from digest_pipeline_tests.fakes.project import Project, assert_refused, files_below
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def copy(made: Project, tmp_path: Path) -> Project:
+    """Two repos with three days each."""
+    shutil.copytree(made.folder, tmp_path / "a copy")
+    return Project(tmp_path / "a copy")
+
+
+def test_a_history_is_checked_kept_small_carried_away_and_brought_back(copy: Project, tmp_path: Path) -> None:
+    pages = files_below(copy.data / "reports")
+    checked = copy.digest("store", "check", "--deep", "--quiet")
+    assert (checked.code, checked.err) == (0, "")
+    assert all(line.startswith("✓ ") for line in checked.lines)
+    compacted = copy.digest("store", "compact")
+    assert compacted.code == 0
+    assert compacted.out.startswith("before: ")
+    file, folder = tmp_path / "out/history.duckdb", tmp_path / "a backup"
+    exported = copy.digest("store", "export", str(file))
+    assert (exported.code, exported.lines) == (0, [str(file)])
+    assert_refused(copy.digest("store", "export", str(file)), 2, "exists already", "--force")
+    assert copy.digest("store", "export", str(file), "--force", "-q").lines == [str(file)]
+    assert copy.digest("store", "backup", str(folder)).lines == [str(folder)]
+    assert_refused(copy.digest("store", "import", str(file)), 2, "there is a history in", "away")
+    assert_refused(copy.digest("store", "restore", str(folder)), 2, "there is a history in", "away")
+    for arguments in (("import", str(file)), ("restore", str(folder))):
+        shutil.rmtree(copy.data)
+        brought = copy.digest("store", *arguments, "--quiet")
+        assert (brought.code, brought.err) == (0, "")
+        assert {copy.data / "reports" / name for name in pages} == {
+            type(file)(line) for line in brought.lines
+        }
+        assert files_below(copy.data / "reports") == pages
+        assert copy.digest("store", "check").code == 0
+    assert len(copy.digest("sql", "--query", "newcomers", "--format", "csv").lines) > 1
+
+
+def test_damage_is_told_with_exit_code_1(copy: Project) -> None:
+    assert copy.digest("store", "compact", "-q").code == 0
+    for file in (copy.data / "store/files").rglob("commit_files/*.parquet"):
+        file.unlink()
+    ran = copy.digest("store", "check")
+    assert ran.code == 1
+    assert "✓ catalog: it opens" in ran.out
+    assert "✗ files: " in ran.out
+    assert "is gone" in ran.out
+
+
+@pytest.mark.parametrize("command", [["check"], ["compact"], ["export", "x.duckdb"], ["backup", "x"]])
+def test_without_a_history_there_is_nothing_to_do(project: Project, command: list[str]) -> None:
+    project.configure({"name": "ada/engine", "url": "https://example.com/a.git"})
+    assert_refused(project.digest("store", *command), 1, "there is no history in", "makes one")
+
+
+def test_a_file_that_is_no_export_is_refused(project: Project, tmp_path: Path) -> None:
+    project.configure({"name": "ada/engine", "url": "https://example.com/a.git"})
+    file = tmp_path / "letter.txt"
+    file.write_text("x", encoding="utf-8")
+    assert_refused(project.digest("store", "import", str(file)), 2, str(file), "digest store export")
+    assert_refused(project.digest("store", "restore", str(tmp_path)), 2, "is no backup")
+    assert not (project.data / "store").exists()

@@ -1,0 +1,212 @@
+"""`digest worker` and the launcher that hands it runs: a real worker process, a real broker, a real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import pytest
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._core.launcher import LaunchRunContext, WorkerStatus
+
+from digest_pipeline.errors import ConfigurationError
+from digest_pipeline.orchestration.instance import open_instance
+from digest_pipeline.orchestration.run_launcher import RunLauncherSwitch, broker_url
+from digest_pipeline_tests.fakes.postgres import postgres_server
+from digest_pipeline_tests.fakes.project import Project, assert_refused, local, small_repository
+from digest_pipeline_tests.fakes.redis import PASSWORD, redis_server
+from digest_pipeline_tests.fakes.team import Team, wait_until
+from digest_pipeline_tests.orchestration.held_run import GATE_TAG, held_job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from digest_pipeline_tests.fakes.postgres import PostgresServer
+    from digest_pipeline_tests.fakes.redis import RedisServer
+
+__all__ = ["postgres_server", "redis_server"]  # fixtures
+
+CANCELED, SUCCESS = dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.SUCCESS
+
+
+@dataclass
+class Handing:
+    """An instance whose runs go to the workers of a team, without a daemon: health is asked here."""
+
+    team: Team
+    instance: dg.DagsterInstance
+
+    def launch(self, name: str) -> str:
+        """Hand a held run to a worker, and wait until it is under way."""
+        gate = self.team.project.folder / f"{name}.gate"
+        run = self.instance.create_run_for_job(
+            job_def=held_job,
+            tags={GATE_TAG: str(gate)},
+            job_code_origin=dg.reconstructable(held_job).get_python_origin(),
+        )
+        self.instance.run_launcher.launch_run(LaunchRunContext(run, workspace=None))
+        wait_until(gate.with_suffix(".begun").exists, 60, f"{name} was under way")
+        return run.run_id
+
+    def let_go(self, name: str) -> None:
+        """Let a held run end."""
+        (self.team.project.folder / f"{name}.gate").touch()
+
+    def status(self, run: str) -> dg.DagsterRunStatus:
+        """What the instance says of a run."""
+        found = self.instance.get_run_by_id(run)
+        assert found is not None
+        return found.status
+
+    def health(self, run: str) -> WorkerStatus:
+        """What run monitoring is told of a run."""
+        found = self.instance.get_run_by_id(run)
+        assert found is not None
+        return self.instance.run_launcher.check_run_worker_health(found).status
+
+
+@pytest.fixture
+def handing(
+    tmp_path: Path,
+    postgres_server: PostgresServer,
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Handing]:
+    small_repository(tmp_path / "engine", days=1)
+    project = Project(tmp_path)
+    store = {"catalog_url_env": "DIGEST_CATALOG_URL", "data_url": str(tmp_path / "history")}
+    project.configure(local("ada/engine", tmp_path / "engine"), store=store)
+    environment = {
+        "DIGEST_INSTANCE_POSTGRES_URL": postgres_server.create_database(),
+        "DIGEST_CATALOG_URL": postgres_server.create_database(),
+        "DIGEST_CELERY_BROKER_URL": redis_server.url,
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    faster = {"run_launcher": {"config": {"lost_after_seconds": 0}}}
+    with closing(Team(project, environment, faster)) as team:
+        home = team.of_machine("here")["DAGSTER_HOME"]
+        with open_instance(tmp_path, {"DAGSTER_HOME": home}) as instance:
+            yield Handing(team, instance)
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@pytest.mark.redis
+def test_what_a_worker_has_in_hand_outlives_the_broker_and_a_request_to_end(
+    handing: Handing, redis_server: RedisServer
+) -> None:
+    team = handing.team
+    team.start_worker("one", runs=2)
+    first, second = handing.launch("first"), handing.launch("second")
+    assert handing.health(first) is WorkerStatus.RUNNING
+
+    redis_server.stop()
+    assert handing.health(first) is WorkerStatus.RUNNING, "nobody could be asked"
+    with pytest.raises(DagsterUserCodeUnreachableError, match="does not answer: start it"):
+        handing.launch("third")
+    redis_server.start()
+    wait_until(lambda: handing.health(first) is WorkerStatus.RUNNING, 20, "the worker was back")
+
+    handing.instance.run_launcher.terminate(second)
+    wait_until(lambda: handing.status(second) is CANCELED, 20, "the second was cancelled")
+
+    # A terminal's Ctrl-C reaches all processes; the run under way is none of its business.
+    os.killpg(team.machines["one"].pid, signal.SIGINT)
+    handing.let_go("first")
+    assert team.machines["one"].wait(30) == 0
+    assert handing.status(first) is SUCCESS
+    assert PASSWORD not in team.log("one")
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+@pytest.mark.redis
+def test_a_run_whose_worker_is_gone_is_known_to_be_lost(handing: Handing) -> None:
+    handing.team.start_worker("one")
+    run = handing.launch("run")
+    handing.team.kill("one")
+    assert handing.health(run) is WorkerStatus.FAILED
+    # One whose worker was told twice to end says so itself: the daemon starts it again.
+    handing.team.start_worker("two")
+    run = handing.launch("other")
+    two = handing.team.machines["two"]
+    os.killpg(two.pid, signal.SIGINT)
+    wait_until(lambda: "Warm shutdown" in handing.team.log("two"), 20, "the first was heard")
+    os.killpg(two.pid, signal.SIGINT)
+    assert two.wait(30) == 1
+    assert handing.status(run) is dg.DagsterRunStatus.FAILURE
+
+
+_GIVEN_UP = """
+import os, sys, threading, time
+from types import SimpleNamespace
+from dagster import DagsterRunStatus
+from digest_pipeline.orchestration.run_fence import fenced
+
+class Instance:
+    def get_run_by_id(self, run_id):
+        return SimpleNamespace(status=DagsterRunStatus[sys.argv[1]])
+
+with fenced(Instance(), "one", poll_seconds=0.05):
+    try:
+        time.sleep(20)
+    except KeyboardInterrupt:
+        sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"),
+    [("FAILURE", -signal.SIGKILL), ("CANCELED", -signal.SIGKILL), ("CANCELING", 7)],
+)
+def test_a_run_that_is_somebody_elses_now_ends_itself(status: str, ended: int) -> None:
+    done = subprocess.run([sys.executable, "-c", _GIVEN_UP, status], check=False, timeout=60)
+    assert done.returncode == ended
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("amqp://me:{}@host", "must begin with redis://"),
+        ("redis://:{}@", "is not of the form"),
+        ("redis://:{}@host:x", "is not of the form"),
+        ("redis://:{}@host/zero", "is not of the form"),
+    ],
+)
+def test_a_broker_of_another_kind_is_refused_without_its_password(url: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        broker_url({"DIGEST_CELERY_BROKER_URL": url.format(PASSWORD)})
+    assert PASSWORD not in str(caught.value)
+
+
+def test_without_a_broker_runs_are_processes_of_this_machine() -> None:
+    assert broker_url({}) is None
+    assert broker_url({"DIGEST_CELERY_BROKER_URL": " "}) is None
+    assert isinstance(
+        RunLauncherSwitch.from_config_value(None, {"lost_after_seconds": 1}), dg.DefaultRunLauncher
+    )
+
+
+def test_a_worker_says_what_it_misses_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(tmp_path)
+    project.configure(local("ada/engine", tmp_path))
+    assert_refused(project.digest("worker"), 2, "DIGEST_CELERY_BROKER_URL")
+    monkeypatch.setenv("DIGEST_CELERY_BROKER_URL", f"redis://:{PASSWORD}@127.0.0.1:9/0")
+    assert_refused(project.digest("worker"), 2, "DIGEST_INSTANCE_POSTGRES_URL")
+    monkeypatch.setenv("DIGEST_INSTANCE_POSTGRES_URL", "postgresql://127.0.0.1:9/dagster")
+    assert_refused(project.digest("worker"), 2, "[store]", "digest store move")
+    store = {"catalog_url_env": "DIGEST_CATALOG_URL", "data_url": str(tmp_path / "history")}
+    project.configure(local("ada/engine", tmp_path), store=store)
+    refused = project.digest("worker")
+    assert_refused(refused, 1, "127.0.0.1:9 does not answer", "DIGEST_CELERY_BROKER_URL")
+    assert PASSWORD not in refused.said

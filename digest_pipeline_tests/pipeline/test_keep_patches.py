@@ -1,0 +1,137 @@
+"""Patches are let go when they are old: pages and analyses stay what they are, also where a day is made again."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from digest_pipeline.store.check import check
+from digest_pipeline.store.place import Place
+from digest_pipeline_tests.fakes.openai_server import OpenAIServer
+from digest_pipeline_tests.fakes.project import FIRST_DAY, days_from, files_below, local
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
+    from digest_pipeline_tests.fakes.workshop import Workshop
+
+DAYS = days_from(FIRST_DAY, 3)
+NAME = "ada/engine"
+STATES = "SELECT day, patch_state, count(*), count(patch) FROM commit_files GROUP BY ALL ORDER BY ALL"
+
+
+def upkeep(shop: Workshop) -> dict[str, int]:
+    with shop.pipeline() as pipeline:
+        return pipeline.upkeep().counts()
+
+
+def keep_for(shop: Workshop, days: int | None, engine: Path) -> None:
+    """`keep_patches_days` with the clock two days after the last one of `DAYS`."""
+    shop.configure(local(NAME, engine))
+    if days is not None:
+        with shop.file.open("a", encoding="utf-8") as file:
+            file.write(f"\n[store]\nkeep_patches_days = {days}\n")
+    shop.now = datetime.combine(DAYS[-1] + timedelta(days=1), datetime.min.time(), UTC) + timedelta(hours=12)
+
+
+def test_patches_older_than_the_setting_are_let_go_and_the_rest_stays(
+    workshop: Workshop, engine: RepositoryBuilder
+) -> None:
+    engine.clock = datetime(2026, 1, 5, 20, tzinfo=UTC)
+    engine.write("picture.bin", b"\x00\x01")
+    engine.commit("chore: a picture")
+    keep_for(workshop, None, engine.path)
+    workshop.make(DAYS)
+    before = workshop.content()
+    assert upkeep(workshop)["patches_let_go"] == 0
+    assert workshop.content() == before
+    keep_for(workshop, 2, engine.path)
+    counts = upkeep(workshop)
+    assert (counts["patches_let_go"], counts["days_let_go"]) == (2, 1)
+    assert workshop.rows(STATES) == [
+        (DAYS[0], "binary", 1, 0),
+        (DAYS[0], "expired", 2, 0),
+        (DAYS[1], "text", 2, 2),
+        (DAYS[2], "text", 2, 2),
+    ]
+    after = workshop.content()
+    assert {table for table in before if before[table] != after[table]} == {"commit_files"}
+    assert [row[:9] for row in after["commit_files"]] == [row[:9] for row in before["commit_files"]]
+    assert upkeep(workshop)["patches_let_go"] == 0
+    assert workshop.content() == after
+    assert workshop.rows("SELECT count(*) FROM commit_sizes WHERE unread_files > 0") == [(0,)]
+    assert [one for one in check(Place(workshop.data), deep=True) if one.problems] == []
+
+
+def test_a_day_that_is_made_again_says_the_same_and_has_its_patches_for_it(
+    workshop: Workshop, engine: RepositoryBuilder
+) -> None:
+    engine.clock = datetime(2026, 1, 5, 20, tzinfo=UTC)
+    engine.write("src/api.py", "def offered():\n    return 1\n")
+    engine.commit("feat: offer it")
+    engine.clock = datetime(2026, 1, 6, 20, tzinfo=UTC)
+    # What the offline analyst says of it stands in its patch alone.
+    engine.write("src/api.py", "def another():\n    return 1\n# this is deprecated\n")
+    engine.commit("refactor: tidy up")
+    keep_for(workshop, 1, engine.path)
+    workshop.make(DAYS)
+    said = workshop.table("analyses", without=("analysed_at",))
+    assert any("offered" in str(row) for row in said)
+    pages = files_below(workshop.data / "reports")
+    assert upkeep(workshop)["days_let_go"] == 2
+    gone = workshop.content()["commit_files"]
+    workshop.make(DAYS)
+    assert workshop.failed == {}
+    assert workshop.table("analyses", without=("analysed_at",)) == said
+    assert files_below(workshop.data / "reports") == pages
+    assert workshop.rows("SELECT DISTINCT patch_state FROM commit_files") == [("text",)]
+    upkeep(workshop)
+    assert workshop.content()["commit_files"] == gone
+
+
+def test_where_the_repository_is_gone_what_was_said_stays(
+    workshop: Workshop, engine: RepositoryBuilder
+) -> None:
+    keep_for(workshop, 1, engine.path)
+    workshop.make(DAYS)
+    upkeep(workshop)
+    before = workshop.content()
+    pages = files_below(workshop.data / "reports")
+    shutil.move(engine.path, engine.path.with_name("elsewhere"))
+    with workshop.pipeline() as pipeline:
+        assert pipeline.analyse(NAME, DAYS).failed == {}
+        assert pipeline.report(NAME, DAYS).failed == {}
+    after = workshop.content()
+    assert after["analyses"] == before["analyses"]
+    assert files_below(workshop.data / "reports") == pages
+    # In another language nothing was said yet: that day waits for its patches, and no page is made without them.
+    workshop.configure(local(NAME, engine.path), language="zh")
+    with workshop.pipeline() as pipeline:
+        assert set(pipeline.analyse(NAME, DAYS).failed) == set(DAYS[:2])
+    assert {row[0] for row in workshop.rows("SELECT day FROM analyses WHERE language = 'zh'")} == {DAYS[2]}
+
+
+def test_a_model_is_shown_the_patch_that_was_let_go_and_paid_answers_need_none(
+    workshop: Workshop, engine: RepositoryBuilder
+) -> None:
+    with OpenAIServer() as server:
+        keep_for(workshop, 1, engine.path)
+        workshop.make(DAYS)
+        upkeep(workshop)
+        workshop.configure(local(NAME, engine.path), llm={"base_url": server.url, "model": "some"})
+        workshop.make(DAYS)
+        assert workshop.failed == {}
+        asked = [request.user for request in server.analyses]
+        assert any("def part1():" in text for text in asked)
+        count = len(asked)
+        keep_for(workshop, 1, engine.path)
+        upkeep(workshop)
+        gone = workshop.rows(STATES)
+        assert any(row[1] == "expired" for row in gone)
+        workshop.configure(local(NAME, engine.path), llm={"base_url": server.url, "model": "some"})
+        workshop.make(DAYS)
+        assert len(server.analyses) == count
+        # Nobody needed them: nothing was read again.
+        assert workshop.rows(STATES) == gone

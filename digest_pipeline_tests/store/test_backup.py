@@ -1,0 +1,161 @@
+"""A backup and what is made of it: the same history, whoever writes meanwhile; what is damaged is refused."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+from datetime import UTC as ZERO
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from digest_pipeline import open_history
+from digest_pipeline.errors import ConfigurationError, StoreError, UsageError
+from digest_pipeline.store.backup import LIST_FILE, backup, restore
+from digest_pipeline.store.check import check
+from digest_pipeline.store.content import Content, content
+from digest_pipeline.store.history import History
+from digest_pipeline.store.place import Place
+from digest_pipeline.store.upkeep import keep
+from digest_pipeline_tests.fakes.project import days_from
+from digest_pipeline_tests.store.conftest import DAYS, UTC
+from digest_pipeline_tests.store.filled import fill
+from digest_pipeline_tests.store.test_export import write_more
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NOW = datetime(2026, 1, 20, tzinfo=ZERO)
+
+
+def of(place: Place) -> dict[str, Content]:
+    with open_history(place.data_dir) as reader:
+        return content(reader, "history")
+
+
+def test_a_backup_is_the_history_and_the_next_one_copies_what_is_new(filled: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "a backup"
+    with open_history(filled.data_dir) as reader:
+        reader.execute("BEGIN")
+        reader.execute("FROM reads").fetchall()
+        first = backup(filled, UTC, folder, now=NOW)
+    assert first.new == first.files - 1  # all but the catalog, which is new each time
+    before = of(filled)
+    assert backup(filled, UTC, folder, now=NOW).new == 0
+    with History(filled, UTC) as history:
+        fill(history, days_from(date(2026, 3, 1), 1))
+    second = backup(filled, UTC, folder, now=NOW)
+    assert 0 < second.new < first.new
+    after = of(filled)
+    assert after != before
+    shutil.rmtree(filled.data_dir)
+    place = Place(tmp_path / "restored")
+    restore(place, UTC, folder)
+    assert of(place) == after
+    assert [one for one in check(place, deep=True) if one.problems] == []
+    # It goes on from there, and its backup too.
+    keep(place)
+    assert of(place) == after
+    backup(place, UTC, folder, now=NOW)
+    assert len(list(folder.glob("catalog-*.sqlite"))) == 1
+
+
+def test_a_backup_is_whole_while_others_write_and_keep(filled: Place, tmp_path: Path) -> None:
+    writer = multiprocessing.get_context("spawn").Process(target=write_more, args=(filled.data_dir,))
+    writer.start()
+    try:
+        for number in range(2):
+            backup(filled, UTC, tmp_path / "b", now=NOW)
+            keep(filled)
+            place = Place(tmp_path / f"restored{number}")
+            restore(place, UTC, tmp_path / "b")
+            assert [one for one in check(place, deep=True) if one.problems] == []
+            assert of(place)["digests"].rows == of(place)["reads"].rows >= len(DAYS)
+    finally:
+        writer.join(120)
+    assert writer.exitcode == 0
+
+
+def a_byte_is_another(folder: Path) -> None:
+    file = next(folder.rglob("*.parquet"))
+    data = bytearray(file.read_bytes())
+    data[10] ^= 1
+    file.write_bytes(data)
+
+
+def a_file_is_gone(folder: Path) -> None:
+    next(folder.rglob("*.parquet")).unlink()
+
+
+def the_catalog_is_cut(folder: Path) -> None:
+    [catalog] = folder.glob("catalog-*.sqlite")
+    catalog.write_bytes(catalog.read_bytes()[:-5000])
+
+
+def the_list_is_cut(folder: Path) -> None:
+    file = folder / LIST_FILE
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def it_was_never_finished(folder: Path) -> None:
+    (folder / LIST_FILE).write_bytes(b"")
+
+
+def it_leads_elsewhere(folder: Path) -> None:
+    file = folder / LIST_FILE
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("files/main/", "files/../../", 1), encoding="utf-8"
+    )
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        a_byte_is_another,
+        a_file_is_gone,
+        the_catalog_is_cut,
+        the_list_is_cut,
+        it_was_never_finished,
+        it_leads_elsewhere,
+    ],
+    ids=lambda damage: damage.__name__,
+)
+def test_a_damaged_backup_is_refused_and_nothing_is_made_of_it(
+    kept: Place, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "b"
+    backup(kept, UTC, folder, now=NOW)
+    damage(folder)
+    place = Place(tmp_path / "restored")
+    place.data_dir.mkdir()
+    with pytest.raises(StoreError, match="is damaged") as raised:
+        restore(place, UTC, folder)
+    assert "\n" not in str(raised.value)
+    assert list(place.data_dir.iterdir()) == []
+
+
+def test_what_is_there_is_left_as_it_is(kept: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "b"
+    backup(kept, UTC, folder, now=NOW)
+    with pytest.raises(UsageError, match="there is a history in"):
+        restore(kept, UTC, folder)
+    other = Place(tmp_path / "other")
+    with History(other, UTC) as history:
+        fill(history, DAYS[:1])
+    with pytest.raises(UsageError, match="another history"):
+        backup(other, UTC, folder, now=NOW)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "letter.txt").write_text("x", encoding="utf-8")
+    with pytest.raises(UsageError, match="something else"):
+        backup(kept, UTC, mine, now=NOW)
+    with pytest.raises(UsageError, match="no backup"):
+        restore(Place(tmp_path / "new"), UTC, mine)
+    for inside in (kept.folder / "b", tmp_path):
+        with pytest.raises(UsageError, match="part of the history itself, or holds it"):
+            backup(kept, UTC, inside, now=NOW)
+    with pytest.raises(ConfigurationError, match='holds days of "UTC"'):
+        restore(Place(tmp_path / "new"), ZoneInfo("Asia/Shanghai"), folder)

@@ -1,0 +1,112 @@
+"""A history carried to where machines share it, and back: equal in every row, begun again after a kill."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from digest_pipeline.errors import StoreError, UsageError
+from digest_pipeline.store.history import History, Replacement, check_files, open_history, read_once
+from digest_pipeline.store.move import move
+from digest_pipeline.store.place import Place
+from digest_pipeline_tests.fakes.project import days_from
+from digest_pipeline_tests.store.rows import REPO, analysis, partition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Machines = Callable[[str], Place]
+
+pytestmark = pytest.mark.postgres
+
+UTC = ZoneInfo("UTC")
+DAY = date(2026, 1, 5)
+
+
+def everything(place: Place) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables and views, in an order of their own."""
+    with open_history(place, UTC) as connection:
+        names = connection.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'history' "
+            "AND table_name <> 'schema_migrations' ORDER BY 1"
+        ).fetchall()
+        return {
+            name: connection.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for (name,) in names
+        }
+
+
+def applied(place: Place) -> list[tuple[str]]:
+    with open_history(place, UTC) as connection:
+        return connection.execute("SELECT name FROM schema_migrations ORDER BY 1").fetchall()
+
+
+def test_there_and_back_is_the_same_and_can_be_written(
+    data_dir: Path, shared_place: Machines, tmp_path: Path
+) -> None:
+    source, shared, back = Place(data_dir), shared_place("here"), Place(tmp_path / "back")
+    with History(source, UTC) as history:
+        for number, day in enumerate(days_from(DAY, 20)):
+            history.replace(*partition(day, 1 + 7 * (number % 4)))
+
+        # What DuckLake writes as text, where it lets rows wait in the catalog, and could not read back.
+        braces = [{"rule": "a{b}'\"c,", "points": 1, "evidence": "[,]{'x': NULL} 中文 🐛"}] * 2
+        rows = [analysis(DAY, sha=f"{number:040x}", reasons=braces[:number]) for number in range(3)]
+        history.replace(Replacement("analyses", {"repo": [REPO], "day": [DAY]}, rows))
+    before = everything(source)
+    assert sum(map(len, before.values())) > 200
+    told: list[tuple[int, int]] = []
+    moved = move(source, shared, UTC, said=lambda _, done, of: told.append((done, of)))
+    assert moved["commit_log"].rows == len(before["commit_log"])
+    assert told == sorted(told)
+    assert told[-1][0] == told[-1][1] > 10
+    move(shared, back, UTC)
+    assert everything(shared) == before
+    assert everything(back) == before
+    assert applied(shared) == applied(back) == applied(source)
+    for place in (shared, back):
+        check_files(place)
+        with History(place, UTC) as history:
+            history.replace(*partition(DAY, 2))
+            assert [
+                row["commit_count"]
+                for row in history.read("pipeline/reads", {"repo": REPO, "first": DAY, "last": DAY})
+            ] == [2]
+    assert everything(source) == before, "what was carried from stays as it is"
+
+
+def test_a_move_that_is_stopped_is_begun_again_and_one_that_is_done_is_not_done_again(
+    data_dir: Path, shared_place: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = Place(data_dir), shared_place("here")
+    with pytest.raises(StoreError, match=r"there is no history in .* to move"):
+        move(Place(tmp_path / "none"), target, UTC)
+    with History(source, UTC) as history:
+        for day in days_from(DAY, 3):
+            history.replace(*partition(day, 30))
+
+    def stops(what: str, _: int, __: int) -> None:
+        if what == "done":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        move(source, target, UTC, said=stops)
+    assert read_once(target, "pipeline/any_read", {}) == []
+    with monkeypatch.context() as patch:
+        patch.setattr("digest_pipeline.store.move._copy", lambda *_: None)
+        with pytest.raises(StoreError, match=r"is not what .* holds \(commit_log, .*nothing was kept"):
+            move(source, target, UTC)
+    move(source, target, UTC)
+    before = everything(target)
+    assert before == everything(source)
+    move(source, target, UTC)
+    with History(source, UTC) as history:
+        history.replace(*partition(DAY, 4))
+    with pytest.raises(
+        UsageError, match=r"another history in postgresql://.* already, and it is left as it is"
+    ):
+        move(source, target, UTC)
+    assert everything(target) == before

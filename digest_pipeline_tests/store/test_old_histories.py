@@ -1,0 +1,138 @@
+"""Histories of earlier releases are brought up to date: nothing is lost, and all that is asked today is answered."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+
+from digest_pipeline.errors import StoreOutdated
+from digest_pipeline.store.check import check
+from digest_pipeline.store.content import content
+from digest_pipeline.store.export import export, import_file
+from digest_pipeline.store.files import names, statement
+from digest_pipeline.store.history import History, open_history, read_once
+from digest_pipeline.store.place import Place
+from digest_pipeline.store.questions import bound, questions
+from digest_pipeline_tests.fakes.project import local
+from digest_pipeline_tests.fakes.workshop import Workshop
+from digest_pipeline_tests.old_history import DAYS, LEVELS, REPO, build, old_history, read_case
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UTC = ZoneInfo("UTC")
+NEEDED = {
+    "busiest_authors": {},
+    "search": {"words": "part"},
+    "who_changed": {"path": "src"},
+    "whats_new": {"since": "oldest"},
+}
+
+
+def stored(connection: duckdb.DuckDBPyConnection, case: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of the tables of a case by the columns that it has, as JSON would have them; others have to be null."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for table, rows in case["tables"].items():
+        cursor = connection.execute(f"FROM {table}")
+        columns = [column[0] for column in cursor.description or ()]
+        known = set(rows[0]) if rows else set(columns)
+        found[table] = []
+        for row in cursor.fetchall():
+            values = dict(zip(columns, row, strict=True))
+            assert [name for name in set(columns) - known if values[name] is not None] == []
+            found[table].append({name: values[name] for name in columns if name in known})
+    return found
+
+
+def plain(rows: list[dict[str, Any]]) -> list[str]:
+    """Rows as texts in an order of their own; a time is an instant, however it is written."""
+    return sorted(
+        repr({name: str(value)[:16].replace("T", " ") for name, value in sorted(row.items())}) for row in rows
+    )
+
+
+def assert_is_all_there(place: Place, case: dict[str, Any]) -> None:
+    with open_history(place, UTC) as reader:
+        found = stored(reader, case)
+        assert {table: plain(rows) for table, rows in found.items()} == {
+            table: plain(rows) for table, rows in case["tables"].items()
+        }
+        for view in names("views"):
+            reader.execute(f"FROM {view}").fetchall()
+        assert reader.execute("SELECT count(*) FROM current_commits").fetchall() == [(4,)]
+        for name, given in NEEDED.items():
+            asked = questions()[name]
+            rows = reader.execute(asked.sql, bound(reader, asked, given)).fetchall()
+            assert rows, name
+    assert [one for one in check(place, deep=True) if one.problems] == []
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_history_of_an_earlier_level_is_brought_up_to_date(level: str, tmp_path: Path) -> None:
+    shop = Workshop(tmp_path / "project")
+    shop.configure(local(REPO, tmp_path / "nowhere"))
+    place = Place(shop.data)
+    case = old_history(level, place)
+    with pytest.raises(StoreOutdated):
+        read_once(place, "pipeline/reads", {"repo": REPO, "first": DAYS[0], "last": DAYS[-1]})
+    with shop.pipeline() as pipeline:
+        pages = {row[0]: row[1] for row in shop.rows("SELECT day, markdown FROM reports")}
+        assert_is_all_there(place, case)
+        # From its rows alone, without the repository.
+        made = pipeline.report(REPO, DAYS)
+        assert made.failed == {}
+        assert set(made.done) == set(pages) == set(DAYS)
+    for day in DAYS:
+        assert "part" in shop.page(REPO, day)
+        assert f"{day}" in pages[day]
+
+
+def test_a_migration_that_was_interrupted_is_done_at_the_next_opening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path / "data")
+    case = old_history("first", place)
+    real = statement
+    for stop in (
+        "migrations/0007_headlines",
+        "migrations/0009_row_groups_options",
+        f"views/{names('views')[-1]}",
+        "flush",
+    ):
+
+        def interrupted(name: str, stop: str = stop) -> str:
+            if name == stop:
+                raise KeyboardInterrupt
+            return real(name)
+
+        monkeypatch.setattr("digest_pipeline.store.history.statement", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            History(place, UTC)
+    monkeypatch.setattr("digest_pipeline.store.history.statement", real)
+    History(place, UTC).close()
+    assert_is_all_there(place, case)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_an_export_of_an_earlier_level_is_imported_as_it_was_and_brought_up_to_date(
+    level: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "old.duckdb"
+    case = read_case(level)
+    with duckdb.connect(file) as connection:
+        build(connection, case)
+        connection.execute("INSERT INTO schema_migrations VALUES ('views-0123456789abcdef', now())")
+    place = Place(tmp_path / "data")
+    import_file(place, UTC, file)
+    assert_is_all_there(place, case)
+    again = tmp_path / "new.duckdb"
+    export(place, UTC, again)
+    with duckdb.connect(again, read_only=True) as new, open_history(place) as reader:
+        assert content(new, "new") == content(reader, "history")
+        assert new.execute(
+            "SELECT count(*) FROM reads WHERE day = $day", {"day": date(2026, 1, 5)}
+        ).fetchall() == [(1,)]

@@ -1,0 +1,80 @@
+"""What keeps a history well does so where machines share one, too."""
+
+from __future__ import annotations
+
+from datetime import UTC as ZERO
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from digest_pipeline.errors import UsageError
+from digest_pipeline.store.backup import backup, restore
+from digest_pipeline.store.check import check
+from digest_pipeline.store.content import Content, content
+from digest_pipeline.store.export import export, import_file
+from digest_pipeline.store.history import History, open_history
+from digest_pipeline.store.place import Place
+from digest_pipeline.store.upkeep import keep
+from digest_pipeline_tests.store.conftest import DAYS, UTC
+from digest_pipeline_tests.store.filled import fill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.postgres
+NOW = datetime(2026, 1, 20, tzinfo=ZERO)
+
+
+def of(place: Place) -> dict[str, Content]:
+    with open_history(place) as reader:
+        return content(reader, "history")
+
+
+def assert_whole(place: Place) -> None:
+    assert [found for found in check(place, deep=True) if found.problems] == []
+
+
+def test_a_shared_history_is_kept_exported_and_backed_up_and_comes_back_to_either_kind_of_place(
+    shared_place: Callable[[str], Place], tmp_path: Path
+) -> None:
+    place = shared_place("here")
+    with History(place, UTC) as history:
+        fill(history, DAYS)
+    before = of(place)
+    assert_whole(place)
+    kept = keep(place, patches_before=DAYS[1])
+    assert kept.before.files > kept.after.files > 0
+    assert kept.patches == 6
+    after = of(place)
+    assert {table for table in before if before[table] != after[table]} == {"commit_files"}
+    assert_whole(place)
+    file, folder = tmp_path / "e.duckdb", tmp_path / "b"
+    export(place, UTC, file)
+    backup(place, UTC, folder, now=NOW)
+    backup(place, UTC, folder, now=NOW)
+    for name, bring in (
+        ("imported", lambda to: import_file(to, UTC, file)),
+        ("restored", lambda to: restore(to, UTC, folder)),
+    ):
+        own = Place(tmp_path / name)
+        bring(own)
+        assert of(own) == after
+        assert_whole(own)
+    with pytest.raises(UsageError, match="there is a history in"):
+        restore(place, UTC, folder)
+
+
+def test_a_restored_history_may_be_a_shared_one(
+    shared_place: Callable[[str], Place], kept: Place, tmp_path: Path
+) -> None:
+    backup(kept, UTC, tmp_path / "b", now=NOW)
+    place = shared_place("there")
+    restore(place, UTC, tmp_path / "b")
+    assert of(place) == of(kept)
+    assert_whole(place)
+    with open_history(place) as reader:
+        query = "SELECT data_file FROM ducklake_list_files('history', 'commit_files')"
+        Path(reader.execute(query).fetchall()[0][0]).unlink()
+    assert any("is gone" in problem for found in check(place) for problem in found.problems)
