@@ -137,7 +137,7 @@ def _revisions_read_once() -> Iterator[None]:
             known[place] = read(config)
         return known[place]
 
-    ScriptDirectory.from_config = from_config  # type: ignore[method-assign, assignment] # given back below
+    ScriptDirectory.from_config = from_config  # type: ignore[method-assign] # given back below
     try:
         yield
     finally:
