@@ -311,8 +311,8 @@ def _stored(span: Span, data_dir: Path, lost: Sequence[date]) -> Iterator[Count]
 def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
     """Its part of the table of `make bench`: one round."""
     span = span_of(chosen, folder)
-    one = _round(span, ask_git(span), folder / "round", "")
-    return Measured(f"{span.path.name}, {span.first} to {span.last}", list(_figures(one)))
+    one = _round(span, folder / "round", "")
+    return Measured(str(span), list(_figures(one)))
 
 
 def _figures(one: Round) -> Iterator[Figure]:
@@ -322,7 +322,7 @@ def _figures(one: Round) -> Iterator[Figure]:
     yield Figure.at_most(MOST_TIMES_COMMAND, "backfill", name, made.to_last_page, "s", *beside)
     yield Figure("backfill", "from the request to the last digest", made.to_last_digest, "s", *beside)
     yield Figure("backfill", "from the request to the first run", made.to_first_run, "s")
-    yield Figure.at_most(MOST_RUNS, "backfill", "runs", made.runs)
+    yield Figure.at_most(MOST_RUNS, "backfill", "runs", len(made.runs))
     if made.peak_megabytes:
         peak = max(made.peak_megabytes)
         yield Figure.at_most(MOST_MEGABYTES, "backfill", "peak memory of a run", peak, "MB")

@@ -219,6 +219,20 @@ def test_runs_that_begin_a_history_together_all_succeed(tmp_path: Path, engine: 
     assert shop.rows("SELECT count(*), count(DISTINCT sha) FROM commits") == [(9, 9)]
 
 
+def test_runs_over_the_same_days_leave_pages_that_say_what_is_stored(tmp_path: Path, engine: Path) -> None:
+    shop = Workshop(tmp_path)
+    shop.configure(local("ada/engine", engine))
+    processes = [shop.start(*RANGE), shop.start("run", "--from", str(DAYS[2]), "--to", str(DAYS[5]))]
+    for ran in [finished(process) for process in processes]:
+        assert ran.code == 0, ran.said
+    assert shop.rows("SELECT count(*), count(DISTINCT sha) FROM commits") == [(18, 18)]
+    assert shop.rows("SELECT count(*), count(DISTINCT day) FROM reports") == [(6, 6)]
+    for path, markdown in shop.rows(
+        "SELECT path, markdown FROM reports UNION ALL SELECT path, markdown FROM digests"
+    ):
+        assert (shop.data / path).read_text(encoding="utf-8") == markdown
+
+
 def test_of_a_run_that_is_killed_no_answer_is_paid_for_twice(tmp_path: Path, engine: Path) -> None:
     shop = Workshop(tmp_path)
     hangs, over = threading.Event(), threading.Event()

@@ -19,6 +19,9 @@ from digest_pipeline.orchestration.instance_storage import BatchingSqliteEventLo
 
 Event = TypeVar("Event")
 
+MOST_KEPT = 1000
+"""Events that the result of a step lists; all of them are in the event log."""
+
 
 def log_asset_check_evaluations(
     context: dg.AssetExecutionContext | dg.OpExecutionContext, evaluations: Iterable[dg.AssetCheckEvaluation]
@@ -78,8 +81,10 @@ def _log(
     batch = str(uuid.uuid4())
     for number, event in enumerate(events, start=1):
         metadata = DagsterEventBatchMetadata(batch, is_end=number == len(events))
-        # Not kept for the step's result, as log_event does: those of a long range are many megabytes.
-        store(op.get_step_execution_context(), event, metadata)
+        stored = store(op.get_step_execution_context(), event, metadata)
+        # As log_event does, for the step's result in this process; those of a long range are many megabytes.
+        if len(op._events) < MOST_KEPT:  # noqa: SLF001
+            op._events.append(stored)  # noqa: SLF001
 
 
 def _check_event(

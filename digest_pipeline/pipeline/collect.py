@@ -39,6 +39,8 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
         day = day_of(commit.committed_at, timezone)
         if day in by_day:
             by_day[day].append(commit)
+    del commits
+    counts = {day: len(found) for day, found in by_day.items()}
     sieve = open_sieve(bench, repo, source, head, (commit for found in by_day.values() for commit in found))
     now = bench.now()
     read = {"branch": head.branch, "head_sha": head.sha, "read_at": now.isoformat()}
@@ -48,18 +50,20 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
         key: dict[str, Any] = {"repo": [repo], "day": batch}
         before = {row["day"]: row for row in bench.rows("reads", repo, batch)}
         stored = bench.by_day("log_of_days", repo, batch)
+        # What is stored is let go: the messages of a long range are many.
+        seen = {day: by_day.pop(day) for day in batch}
         found: dict[date, list[dict[str, Any]]] = {}
         for day in batch:
             known = {row["sha"]: row for row in stored[day]}
             found[day] = [
                 _row(repo, day, position, commit) | sieve.columns(commit, known.get(commit.sha))
-                for position, commit in enumerate(by_day[day])
+                for position, commit in enumerate(seen[day])
             ]
         reads = [
             _read_row(bench, repo, day)
             | read
-            | {"commit_count": len(by_day[day])}
-            | _change(before.get(day), stored[day], [commit.sha for commit in by_day[day]], now)
+            | {"commit_count": counts[day]}
+            | _change(before.get(day), stored[day], [commit.sha for commit in seen[day]], now)
             for day in batch
         ]
         log = [row for day in batch for row in (*found[day], *_gone(stored[day], found[day]))]
@@ -67,7 +71,7 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
         stored_days += len(batch)
         bench.progress("collect", repo, stored_days, len(days))
     return StepResult(
-        done={day: {"commits": len(by_day[day]), "branch": head.branch, "head_sha": head.sha} for day in days}
+        done={day: {"commits": counts[day], "branch": head.branch, "head_sha": head.sha} for day in days}
     )
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.page import DigestEntry
-from digest_pipeline.pipeline.pages import digest_path, preview, revision, write_page
+from digest_pipeline.pipeline.pages import digest_path, preview, revision, settle, write_page
 from digest_pipeline.pipeline.report import renderer
 from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches, by_bytes, span
 from digest_pipeline.render.markdown import MarkdownRenderer, body_of, headline_of
@@ -63,6 +63,20 @@ def _digest_chunk(
     for batch in by_bytes(changed, "markdown"):
         replaced = {"language": [settings.language], "day": [row["day"] for row in batch]}
         bench.history.replace(Replacement("digests", replaced, batch))
+    settle(
+        {day: settings.data_dir / digest_path(day) for day in days},
+        lambda: {
+            row["day"]: row["revision"] for row in bench.history.read("pipeline/digests_of_days", where)
+        },
+        lambda day: _stored(bench, day),
+    )
+
+
+def _stored(bench: Workbench, day: date) -> str:
+    """The text of a digest that stands."""
+    where = {"day": day, "language": bench.settings.language}
+    text: str = bench.history.read("pipeline/digest_page", where)[0]["markdown"]
+    return text
 
 
 def _entries(configured: Sequence[str], stored: Mapping[str, Row]) -> list[DigestEntry]:

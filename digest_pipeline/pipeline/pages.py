@@ -12,11 +12,12 @@ from digest_pipeline.errors import StoreError
 from digest_pipeline.store.history import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import date
 
     from digest_pipeline.store.place import Place
 
+_MOST_LOOKS = 8
 PREVIEW_CHARACTERS = 6000
 """What a shell may show of a page without opening it."""
 
@@ -50,6 +51,31 @@ def preview(markdown: str) -> str:
     if len(markdown) <= PREVIEW_CHARACTERS:
         return markdown
     return markdown[: markdown.rfind("\n", 0, PREVIEW_CHARACTERS)] + "\n\n…\n"
+
+
+def settle(
+    paths: Mapping[date, Path], revisions: Callable[[], Mapping[date, str]], text: Callable[[date], str]
+) -> None:
+    """Have each file say what is stored, whoever stored it last: another run may be making the same days.
+
+    To be called once what this run wrote into the files is stored. Of two runs the one that stored last finds the
+    file of the other; one that puts a stored text into a file looks again. Raises StoreError.
+    """
+    left = dict(paths)
+    for _ in range(_MOST_LOOKS):
+        if not left:
+            return
+        stored = revisions()
+        left = {day: path for day, path in left.items() if day in stored and _hash_of(path) != stored[day]}
+        for day, path in left.items():
+            write_page(path, text(day))
+
+
+def _hash_of(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError:
+        return None
 
 
 def write_page(path: Path, text: str) -> bool:

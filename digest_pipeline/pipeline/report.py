@@ -11,7 +11,7 @@ from digest_pipeline.domain.importance import TIERS
 from digest_pipeline.domain.page import without_failures
 from digest_pipeline.errors import StoreError
 from digest_pipeline.pipeline.contents import repo_pages
-from digest_pipeline.pipeline.pages import preview, report_path, revision, write_page
+from digest_pipeline.pipeline.pages import preview, report_path, revision, settle, write_page
 from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches, by_bytes
 from digest_pipeline.render.markdown import MarkdownRenderer
 from digest_pipeline.store.history import Replacement
@@ -108,6 +108,14 @@ def _report_chunk(
             "day": [row["day"] for row in batch],
         }
         bench.history.replace(Replacement("reports", replaced, batch))
+    settle(
+        {day: settings.data_dir / report_path(repo, day) for day in days if day in result.done},
+        lambda: {
+            row["day"]: row["revision"]
+            for row in bench.rows("reports_of_days", repo, days, language=language)
+        },
+        lambda day: _stored(bench, repo, day),
+    )
 
 
 def _updated_at(stood: Row | None, *, content: str, page: RepoPage, now: datetime) -> datetime | None:
