@@ -86,6 +86,16 @@ class Replacement:
     keep: str | None = None
 
 
+@dataclass(slots=True)
+class _Once:
+    """One call that writes, through all its tries; `unsure` names the commit of which no answer came.
+
+    It belongs to the call: of another call's commit nothing follows for this one.
+    """
+
+    unsure: str | None = None
+
+
 class History:
     """The history in its place, open for reading and writing; one warm connection for a process."""
 
@@ -109,7 +119,6 @@ class History:
         self._columns: dict[str, dict[str, str]] = {}
         self._lock = writers_lock(place, patience)
         self._is_lost = False
-        self._unsure: str | None = None
         self._steadily(self._open, _OPENING_WAITS, is_open=False)
         self._check_timezone()
         try:
@@ -182,7 +191,7 @@ class History:
         """
         if not replacements:
             return
-        self._write(lambda: self._transact(replacements))
+        self._write(lambda once: self._transact(once, replacements))
 
     def revise(
         self,
@@ -200,8 +209,8 @@ class History:
     def decide(self, decide: Callable[[Read], Sequence[Replacement]]) -> None:
         """`revise`, where `decide` reads what it needs by itself, in the same transaction. Raises StoreError."""
         self._write(
-            lambda: self._transact(
-                lambda: decide(lambda name, where: _asked(self._connection, statement(name), where))
+            lambda once: self._transact(
+                once, lambda: decide(lambda name, where: _asked(self._connection, statement(name), where))
             )
         )
 
@@ -239,14 +248,17 @@ class History:
     def _open_again(self) -> None:
         """What is behind a connection that broke is not known: the next one is made from nothing."""
         with self._in_use:
+            if not self._is_lost:
+                return  # another thread was here before
             with suppress(duckdb.Error):
                 self._connection.close()
             self._connection = self._prepared()
             attach(self._connection, self.place, read_only=False)
             self._is_lost = False
 
-    def _write(self, transact: Callable[[], None]) -> None:
-        self._steadily(lambda: self._write_once(transact))
+    def _write(self, transact: Callable[[_Once], None]) -> None:
+        once = _Once()
+        self._steadily(lambda: self._write_once(lambda: transact(once)))
 
     def _write_once(self, transact: Callable[[], None]) -> None:
         for attempt in range(1, _TRIES + 1):
@@ -263,10 +275,12 @@ class History:
             else:
                 return
 
-    def _transact(self, replacements: Sequence[Replacement] | Callable[[], Sequence[Replacement]]) -> None:
-        connection = self._connection
+    def _transact(
+        self, once: _Once, replacements: Sequence[Replacement] | Callable[[], Sequence[Replacement]]
+    ) -> None:
         with self._in_use:
-            if self._was_committed():
+            connection = self._connection
+            if self._was_committed(once):
                 return
             connection.execute("BEGIN")
             try:
@@ -276,33 +290,32 @@ class History:
                         rows = [row for row in replacement.rows if row.get("sha") not in kept]
                         if rows:
                             self._insert(replacement.table, rows)
-                    self._commit()
+                    self._commit(once)
             except BaseException:
                 # COMMIT that failed has ended the transaction already.
                 _quietly(connection, "ROLLBACK")
                 raise
 
-    def _commit(self) -> None:
+    def _commit(self, once: _Once) -> None:
         """Commit, so that it is known again where the answer is lost: what was added must not be added twice."""
         if self.place.shared is None:
             self._connection.execute("COMMIT")
             return
-        self._unsure = uuid.uuid4().hex
-        self._connection.execute(statement("pipeline/mark"), {"author": whoami(), "token": self._unsure})
+        token = uuid.uuid4().hex
+        self._connection.execute(statement("pipeline/mark"), {"author": whoami(), "token": token})
         try:
             self._connection.execute("COMMIT")
         except duckdb.Error as error:
-            if not isinstance(translate(error, self.place), StoreUnavailable):
-                self._unsure = None
+            if isinstance(translate(error, self.place), StoreUnavailable):
+                once.unsure = token
             raise
-        self._unsure = None
 
-    def _was_committed(self) -> bool:
+    def _was_committed(self, once: _Once) -> bool:
         """Whether the transaction whose answer was lost came to its end all the same."""
-        if self._unsure is None:
+        if once.unsure is None:
             return False
-        found = _asked(self._connection, statement("pipeline/committed"), {"token": self._unsure})
-        self._unsure = None
+        found = _asked(self._connection, statement("pipeline/committed"), {"token": once.unsure})
+        once.unsure = None
         return bool(found)
 
     def _delete(self, replacement: Replacement) -> set[str]:

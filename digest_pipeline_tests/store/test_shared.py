@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -94,30 +95,72 @@ def test_a_server_that_restarts_between_and_in_transactions_loses_and_doubles_no
         assert 1.0 in waits
 
 
+class Deaf:
+    """A connection that commits and does not hear that it did."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it has
+        return getattr(self.connection, name)
+
+    def execute(self, query: str, *parameters: Any) -> Any:  # noqa: ANN401 - as above
+        done = self.connection.execute(query, *parameters)
+        if query == "COMMIT":
+            raise duckdb.IOException("server closed the connection unexpectedly")
+        return done
+
+
+ATTEMPTS = "SELECT count(*), count(DISTINCT sha) FROM attempts"
+
+
 def test_a_commit_whose_answer_was_lost_is_not_done_again(
     shared_place: Machines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with History(shared_place("one"), UTC, sleep=lambda _: None) as history:
-
-        class Deaf:
-            """A connection that commits and does not hear that it did."""
-
-            def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-                self.connection = connection
-
-            def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it has
-                return getattr(self.connection, name)
-
-            def execute(self, query: str, *parameters: Any) -> Any:  # noqa: ANN401 - as above
-                done = self.connection.execute(query, *parameters)
-                if query == "COMMIT":
-                    raise duckdb.IOException("server closed the connection unexpectedly")
-                return done
-
         monkeypatch.setattr(history, "_connection", Deaf(history._connection))
         history.replace(attempt(1))
         assert not isinstance(history._connection, Deaf), "the answer was meant to be lost"
         assert counted(history, "SELECT count(*) FROM attempts") == 1
+
+
+def test_a_write_that_comes_after_one_whose_answer_stayed_lost_is_done(
+    shared_place: Machines, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        if not waits:
+            postgres_server.stop()
+        waits.append(seconds)
+
+    with History(shared_place("one"), UTC, sleep=sleep) as history:
+        monkeypatch.setattr(history, "_connection", Deaf(history._connection))
+        try:
+            with pytest.raises(StoreUnavailable):
+                history.replace(attempt(1))
+        finally:
+            postgres_server.start()
+        history.replace(attempt(2))
+        assert history._connection.execute(ATTEMPTS).fetchall() == [(2, 2)]
+
+
+def test_a_thread_that_writes_while_another_waits_for_an_answer_does_its_own(
+    shared_place: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        thread = threading.Thread(target=history.replace, args=(attempt(2),))
+        thread.start()
+        thread.join()
+
+    with History(shared_place("one"), UTC, sleep=sleep) as history:
+        monkeypatch.setattr(history, "_connection", Deaf(history._connection))
+        history.replace(attempt(1))
+        assert len(waits) == 1
+        assert history._connection.execute(ATTEMPTS).fetchall() == [(2, 2)]
 
 
 def test_a_server_that_stays_away_is_said_after_a_bounded_number_of_tries(
