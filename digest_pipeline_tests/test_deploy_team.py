@@ -58,7 +58,7 @@ def test_every_service_has_a_fixed_image_a_health_check_and_no_secret_in_the_fil
     assert set(OURS) == {"code", "webserver", "daemon", "worker"}
     for name, service in SERVICES.items():
         assert re.search(r":\d[\w.]*$", service["image"]), f"{name}: a tag that does not move"
-        # A worker answers for itself: run monitoring asks it.
+        # A worker's runs answer for it, to run monitoring.
         assert "healthcheck" in service or name == "worker"
         assert service["env_file"] == ["secrets.env" if name in OURS else "servers.env"]
         assert not {**SECRETS, **WORDS}.keys() & service.get("environment", {}).keys()
