@@ -312,7 +312,7 @@ def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
     """Its part of the table of `make bench`: one round."""
     span = span_of(chosen, folder)
     one = _round(span, folder / "round", "")
-    return Measured(f"{span.path.name}, {span.first} to {span.last}", list(_figures(one)))
+    return Measured(str(span), list(_figures(one)))
 
 
 def _figures(one: Round) -> Iterator[Figure]:

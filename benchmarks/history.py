@@ -242,7 +242,8 @@ def span_of(chosen: argparse.Namespace, folder: Path, *, least_days: int = 1) ->
 def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
     """Its part of the table of `make bench`."""
     results = run_benchmark(span_of(chosen, folder), repeat=max(chosen.repeat, 1), by_step=False)
-    return Measured(results.title, list(_figures(results)))
+    over = f"{results.span}, {len(results.truth.commits):,} commits"
+    return Measured(over, list(_figures(results)))
 
 
 def _figures(results: Results) -> Iterator[Figure]:

@@ -202,9 +202,7 @@ def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
     """Its part of the table of `make bench`."""
     span = span_of(chosen, folder)
     commits, readings = run_benchmark(span, CONTEXTS, "en")
-    return Measured(
-        f"{span.path.name}, {span.first} to {span.last}, {commits:,} commits", list(_figures(readings))
-    )
+    return Measured(f"{span}, {commits:,} commits", list(_figures(readings)))
 
 
 def _figures(readings: Sequence[Reading]) -> Iterator[Figure]:

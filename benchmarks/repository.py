@@ -42,6 +42,13 @@ class Span:
         """How many days, both ends counted."""
         return (self.last - self.first).days + 1
 
+    def __str__(self) -> str:
+        """What it is, without where it lies: that stands in pages that others read."""
+        folder = self.path.parent if self.path.name in {".git", "repo"} else self.path
+        name = folder.name.removesuffix(".git").replace("+", "/")
+        days = f"{self.days} days, {self.first} to {self.last} in {self.timezone.key}"
+        return f"{name}, {self.branch or 'HEAD'}: {days}"
+
     def settings(self, data_dir: Path, names: Sequence[str] = (REPO,)) -> str:
         """A digest.toml for this span with the offline analyst and a data folder of its own.
 

@@ -26,8 +26,8 @@ from benchmarks.history import scratch_folder
 from benchmarks.onlooker import LOOKS, THE_FILE, Seen
 from benchmarks.repository import Unmeasurable
 from benchmarks.writer import DAYS, ZONE, Log, Task, day_of, note, versions, write
-from digest_pipeline.errors import StoreError
-from digest_pipeline.store.history import History, check_files, open_history
+from digest_pipeline.store.check import check
+from digest_pipeline.store.history import History, open_history
 from digest_pipeline.store.place import Place, Shared
 from digest_pipeline.store.postgres import read_address
 from digest_pipeline_tests.conftest import find_postgres
@@ -184,11 +184,13 @@ def kill_at_random(told: Task, kills: int, writers: range, folder: Path) -> Kill
 def _after_kill(connection: duckdb.DuckDBPyConnection, told: Task, killed: Killed) -> list[str]:
     """What is not as it should be; what became of the write that was under way goes into the log."""
     log = Log.of(told)
+    problems = [f"{finding.name}: {problem}" for finding in check(told.place) for problem in finding.problems]
     try:
         held = versions(connection, told.seed, told.repo)
-        check_files(told.place)
-    except (ValueError, StoreError) as error:
-        return [str(error)]
+    except ValueError as error:
+        problems.append(str(error))
+    if problems:
+        return problems
     if log.under_way is not None:
         number, version = log.under_way
         killed.amid += 1

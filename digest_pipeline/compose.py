@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from digest_pipeline.errors import ConfigurationError
-from digest_pipeline.memory import give_back_what_is_free
+from digest_pipeline.memory import keep_nothing
 from digest_pipeline.pipeline import Pipeline, Workbench, utc_now
 from digest_pipeline.pipeline.endpoints import numbered
 from digest_pipeline.settings import RepoSettings, Settings, derive_web_url
@@ -48,7 +48,7 @@ def open_pipeline(
 
     `by_hand` is a run that a person started: it tries again at once what would wait for its time otherwise.
     """
-    give_back_what_is_free()
+    keep_nothing()
     bundle = ca_bundle(os.environ)
     if bundle is not None:
         # The openai client makes its connections itself, and reads this variable alone.

@@ -91,13 +91,13 @@ def test_what_grows_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth_module, "MOST_GROWTH", 1.2)
     size = Size(30, 1, 300, Measured(4, 3, 10**8, 0), Cost(1, 1), *2 * [dict.fromkeys(PLACES, 10**6)])
     twice = replace(size, days=60, commits=600, measured=Measured(7, 5, 10**8, 0), git=Cost(2, 2))
-    flat = Growth(Measured(1, 1, 10**8, 0), (size, twice), (size, replace(twice, repos=2)))
+    flat = Growth(Measured(1, 1, 10**8, 0), (size, twice), (size, replace(twice, repos=2)), (size, twice))
     heavy = replace(twice, measured=Measured(7, 5, 13 * 10**7, 0))
     slow = replace(twice, measured=Measured(9, 8, 10**8, 0))
 
     assert missed(figures(flat)) == []
-    assert [one.name for one in missed(figures(replace(flat, by_days=(size, heavy))))] == [
-        "60 days: peak memory"
+    assert [one.name for one in missed(figures(replace(flat, alike=(size, heavy))))] == [
+        "days that are alike, 60 days: peak memory"
     ]
     assert "60 days: that ratio" in [one.name for one in missed(figures(replace(flat, by_days=(size, slow))))]
 

@@ -27,6 +27,7 @@ from digest_pipeline.settings import (
     RepoSettings,
     Settings,
     SiteSettings,
+    StoreSettings,
     profile_names,
 )
 from digest_pipeline.store.files import names
@@ -55,6 +56,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "reader": ReaderSettings,
     "channel": ChannelSettings,
     "site": SiteSettings,
+    "store": StoreSettings,
 }
 LISTS = {"repos", "reader", "channel"}
 KEYS = [(table, key) for table, model in MODELS.items() for key in model.model_fields]
@@ -65,8 +67,18 @@ def options() -> dict[str, set[str]]:
     command = typer.main.get_command(app)
     found = {"": {name for option in command.params for name in option.opts}}
     for name, sub in vars(command)["commands"].items():
-        found[name] = {spelled for option in sub.params for spelled in option.opts if spelled.startswith("-")}
+        # A command of commands takes what they take.
+        below = [sub, *vars(sub).get("commands", {}).values()]
+        params = [option for one in below for option in one.params]
+        found[name] = {spelled for option in params for spelled in option.opts if spelled.startswith("-")}
     return found
+
+
+BELOW = [
+    f"{name} {below}"
+    for name, sub in vars(typer.main.get_command(app))["commands"].items()
+    for below in vars(sub).get("commands", {})
+]
 
 
 OPTIONS = options()
@@ -104,6 +116,11 @@ def typed() -> Iterator[tuple[str, list[str]]]:
 @pytest.mark.parametrize("command", [name for name in OPTIONS if name])
 def test_every_command_is_in_the_readme(command: str) -> None:
     assert re.search(rf"\bdigest {command}\b", PAGES[0].read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("command", BELOW)
+def test_every_command_of_a_command_is_documented(command: str) -> None:
+    assert re.search(rf"\bdigest {command}\b", EVERYTHING)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +183,13 @@ def test_every_profile_is_documented(profile: str) -> None:
     assert f"`{profile}`" in EVERYTHING or f'"{profile}"' in EVERYTHING
 
 
-@pytest.mark.parametrize("variable", ["DIGEST_CONFIG", "DAGSTER_HOME", "DIGEST_INSTANCE_POSTGRES_URL"])
+@pytest.mark.parametrize(
+    "variable",
+    [
+        *("DIGEST_CONFIG", "DIGEST_DATA_DIR", "DAGSTER_HOME"),
+        *("DIGEST_INSTANCE_POSTGRES_URL", "DIGEST_CELERY_BROKER_URL"),
+    ],
+)
 def test_every_variable_is_documented(variable: str) -> None:
     assert variable in EVERYTHING
 

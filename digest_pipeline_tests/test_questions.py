@@ -68,7 +68,7 @@ def test_a_file_that_is_not_in_form_is_told_with_the_form() -> None:
 
 
 def test_a_signature_says_what_counts_where_nothing_is_given() -> None:
-    assert signature(question("who_changed")) == "path, repo=%, since=oldest, limit=200"
+    assert signature(question("who_changed")) == "path, repo=%, since=200k, limit=200"
 
 
 DAY = Parameter("since", ("day",), "from here on")

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest_pipeline.compose import open_place
 from digest_pipeline.domain.importance import (
     Kind,
     KindRule,
@@ -36,6 +37,7 @@ from digest_pipeline.settings import (
     find_file,
 )
 from digest_pipeline.site import places
+from digest_pipeline.store.place import Bucket, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -892,3 +894,81 @@ def test_a_commits_link_is_made_from_the_page_of_its_repository(
     url: str, web_url: str | None, link: str | None
 ) -> None:
     assert RepoSettings(name="a/b", url=url, web_url=web_url).commit_url("abc") == link
+
+
+# --- the shared store --------------------------------------------------------------------------------------
+
+STORE = '[store]\ncatalog_url_env = "STORE_URL"\ndata_url = "s3://acme-digest/history/"\n'
+ADDRESS = f"postgresql://ada:{SECRET}@db.example.org:6432/digest?sslmode=require"
+
+
+def test_a_shared_store_is_where_the_settings_and_the_environment_say(tmp_path: Path) -> None:
+    file = tmp_path / "digest.toml"
+    keys = (
+        'endpoint = "http://127.0.0.1:9000"\nregion = "eu-1"\nkey_env = "S3_KEY"\nsecret_env = "S3_SECRET"\n'
+    )
+    environ = {"STORE_URL": ADDRESS, "S3_KEY": "AKIA1", "S3_SECRET": SECRET}
+    place = open_place(Settings.parse(MINIMAL + STORE + keys, file=file), environ)
+    assert (str(place), place.data_dir) == ("postgresql://db.example.org:6432/digest", tmp_path / "data")
+    assert place.shared is not None
+    assert place.shared.data_url == "s3://acme-digest/history"
+    assert place.shared.catalog["sslmode"] == "require"
+    assert place.shared.bucket == Bucket(
+        "http://127.0.0.1:9000", "eu-1", "AKIA1", SECRET, "S3_KEY", "S3_SECRET"
+    )
+    assert SECRET not in repr(place)
+    folder = STORE.replace("s3://acme-digest/history/", "../everywhere")
+    place = open_place(Settings.parse(MINIMAL + folder, file=file), environ)
+    assert place.shared is not None
+    assert (place.shared.data_url, place.shared.bucket) == (str(tmp_path.parent / "everywhere"), None)
+    assert open_place(Settings.parse(MINIMAL, file=file), {}) == Place(tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("", "STORE_URL is not set"),
+        (ADDRESS.replace("postgresql", "mysql"), 'begins with "postgresql://"'),
+        (f"{SECRET}@db.example.org", 'begins with "postgresql://"'),
+        (f"postgresql://ada:{SECRET}/@/x:y@db:5432/digest", "in a password write @ as %40"),
+        (f"postgresql://db.example.org/?password={SECRET}", "names no database"),
+    ],
+)
+def test_an_address_that_is_none_is_told_by_its_variable_and_not_repeated(url: str, words: str) -> None:
+    settings = Settings.parse(MINIMAL + STORE, file=Path("digest.toml"))
+    with pytest.raises(ConfigurationError, match=r"^store\.catalog_url_env") as raised:
+        open_place(settings, {"STORE_URL": url})
+    assert words in str(raised.value)
+    assert SECRET not in str(raised.value)
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("store", "words"),
+    [
+        ('catalog_url_env = "STORE_URL"', "data_url is missing: a folder that all machines see, or s3://"),
+        ('data_url = "s3://acme-digest"', "catalog_url_env is missing: the NAME of the variable"),
+        (f'catalog_url_env = "{ADDRESS}"\ndata_url = "x"', "must be the NAME of an environment variable"),
+        (f'catalog_url_env = "A"\ndata_url = "s3://AK:{SECRET}@b/x"', "with key_env and secret_env"),
+        (f'catalog_url_env = "A"\ndata_url = "s3://bucket/x?secret={SECRET}"', "no prefix may have"),
+        ('catalog_url_env = "A"\ndata_url = "gs://bucket/x"', '"s3://bucket/prefix"'),
+        ('catalog_url_env = "A"\ndata_url = "s3:bucket"', '"s3://bucket/prefix"'),
+        ('catalog_url_env = "A"\ndata_url = "s3://bucket/../x"', "no prefix may have"),
+        ('catalog_url_env = "A"\ndata_url = ""', "is empty"),
+        ('catalog_url_env = "A"\ndata_url = "/mnt/x"\nkey_env = "K"\nsecret_env = "S"', "key_env belongs to"),
+        ('endpoint = "https://s3.example.org"', 'endpoint belongs to data_url = "s3://…"'),
+        ('catalog_url_env = "A"\ndata_url = "s3://bucket"\nkey_env = "K"', "secret_env is missing"),
+        ('catalog_url_env = "A"\ndata_url = "s3://bucket"\nendpoint = "s3.example.org"', "https://"),
+        (
+            f'catalog_url_env = "A"\ndata_url = "s3://bucket"\nendpoint = "https://k:{SECRET}@h"',
+            "with key_env and secret_env",
+        ),
+        ('catalog_url_env = "A"\ndata_url = "s3://bucket"\nendpoint = "https://h/x"', "has a path"),
+        ('catalog_url = "A"', 'did you mean "catalog_url_env"?'),
+    ],
+)
+def test_a_store_that_is_half_or_holds_a_secret_is_refused_and_not_repeated(store: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^digest\.toml: store") as raised:
+        Settings.parse(f"{MINIMAL}[store]\n{store}\n", file=Path("digest.toml"))
+    assert words in str(raised.value)
+    assert SECRET not in str(raised.value)

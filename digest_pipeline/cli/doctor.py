@@ -64,6 +64,8 @@ def _checks(settings: Settings, *, send_test_alarm: bool) -> Iterator[tuple[str,
     yield "analyst", lambda: _analyst(settings)
     yield "history", lambda: _history(settings)
     yield "Dagster", lambda: _dagster(settings)
+    if os.environ.get("DIGEST_CELERY_BROKER_URL", "").strip():
+        yield "broker", _broker
     yield "disk", lambda: _disk(settings)
     yield "alarm", lambda: _alarm(settings)
     if send_test_alarm:
@@ -167,6 +169,23 @@ def _dagster(settings: Settings) -> str:
         kind = type(instance.event_log_storage).__name__
         storage = "PostgreSQL" if "Postgres" in kind else "SQLite"
         return f"home {instance.root_directory}, {counted(instance.get_runs_count(), 'run')} ({storage})"
+
+
+def _broker() -> str:
+    from digest_pipeline.orchestration.run_launcher import broker_url, must_have_celery, shown
+
+    url = broker_url(os.environ)
+    assert url is not None  # noqa: S101 - it is set
+    must_have_celery()
+    from digest_pipeline.orchestration.celery_app import must_answer, workers
+
+    must_answer(url)
+    names = workers(url)
+    if not names:
+        raise DigestError(
+            f"{shown(url)} answers, but no worker does: start one with `digest worker`, runs wait until then"
+        )
+    return f"{shown(url)} answers, and {counted(len(names), 'worker')}: {', '.join(names)}"
 
 
 def _disk(settings: Settings) -> str:

@@ -266,6 +266,8 @@ def _print_table(
     from rich.console import Console
     from rich.table import Table
 
+    from digest_pipeline.compose import open_place
+
     table = Table(title=f"{settings.first_day} to {last} ({settings.timezone.key})", title_justify="left")
     table.add_column("repository", overflow="fold")
     left_out = {"filtered": "filtered"} if any(state.count("filtered") for state in states) else {}
@@ -294,6 +296,9 @@ def _print_table(
         )
     console = Console() if sys.stdout.isatty() else Console(width=10_000)
     console.print(table)
+    if settings.store.data_url is not None:
+        where = f"the history is shared, in {open_place(settings)} and {settings.store.data_url}"
+        console.print(where, highlight=False, markup=False, soft_wrap=True)
     for folder, size in _disk_bytes(settings.data_dir).items():
         console.print(f"{folder:10} {size / 1e6:10.1f} MB", highlight=False, markup=False)
     for note in _notes(settings, states):

@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 from celery import Celery
+from celery.backends.redis import RedisBackend
 from dagster import DagsterInstance
 from dagster._cli.api import _execute_run_command_body
 from dagster._grpc.types import ExecuteRunArgs
@@ -66,15 +67,30 @@ def settings(url: str) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "worker_send_task_events": False,
+        # Means tasks that are acknowledged late, of which there are none; left out, Celery warns of it.
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
         "task_default_queue": QUEUE,
         # dagster-celery addresses its messages to dagster.execute_job.
         "task_queues": [_QUEUE],
     }
 
 
+class StatesOnly(RedisBackend):  # type: ignore[misc] # Celery has no types
+    """Celery's knowledge of tasks, for who asks and never waits for a result.
+
+    Celery would listen for the result of each task that is sent, over a connection of its own; once the broker was
+    away, that one stays broken until the process is started anew.
+    """
+
+    def on_task_call(self, producer: object, task_id: str) -> None:
+        """Listen for nothing."""
+
+
 def sender(url: str) -> Celery:
     """The application of those who send runs and ask after them; one that waits little."""
-    return _app(url)
+    app = _app(url)
+    app.conf.result_backend = f"{StatesOnly.__module__}:{StatesOnly.__name__}+{url}"
+    return app
 
 
 def worker_app(url: str) -> Celery:
@@ -103,6 +119,11 @@ def must_answer(url: str) -> None:
         ) from None
     finally:
         client.close()
+
+
+def workers(url: str) -> list[str]:
+    """The names of the workers that answer within a second."""
+    return sorted(sender(url).control.inspect(timeout=1).ping() or {})
 
 
 def _app(url: str) -> Celery:

@@ -10,10 +10,12 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import sqlalchemy.exc
 import yaml
+from alembic.script import ScriptDirectory
 from dagster._check import CheckError
 from dagster._core.instance.ref import InstanceRef
 from dagster._serdes import ConfigurableClassData
@@ -105,8 +107,9 @@ def open_instance(
                 reference = InstanceRef.from_dir(str(home))
                 if not capture_output:
                     reference = reference._replace(compute_logs_data=_NO_CAPTURE)
-                instance = dg.DagsterInstance.from_ref(reference)
-                instance.get_runs_count()
+                with _revisions_read_once():
+                    instance = dg.DagsterInstance.from_ref(reference)
+                    instance.get_runs_count()
         except (dg.DagsterInvalidConfigError, CheckError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise ConfigurationError(
@@ -120,6 +123,25 @@ def open_instance(
                 yield instance
             except sqlalchemy.exc.DatabaseError as error:
                 raise _translated(error, home) from error
+
+
+@contextmanager
+def _revisions_read_once() -> Iterator[None]:
+    """Meanwhile alembic keeps what it read: on an empty home Dagster has it read 89 files seven times, for 0.2 s."""
+    read = ScriptDirectory.from_config
+    known: dict[str, ScriptDirectory] = {}
+
+    def from_config(config: Any) -> ScriptDirectory:  # noqa: ANN401 - alembic's own
+        place = os.path.realpath(config.get_main_option("script_location") or "")
+        if place not in known:
+            known[place] = read(config)
+        return known[place]
+
+    ScriptDirectory.from_config = from_config  # type: ignore[method-assign] # given back below
+    try:
+        yield
+    finally:
+        ScriptDirectory.from_config = read  # type: ignore[method-assign]
 
 
 def _translated(error: sqlalchemy.exc.DatabaseError, home: Path) -> StoreError:

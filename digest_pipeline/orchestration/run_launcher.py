@@ -19,8 +19,8 @@ from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from digest_pipeline.errors import ConfigurationError
 
 BROKER_URL_VARIABLE = "DIGEST_CELERY_BROKER_URL"
-LOST_AFTER_SECONDS = 30
-"""A worker that says nothing for so long has lost its runs; a broker that restarts is back before."""
+LOST_AFTER_SECONDS = 60
+"""A worker that says nothing for so long has lost its runs; one whose broker was away tries it every 32 s at most."""
 
 _FORM = "redis://:password@host:6379/0"
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from digest_pipeline.domain.endpoint import came_back
 from digest_pipeline.errors import DigestError
+from digest_pipeline.memory import give_back
 from digest_pipeline.pipeline import (
     alarm,
     analyse,
@@ -113,6 +114,7 @@ class Pipeline:
             return apart(step, days, unexpected)
         finally:
             self._workbench.progress.settle()
+            give_back()
 
     def standing(self, repo: str, days: Sequence[date]) -> tuple[set[date], set[date]]:
         """Those of the days that are finished, page and all, and those whose commits were read. Raises StoreError."""

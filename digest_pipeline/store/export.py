@@ -11,6 +11,7 @@ from digest_pipeline.errors import StoreError, UsageError
 from digest_pipeline.store.connection import (
     NAME,
     attach,
+    cause,
     interruptible,
     prepare,
     quoted,
@@ -223,6 +224,11 @@ def _told(place: Place, file: Path) -> Iterator[None]:
             yield
     except duckdb.Error as error:
         failure = translate(error, place)
-        if type(failure) is StoreError and str(file.name) in str(error):
-            raise StoreError(f"{file}: {' '.join(str(error).split())[:200]}") from error
-        raise failure from error
+        text = " ".join(str(error).split())
+        if str(file) in text or f".{file.name}." in text:
+            reason = text[:200]
+            raise StoreError(
+                f"{file} cannot be written or read: {reason}; free some space or check its rights, then run the same "
+                "command again; nothing is left half"
+            ) from cause(error, place)
+        raise failure from cause(error, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import time
 from contextlib import closing, contextmanager, suppress
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 _LOCK = {"key": int.from_bytes(b"digests!")}
 """A number of our own: whoever else uses such locks in this database has others."""
+_UNREADABLE = (
+    "holds an address that cannot be read; in a password write @ as %40, : as %3A, / as %2F, # as %23"
+)
+_PORTS = re.compile(r"\d*(,\d*)*")
 _CONNECT_SECONDS = 10
 _DEFAULTS = {
     "connect_timeout": str(_CONNECT_SECONDS),
@@ -41,9 +46,10 @@ def read_address(url: str) -> dict[str, str]:
     try:
         parts = extensions.parse_dsn(f"postgresql://{rest}")
     except psycopg2.Error:
-        raise ValueError(
-            "holds an address that cannot be read; in a password write @ as %40, : as %3A, / as %2F, # as %23"
-        ) from None
+        raise ValueError(_UNREADABLE) from None
+    # A / in a password ends the part where one is looked for: what stands before it would pass for a host and a port.
+    if not _PORTS.fullmatch(parts.get("port", "")) or "@" in parts.get("dbname", "") + parts.get("host", ""):
+        raise ValueError(_UNREADABLE)
     if not (parts.get("dbname") or parts.get("user")):
         raise ValueError('names no database; it is "postgresql://user:password@host:5432/database"')
     return {**_DEFAULTS, **parts}

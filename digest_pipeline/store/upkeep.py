@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from digest_pipeline.store.connection import attach, interruptible, prepare, translate
+from digest_pipeline.store.connection import attach, cause, interruptible, prepare, translate
 from digest_pipeline.store.files import statement
 from digest_pipeline.store.history import rows_of
 from digest_pipeline.store.lock import writers_lock
@@ -173,4 +173,4 @@ class _Upkeep:
             finally:
                 self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
         except duckdb.Error as error:
-            raise translate(error, self._place) from error
+            raise translate(error, self._place) from cause(error, self._place)

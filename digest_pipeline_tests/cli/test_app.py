@@ -25,6 +25,7 @@ COMMANDS = (
     "run",
     "demo",
     "up",
+    "worker",
     "status",
     "sql",
     "heal",
@@ -32,6 +33,7 @@ COMMANDS = (
     "rollup",
     "site",
     "serve",
+    "store",
 )
 
 

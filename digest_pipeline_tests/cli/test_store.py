@@ -45,7 +45,7 @@ def test_a_history_is_checked_kept_small_carried_away_and_brought_back(copy: Pro
         }
         assert files_below(copy.data / "reports") == pages
         assert copy.digest("store", "check").code == 0
-    assert len(copy.digest("sql", "--query", "newcomers", "--format", "csv").lines) > 1
+    assert len(copy.digest("sql", "--query", "tiers_by_day", "--format", "csv").lines) > 1
 
 
 def test_damage_is_told_with_exit_code_1(copy: Project) -> None:

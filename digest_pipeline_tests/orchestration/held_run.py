@@ -10,10 +10,10 @@ GATE_TAG = "gate"
 
 @dg.op
 def held(context: dg.OpExecutionContext) -> None:
-    """Say that it has begun, and wait for the gate, at most a minute."""
+    """Say that it has begun, and wait for the gate, at most some minutes."""
     gate = Path(context.run.tags[GATE_TAG])
     gate.with_suffix(".begun").touch()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not gate.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     context.log.info("let go")

@@ -430,9 +430,14 @@ def test_a_run_of_the_sensor_ends_after_one_question_while_nobody_is_there(
             assert materialized(instance, "repo_report") == {key}
 
 
-def test_upkeep_runs_as_a_job(shop: Workshop) -> None:
+def test_upkeep_runs_as_a_job_and_tells_what_it_found_and_left(shop: Workshop) -> None:
     with running(shop) as (defs, instance):
-        assert execute(defs, instance, "upkeep").success
+        result = execute(defs, instance, "upkeep")
+    assert result.success
+    [output] = [event.step_output_data for event in result.all_events if event.is_successful_output]
+    told = {name: value.value for name, value in output.metadata.items()}
+    assert told.keys() >= {"files_before", "files_after", "bytes_before", "bytes_after", "patches_let_go"}
+    assert told["patches_let_go"] == 0
 
 
 def test_a_daemons_run_opens_the_history_itself_and_says_in_a_line_why_it_cannot(shop: Workshop) -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from digest_pipeline_tests.fakes.openai_server import OpenAIServer, well_formed
+from digest_pipeline_tests.fakes.postgres import PASSWORD as POSTGRES_WORD
 from digest_pipeline_tests.fakes.postgres import postgres_server
 from digest_pipeline_tests.fakes.project import FIRST_DAY, Project, days_from, local, small_repository
+from digest_pipeline_tests.fakes.redis import PASSWORD as BROKER_WORD
 from digest_pipeline_tests.fakes.redis import redis_server
 from digest_pipeline_tests.fakes.team import STEPS, Team, wait_until
 
@@ -41,7 +43,7 @@ def test_a_week_is_made_once_though_one_of_two_workers_is_killed(
 
     def answer(request: Recorded) -> Reply:
         # Both workers are in the middle of their runs until one of them has been killed.
-        go_on.wait(60)
+        go_on.wait(180)
         return well_formed(request)
 
     for name in REPOS:
@@ -50,7 +52,7 @@ def test_a_week_is_made_once_though_one_of_two_workers_is_killed(
     with OpenAIServer(answer) as model, closing(Team(project, {}, FASTER)) as team:
         project.configure(
             *(local(name, tmp_path / name) for name in REPOS),
-            llm={"base_url": model.url, "model": "fake", "timeout_seconds": 90},
+            llm={"base_url": model.url, "model": "fake", "timeout_seconds": 200},
             store={"catalog_url_env": "DIGEST_CATALOG_URL", "data_url": str(tmp_path / "history")},
         )
         team.environment = {
@@ -62,15 +64,15 @@ def test_a_week_is_made_once_though_one_of_two_workers_is_killed(
         team.start_worker("two")
         team.start("code")
         team.start("webserver")
-        wait_until(team.is_up, 60, "the web UI was up")
+        wait_until(team.is_up, 120, "the web UI was up")
         team.stop_sensors()
         team.launch_backfill(f"{DAYS[0]}|{REPOS[0]}", f"{DAYS[-1]}|{REPOS[-1]}")
         team.start("daemon")
-        wait_until(lambda: workers_of(team, "STARTED") == ["one", "two"], 60, "each worker had a run")
-        wait_until(lambda: len(model.requests) >= 2, 30, "both were analysing")
+        wait_until(lambda: workers_of(team, "STARTED") == ["one", "two"], 120, "each worker had a run")
+        wait_until(lambda: len(model.requests) >= 2, 60, "both were analysing")
         team.kill("one")
         go_on.set()
-        wait_until(lambda: statuses(team) == {"SUCCESS": 2, "FAILURE": 1}, 60, "all was made")
+        wait_until(lambda: statuses(team) == {"SUCCESS": 2, "FAILURE": 1}, 120, "all was made")
 
         keys = sorted(f"{day}|{repo}" for day in DAYS for repo in REPOS)
         for asset in STEPS:
@@ -89,6 +91,10 @@ def test_a_week_is_made_once_though_one_of_two_workers_is_killed(
             "SELECT count(*), count(DISTINCT (repo, sha)) FROM analyses WHERE status = 'ok'"
         )
         assert commits == [(len(keys), len(keys))]
+        assert all(team.is_healthy(service) for service in ("code", "webserver"))
+        for machine in ("one", "two", "code", "webserver", "daemon"):
+            said = team.log(machine)
+            assert not any(word in said for word in (POSTGRES_WORD, BROKER_WORD)), machine
         assert workers_of(team, "FAILURE") == ["one"]
         assert workers_of(team, "SUCCESS") == ["two", "two"]
 

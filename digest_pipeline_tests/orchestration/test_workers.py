@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._core.launcher import LaunchRunContext, WorkerStatus
+from dagster._core.launcher import LaunchRunContext, RunLauncher, WorkerStatus
 
 from digest_pipeline.errors import ConfigurationError
+from digest_pipeline.orchestration.celery_launcher import CeleryLauncher
 from digest_pipeline.orchestration.instance import open_instance
+from digest_pipeline.orchestration.orphans import MACHINE_TAG, PROCESS_TAG, report_orphans, run_tags
 from digest_pipeline.orchestration.run_launcher import RunLauncherSwitch, broker_url
 from digest_pipeline_tests.fakes.postgres import postgres_server
 from digest_pipeline_tests.fakes.project import Project, assert_refused, local, small_repository
@@ -43,7 +45,7 @@ class Handing:
     team: Team
     instance: dg.DagsterInstance
 
-    def launch(self, name: str) -> str:
+    def launch(self, name: str, launcher: RunLauncher | None = None) -> str:
         """Hand a held run to a worker, and wait until it is under way."""
         gate = self.team.project.folder / f"{name}.gate"
         run = self.instance.create_run_for_job(
@@ -51,8 +53,8 @@ class Handing:
             tags={GATE_TAG: str(gate)},
             job_code_origin=dg.reconstructable(held_job).get_python_origin(),
         )
-        self.instance.run_launcher.launch_run(LaunchRunContext(run, workspace=None))
-        wait_until(gate.with_suffix(".begun").exists, 60, f"{name} was under way")
+        (launcher or self.instance.run_launcher).launch_run(LaunchRunContext(run, workspace=None))
+        wait_until(gate.with_suffix(".begun").exists, 120, f"{name} was under way")
         return run.run_id
 
     def let_go(self, name: str) -> None:
@@ -107,21 +109,26 @@ def test_what_a_worker_has_in_hand_outlives_the_broker_and_a_request_to_end(
     team.start_worker("one", runs=2)
     first, second = handing.launch("first"), handing.launch("second")
     assert handing.health(first) is WorkerStatus.RUNNING
+    assert "1 worker: one@" in team.project.digest("doctor").out
 
     redis_server.stop()
     assert handing.health(first) is WorkerStatus.RUNNING, "nobody could be asked"
     with pytest.raises(DagsterUserCodeUnreachableError, match="does not answer: start it"):
         handing.launch("third")
+    fresh = CeleryLauncher(redis_server.url)
+    fresh.register_instance(handing.instance)
+    with pytest.raises(DagsterUserCodeUnreachableError, match="does not answer: start it"):
+        handing.launch("third", fresh)
     redis_server.start()
-    wait_until(lambda: handing.health(first) is WorkerStatus.RUNNING, 20, "the worker was back")
+    wait_until(lambda: handing.health(first) is WorkerStatus.RUNNING, 60, "the worker was back")
 
     handing.instance.run_launcher.terminate(second)
-    wait_until(lambda: handing.status(second) is CANCELED, 20, "the second was cancelled")
+    wait_until(lambda: handing.status(second) is CANCELED, 60, "the second was cancelled")
 
     # A terminal's Ctrl-C reaches all processes; the run under way is none of its business.
     os.killpg(team.machines["one"].pid, signal.SIGINT)
     handing.let_go("first")
-    assert team.machines["one"].wait(30) == 0
+    assert team.machines["one"].wait(90) == 0
     assert handing.status(first) is SUCCESS
     assert PASSWORD not in team.log("one")
 
@@ -134,14 +141,15 @@ def test_a_run_whose_worker_is_gone_is_known_to_be_lost(handing: Handing) -> Non
     run = handing.launch("run")
     handing.team.kill("one")
     assert handing.health(run) is WorkerStatus.FAILED
+    assert "no worker does: start one with `digest worker`" in handing.team.project.digest("doctor").out
     # One whose worker was told twice to end says so itself: the daemon starts it again.
     handing.team.start_worker("two")
     run = handing.launch("other")
     two = handing.team.machines["two"]
     os.killpg(two.pid, signal.SIGINT)
-    wait_until(lambda: "Warm shutdown" in handing.team.log("two"), 20, "the first was heard")
+    wait_until(lambda: "Warm shutdown" in handing.team.log("two"), 60, "the first was heard")
     os.killpg(two.pid, signal.SIGINT)
-    assert two.wait(30) == 1
+    assert two.wait(90) == 1
     assert handing.status(run) is dg.DagsterRunStatus.FAILURE
 
 
@@ -210,3 +218,15 @@ def test_a_worker_says_what_it_misses_one_after_the_other(
     refused = project.digest("worker")
     assert_refused(refused, 1, "127.0.0.1:9 does not answer", "DIGEST_CELERY_BROKER_URL")
     assert PASSWORD not in refused.said
+
+
+def test_what_another_machine_of_the_same_name_is_at_is_left_to_it(tmp_path: Path) -> None:
+    def left_behind(machine: str) -> str:
+        tags = {**run_tags(), PROCESS_TAG: "4194304:1", MACHINE_TAG: machine}
+        started = dg.DagsterRunStatus.STARTED
+        return instance.create_run_for_job(job_def=held_job, status=started, tags=tags).run_id
+
+    with open_instance(tmp_path, {}) as instance:
+        left_behind("another")
+        mine = left_behind(run_tags()[MACHINE_TAG])
+        assert report_orphans(instance) == [mine]

@@ -68,7 +68,6 @@ def test_commits_come_back_as_they_went_in(history: History, drawn: list[dict[st
         assert (row["day"], row["repo"]) == (DAY, REPO)
 
 
-@EVERYWHERE
 @examples
 @given(
     st.lists(

@@ -212,7 +212,6 @@ def test_a_failure_stands_beside_what_was_read_before(history: History) -> None:
     assert history._connection.execute("SELECT count(*) FROM commits").fetchall() == [(2,)]
 
 
-@EVERYWHERE
 def test_names_of_repos_are_bound_and_never_part_of_the_sql(history: History) -> None:
     nasty = "a'/b\"; DROP TABLE reads; --"
     history.replace(*partition(DAY, 1, nasty), *partition(DAY, 1))
@@ -232,7 +231,6 @@ def test_a_history_that_is_made_twice_is_made_once(tmp_path: Path) -> None:
         assert len(applied) == len(set(applied)) == len(names("migrations"))
 
 
-@EVERYWHERE
 def test_another_timezone_is_refused_with_two_ways_out(place: Place) -> None:
     with History(place, ZONE) as history:
         history.replace(*partition(DAY, 1))

@@ -87,5 +87,5 @@ def test_memory_is_bounded_however_large_the_patches(data_dir: Path) -> None:
     assert int(ran.stdout) < 400_000  # KB, of 240 MB of patches
     with open_history(data_dir) as reader:
         assert reader.execute("SELECT count(*), min(len(patch)) > 6000000 FROM commit_files").fetchall() == [
-            (60, True)
+            (40, True)
         ]

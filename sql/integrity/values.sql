@@ -13,10 +13,10 @@ WHERE (status = 'ok' AND analysis IS NULL) OR status NOT IN ('ok', 'failed', 'de
 GROUP BY status, analysis IS NULL
 UNION ALL
 SELECT 'reports: ' || count(*) || ' pages that are not what their revision says, such as ' || min(path)
-FROM reports WHERE revision <> '' AND revision <> left(sha256(markdown), 16)
+FROM reports WHERE regexp_full_match(revision, '[0-9a-f]{16}') AND revision <> left(sha256(markdown), 16)
 HAVING count(*) > 0
 UNION ALL
 SELECT 'digests: ' || count(*) || ' pages that are not what their revision says, such as ' || min(path)
-FROM digests WHERE revision <> '' AND revision <> left(sha256(markdown), 16)
+FROM digests WHERE regexp_full_match(revision, '[0-9a-f]{16}') AND revision <> left(sha256(markdown), 16)
 HAVING count(*) > 0
 ORDER BY problem;

@@ -14,11 +14,11 @@ sizes AS (
     SELECT repo, day, sha FROM commit_sizes
     WHERE day >= $since::DATE AND repo LIKE $repo AND files <= $most_files::INTEGER
 ),
-gone AS (
-    SELECT repo, day, sha FROM commits_left_out WHERE day >= $since::DATE
+ours AS (
+    SELECT repo, day, sha FROM branch_log WHERE day >= $since::DATE AND repo LIKE $repo
 ),
 small AS MATERIALIZED (
-    SELECT repo, day, sha FROM sizes SEMI JOIN here USING (repo, day, sha) ANTI JOIN gone USING (repo, day, sha)
+    SELECT repo, day, sha FROM sizes SEMI JOIN here USING (repo, day, sha) SEMI JOIN ours USING (repo, day, sha)
 ),
 counts AS (
     SELECT repo, count(*) AS commits FROM small GROUP BY repo

@@ -2,8 +2,8 @@
 -- $since day = oldest: from this day on
 -- $repo pattern = %: only repositories like this
 -- Days that were never asked for are not in the history: `digest status` names them.
-WITH gone AS MATERIALIZED (
-    SELECT repo, day, sha FROM commits_left_out WHERE day >= $since::DATE
+WITH ours AS (
+    SELECT repo, day, sha FROM branch_log WHERE day >= $since::DATE AND repo LIKE $repo
 ),
 said AS (
     SELECT repo, day, count(*) AS asked,
@@ -11,7 +11,7 @@ said AS (
         count(*) FILTER (NOT is_ok AND NOT has_failed) AS deferred
     FROM (
         SELECT repo, day, sha, bool_or(status = 'ok') AS is_ok, bool_or(status = 'failed') AS has_failed
-        FROM analyses ANTI JOIN gone USING (repo, day, sha)
+        FROM analyses SEMI JOIN ours USING (repo, day, sha)
         WHERE day >= $since::DATE AND repo LIKE $repo
         GROUP BY repo, day, sha
     )
@@ -22,7 +22,7 @@ logged AS (
 ),
 cut AS (
     SELECT repo, day, sum(unread_files) AS unread_files, count(*) FILTER (NOT complete) AS cut_commits
-    FROM commit_sizes ANTI JOIN gone USING (repo, day, sha)
+    FROM commit_sizes SEMI JOIN ours USING (repo, day, sha)
     WHERE day >= $since::DATE AND repo LIKE $repo AND (unread_files > 0 OR NOT complete)
     GROUP BY repo, day
 ),
