@@ -107,8 +107,8 @@ def claim_files(
     assert shared is not None  # noqa: S101 - who asks has looked
     if shared.bucket is None and _overlap(Path(place.data_path), place.folder):
         raise ConfigurationError(
-            f'store.data_url = "{shared.data_url}": {place.folder} is where a history of this machine alone lies, whose '
-            "files the upkeep of this one would remove; name another folder"
+            f'store.data_url = "{shared.data_url}": {place.folder} is where a history of this machine alone lies, '
+            "whose files the upkeep of this one would remove; name another folder"
         )
     file = f"{shared.data_url}/{IDENTITY_FILE}"
     found = _read(connection, file)

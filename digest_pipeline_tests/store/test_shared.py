@@ -306,7 +306,7 @@ def test_what_is_wrong_with_a_bucket_is_one_line_that_says_what_to_do(
     other = replace(good, catalog=read_address(postgres_server.create_database()))
     with pytest.raises(ConfigurationError, match="holds the files of another history"):
         History(Place(tmp_path / "other", other), UTC)
-    lake = good.data_url.replace("/team", "/lake")
+    lake = f"{good.data_url}/lake"
     with History(place, UTC) as history:
         theirs = {"name": f"{lake}/files/orders/part-0.parquet"}
         history._connection.execute("COPY (SELECT 1 AS one) TO $name (FORMAT parquet)", theirs)
