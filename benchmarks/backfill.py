@@ -309,10 +309,11 @@ def _stored(span: Span, data_dir: Path, lost: Sequence[date]) -> Iterator[Count]
 
 
 def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
-    """Its part of the table of `make bench`: one round."""
+    """Its part of the table of `make bench`: one round, and each of the other scenarios."""
     span = span_of(chosen, folder)
     one = _round(span, folder / "round", "")
-    return Measured(str(span), list(_figures(one)))
+    others = [_other(span, folder / name, name) for name in SCENARIOS[1:]]
+    return Measured(str(span), [*_figures(one), *(figure for other in others for figure in _of_runs(other))])
 
 
 def _figures(one: Round) -> Iterator[Figure]:
@@ -322,12 +323,19 @@ def _figures(one: Round) -> Iterator[Figure]:
     yield Figure.at_most(MOST_TIMES_COMMAND, "backfill", name, made.to_last_page, "s", *beside)
     yield Figure("backfill", "from the request to the last digest", made.to_last_digest, "s", *beside)
     yield Figure("backfill", "from the request to the first run", made.to_first_run, "s")
-    yield Figure.at_most(MOST_RUNS, "backfill", "runs", len(made.runs))
+    yield from _of_runs(made)
+
+
+def _of_runs(made: Backfill) -> Iterator[Figure]:
+    yield Figure.at_most(MOST_RUNS, "backfill", f"{made.scenario}: runs", len(made.runs))
     if made.peak_megabytes:
-        peak = max(made.peak_megabytes)
-        yield Figure.at_most(MOST_MEGABYTES, "backfill", "peak memory of a run", peak, "MB")
+        name = f"{made.scenario}: peak memory of a run"
+        yield Figure.at_most(MOST_MEGABYTES, "backfill", name, max(made.peak_megabytes), "MB")
     broken = sum(not count.holds for count in made.counts)
-    yield Figure.none("backfill", "counts of partitions, commits and pages that do not hold", broken)
+    for count in made.counts:
+        if not count.holds:
+            say(f"{made.scenario}: {count.what}: {count.found}, wanted {count.wanted}")
+    yield Figure.none("backfill", f"{made.scenario}: counts of partitions and pages that do not hold", broken)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

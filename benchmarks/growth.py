@@ -1,13 +1,13 @@
 """What a run costs by how much there is to do: more days, and more repos.
 
 `python -m benchmarks.growth --repo PATH --branch main --timezone ZONE --from DAY`, or `make bench ARGS="--only
-growth …"`. Each size is a `digest run --from … --to …` of its own in an empty folder, one after the other. The time
-of a commit is what a run takes beyond one over a single day without any commit, which is measured first, divided by
-the commits. It stands beside what the same commits cost git alone, for no two months of a history have commits of
-one size; how that ratio grows from the smallest size on is wanted at most 1.2, and so is the time itself by repos,
-where the commits are the same. A peak of memory is not divided. By days it is wanted not to grow over an invented
-history whose days are alike; that of a real one follows its largest commit, and is wanted below 600 MB. Of several
-repos each is the same repository under another name.
+growth …"`. Each size is a `digest run --from … --to …` of its own in an empty folder, one after the other. What a
+further commit costs is what the next size takes more, divided by the commits that it has more: what every run takes
+before its first commit is in neither. By days it stands beside what these commits cost git alone, for no two months
+of a history have commits of one size; how that ratio grows from the first step on is wanted at most 1.2, and so is
+the time itself by repos, where the commits are the same. A peak of memory is not divided. By days it is wanted not
+to grow over an invented history whose days are alike; that of a real one follows its largest commit, and is wanted
+below 600 MB. Of several repos each is the same repository under another name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
 
 from benchmarks import floor, invented
@@ -81,13 +82,37 @@ class Growth:
     by_repos: tuple[Size, ...]
     alike: tuple[Size, ...]
 
-    def wall(self, size: Size) -> float:
-        """Milliseconds of each commit."""
-        return 1000 * (size.measured.wall_seconds - self.start.wall_seconds) / size.commits
 
-    def cpu(self, size: Size) -> float:
-        """The same in CPU time, which others on the machine disturb less."""
-        return 1000 * (size.measured.cpu_seconds - self.start.cpu_seconds) / size.commits
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From one size to the next: what each of the commits that come with it costs, in milliseconds."""
+
+    name: str
+    wall: float
+    cpu: float
+    git: float
+
+    @classmethod
+    def all(cls, sizes: Sequence[Size]) -> list[Self]:
+        """From each size to the one behind it."""
+        return [cls._of(smaller, larger) for smaller, larger in pairwise(sizes)]
+
+    @classmethod
+    def _of(cls, smaller: Size, larger: Size) -> Self:
+        commits = (larger.commits - smaller.commits) / 1000
+        one, other = larger.measured, smaller.measured
+        count, what = (smaller.days, "days") if smaller.repos == larger.repos else (smaller.repos, "repos")
+        return cls(
+            f"from {count} to {larger.days if what == 'days' else larger.repos} {what}",
+            (one.wall_seconds - other.wall_seconds) / commits,
+            (one.cpu_seconds - other.cpu_seconds) / commits,
+            (larger.git.cpu_seconds - smaller.git.cpu_seconds) / commits,
+        )
+
+    @property
+    def times_git(self) -> float:
+        """CPU time in that of git."""
+        return self.cpu / self.git
 
 
 def run_growth(
@@ -182,50 +207,32 @@ def _bytes(data_dir: Path) -> dict[str, int]:
 
 def figures(growth: Growth) -> Iterator[Figure]:
     """The table's rows."""
-    least, most = growth.by_days[0], growth.by_days[-1]
+    most = growth.by_days[-1]
     yield Figure(PART, "a run over a day without commits", growth.start.wall_seconds, "s")
     for size in growth.by_days:
-        own = 1000 * size.git.cpu_seconds / size.commits
-        name = f"{size.name}: CPU time of a commit"
-        yield Figure(PART, name, growth.cpu(size), "ms", "git alone", own)
-    for size in growth.by_days[1:]:
-        yield Figure.at_most(
-            MOST_GROWTH,
-            PART,
-            f"{size.name}: that ratio",
-            _times_git(growth, size),
-            "× git",
-            least.name,
-            _times_git(growth, least),
-        )
+        yield Figure(PART, f"{size.name}, {size.commits:,} commits", size.measured.wall_seconds, "s")
+    by_days = Step.all(growth.by_days)
+    for step in by_days:
+        yield Figure(PART, f"{step.name}: a further commit", step.wall, "ms")
         yield Figure(
-            PART, f"{size.name}: time of a commit", growth.wall(size), "ms", least.name, growth.wall(least)
+            PART, f"{step.name}: CPU time of a further commit", step.cpu, "ms", "git alone", step.git
         )
+    for step in by_days[1:]:
+        first = by_days[0]
+        name = f"{step.name}: CPU time of a further commit, in git's"
+        yield Figure.at_most(MOST_GROWTH, PART, name, step.times_git, "× git", first.name, first.times_git)
     yield from _memory(growth.alike, "days that are alike, ")
     for size in growth.by_days:
         if size.measured.peak_bytes is not None:
             peak = size.measured.peak_bytes / 1e6
             yield Figure.at_most(MEMORY_LIMIT_MB, PART, f"{size.name}: peak memory", peak, "MB")
-    one = growth.by_repos[0]
-    for size in growth.by_repos[1:]:
-        yield Figure.at_most(
-            MOST_GROWTH,
-            PART,
-            f"{size.name}: time of a commit",
-            growth.wall(size),
-            "ms",
-            one.name,
-            growth.wall(one),
-        )
-        yield Figure.at_most(
-            MOST_GROWTH,
-            PART,
-            f"{size.name}: CPU time of a commit",
-            growth.cpu(size),
-            "ms",
-            one.name,
-            growth.cpu(one),
-        )
+    by_repos = Step.all(growth.by_repos)
+    for step in by_repos[1:]:
+        first = by_repos[0]
+        name = f"{step.name}: a further commit"
+        yield Figure.at_most(MOST_GROWTH, PART, name, step.wall, "ms", first.name, first.wall)
+        cpu = f"{step.name}: CPU time of a further commit"
+        yield Figure.at_most(MOST_GROWTH, PART, cpu, step.cpu, "ms", first.name, first.cpu)
     yield from _memory(growth.by_repos)
     for place in PLACES:
         kb = most.after[place] / most.commits / 1000
@@ -256,15 +263,11 @@ def _memory(sizes: Sequence[Size], of_what: str = "") -> Iterator[Figure]:
             )
 
 
-def _times_git(growth: Growth, size: Size) -> float:
-    return growth.cpu(size) / (1000 * size.git.cpu_seconds / size.commits)
-
-
 def _year(growth: Growth) -> Iterator[Figure]:
-    """What a year of many repos as busy as this one takes: the dearest commit and repo-day, so many times."""
+    """What a year of many repos as busy as this one takes: the dearest further commit, so many times."""
     most = growth.by_days[-1]
     commits = BUSY_REPOS * 365 * most.commits / most.days
-    wall = max(growth.wall(size) for size in (*growth.by_days, *growth.by_repos))
+    wall = max(step.wall for step in (*Step.all(growth.by_days), *Step.all(growth.by_repos)))
     name = f"a year of {BUSY_REPOS} such repos, {commits:,.0f} commits: "
     yield Figure(PART, f"{name}time, from nothing", wall * commits / 3_600_000, "h")
     yield Figure(PART, f"{name}the same a night", wall * commits / 365_000 + growth.start.wall_seconds, "s")

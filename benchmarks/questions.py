@@ -95,13 +95,21 @@ def main() -> int:
         default=ALL_DAYS_ROUNDS,
         help=f"askings about all days; default: {ALL_DAYS_ROUNDS}",
     )
+    parser.add_argument(
+        "--warm", action="store_true", help="leave out digest sql, a process for each question"
+    )
     parser.add_argument("--only", default="", metavar="NAME,…", help="some of the questions")
     parser.add_argument("--data", type=Path, help="a folder in which the history is kept, or is already")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="digest-questions-") as folder:
         only = [name for name in options.only.split(",") if name]
         found = measure(
-            options.data or Path(folder), options.commits, options.rounds, only, all_days=options.all_days
+            options.data or Path(folder),
+            options.commits,
+            options.rounds,
+            only,
+            all_days=options.all_days,
+            cold=not options.warm,
         )
     return _print(found, options.commits, options.rounds)
 
@@ -152,7 +160,13 @@ def bench(chosen: argparse.Namespace, folder: Path) -> Measured:
 
 
 def measure(
-    data_dir: Path, commits: int, rounds: int, only: Sequence[str] = (), *, all_days: int = 0
+    data_dir: Path,
+    commits: int,
+    rounds: int,
+    only: Sequence[str] = (),
+    *,
+    all_days: int = 0,
+    cold: bool = True,
 ) -> list[Taken]:
     """The floor, then each question; round by round, so that a busy minute of the machine falls on all."""
     if not Place(data_dir).catalog_path.exists():
@@ -170,8 +184,11 @@ def measure(
             for label, name, values in asked:
                 if number > all_days and label.endswith(_ALL_DAYS):
                     continue
-                # The first asking of each warms up, and says what it holds in memory.
-                _ask_by_name(connection, found[label], name, values[number % rounds], counts=number > 0)
+                # The first asking warms up, and says what it holds in memory, over a connection of its own.
+                if number == 0:
+                    _profile(data_dir, found[label], name, values[0])
+                else:
+                    _ask_by_name(connection, found[label], name, values[number % rounds])
     settings = data_dir / "digest.toml"
     lines = [
         'timezone = "UTC"',
@@ -183,18 +200,13 @@ def measure(
     ]
     settings.write_text("\n".join(lines) + "\n", encoding="utf-8")
     for label, name, values in asked:
-        if not label.endswith(_ALL_DAYS):
+        if cold and not label.endswith(_ALL_DAYS):
             found[label].cold_ms = _cold(settings, name, values[0])
     return list(found.values())
 
 
-def _ask_by_name(
-    connection: duckdb.DuckDBPyConnection, taken: Taken, name: str, given: Given, *, counts: bool
-) -> None:
+def _ask_by_name(connection: duckdb.DuckDBPyConnection, taken: Taken, name: str, given: Given) -> None:
     question = questions()[name]
-    if not counts:
-        _profile(connection, taken, question.sql, bound(connection, question, given))
-        return
     began, before = time.perf_counter(), time.process_time()
     rows = connection.execute(question.sql, bound(connection, question, given)).fetchall()
     taken.cpu_ms.append((time.process_time() - before) * 1000)
@@ -212,11 +224,16 @@ def _ask(
         taken.wall_ms.append((time.perf_counter() - began) * 1000)
 
 
-def _profile(connection: duckdb.DuckDBPyConnection, taken: Taken, sql: str, given: Given) -> None:
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+def _profile(data_dir: Path, taken: Taken, name: str, given: Given) -> None:
+    question = questions()[name]
+    with (
+        tempfile.NamedTemporaryFile(suffix=".json") as file,
+        open_history(Place(data_dir), _ZONE) as connection,
+    ):
+        values = bound(connection, question, given)
         connection.execute("PRAGMA enable_profiling = 'json'")
         connection.execute(f"SET profiling_output = '{file.name}'")
-        connection.execute(sql, given).fetchall()
+        connection.execute(question.sql, values).fetchall()
         connection.execute("PRAGMA disable_profiling")
         taken.peak_mb = json.loads(Path(file.name).read_bytes()).get("system_peak_buffer_memory", 0) / 1e6
 

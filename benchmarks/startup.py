@@ -1,9 +1,9 @@
 """How long the commands take before and beside their work: help, loading the code location, a small day from nothing.
 
-`python -m benchmarks.startup`, or as a part of `make bench`. Each figure stands beside what any such program would
-take: a bare Python, typer, DuckDB or Dagster imported and nothing more. All are measured in turn, round by round,
-as processes of their own; the day is the one whose number of commits is nearest to nineteen. Wanted: `digest
---help` within 0.3 s, a day from nothing within three. Exits 1 where one takes longer.
+`python -m benchmarks.startup`, or a part of `make bench`. Each figure stands beside what any such program would
+take: a bare Python, typer, DuckDB or Dagster imported and nothing more. All are measured in turn, round by round, as
+processes of their own; the day is the one whose number of commits is nearest to nineteen. Wanted: `digest --help`
+within 0.3 s, a day from nothing within three. Exits 1 where one takes longer.
 """
 
 from __future__ import annotations

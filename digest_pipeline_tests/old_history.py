@@ -105,10 +105,12 @@ def build(connection: duckdb.DuckDBPyConnection, case: dict[str, Any], *, views:
         if not name.endswith("options") or views:
             connection.execute(statement(f"migrations/{name}"))
         connection.execute("INSERT INTO schema_migrations VALUES (?, ?)", [name, _AT])
+    connection.execute("BEGIN")
     for table, rows in case["tables"].items():
         for row in rows:
             marks = ", ".join("?" * len(row))
             connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))
+    connection.execute("COMMIT")
 
 
 def read_case(name: str) -> dict[str, Any]:

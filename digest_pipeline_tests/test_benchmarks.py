@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from benchmarks import growth as growth_module
 from benchmarks.figures import Figure, missed
 from benchmarks.floor import Cost
 from benchmarks.growth import PLACES, Growth, Size, figures, run_size
@@ -19,6 +18,8 @@ from benchmarks.page import BEGINNING, END, Run, updated
 from benchmarks.repository import Span, ask_git
 from benchmarks.writer import DAYS, ZONE, Task, content, day_of, replacements, versions
 from benchmarks.writers import kill_at_random, write_at_once
+from digest_pipeline.store import check as check_module
+from digest_pipeline.store.content import tables_of
 from digest_pipeline.store.history import History, open_history
 from digest_pipeline.store.place import Place
 from digest_pipeline_tests.fakes.project import FIRST_DAY, small_repository
@@ -66,6 +67,21 @@ def test_a_write_that_is_half_there_or_mixed_is_noticed(told: Task) -> None:
     assert content(7, told.repo, day, 1) == content(7, told.repo, day, 1)
 
 
+def test_a_history_that_is_written_while_it_is_looked_at_is_whole(
+    told: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with History(told.place, ZONE) as history:
+        history.replace(*replacements(7, told.repo, day_of(0), 1))
+
+        def tables_then_a_write(*where: Any) -> dict[str, list[str]]:  # noqa: ANN401 - as it was called
+            history.replace(*replacements(7, told.repo, day_of(0), 2))
+            return tables_of(*where)
+
+        monkeypatch.setattr(check_module, "tables_of", tables_then_a_write)
+
+        assert [problem for finding in check_module.check(told.place) for problem in finding.problems] == []
+
+
 def test_a_lost_write_is_noticed(told: Task, tmp_path: Path) -> None:
     minute = write_at_once(told, range(1, 2), 0.5, tmp_path)
     assert minute.lost == []
@@ -87,19 +103,36 @@ def test_a_size_is_one_run_over_several_names_and_its_disk(tmp_path: Path) -> No
     assert size.after["store"] <= size.disk["store"]
 
 
-def test_what_grows_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growth_module, "MOST_GROWTH", 1.2)
-    size = Size(30, 1, 300, Measured(4, 3, 10**8, 0), Cost(1, 1), *2 * [dict.fromkeys(PLACES, 10**6)])
-    twice = replace(size, days=60, commits=600, measured=Measured(7, 5, 10**8, 0), git=Cost(2, 2))
-    flat = Growth(Measured(1, 1, 10**8, 0), (size, twice), (size, replace(twice, repos=2)), (size, twice))
-    heavy = replace(twice, measured=Measured(7, 5, 13 * 10**7, 0))
-    slow = replace(twice, measured=Measured(9, 8, 10**8, 0))
+def test_what_grows_is_missed() -> None:
+    disk = dict.fromkeys(PLACES, 10**6)
+    sizes = tuple(
+        Size(
+            30 * times,
+            1,
+            300 * times,
+            Measured(1 + 3 * times, 1 + 2 * times, 10**8, 0),
+            Cost(times, times),
+            disk,
+            disk,
+        )
+        for times in (1, 2, 3)
+    )
+    names = tuple(replace(size, days=30, repos=size.days // 30) for size in sizes)
+    flat = Growth(Measured(9, 9, 10**8, 0), sizes, names, sizes[:2])
+    heavy = replace(sizes[1], measured=replace(sizes[1].measured, peak_bytes=13 * 10**7))
+    slow = replace(sizes[2].measured, cpu_seconds=8.0)
 
-    assert missed(figures(flat)) == []
-    assert [one.name for one in missed(figures(replace(flat, alike=(size, heavy))))] == [
-        "days that are alike, 60 days: peak memory"
+    def missing(growth: Growth) -> list[str]:
+        return [one.name for one in missed(figures(growth))]
+
+    assert missing(flat) == []
+    assert missing(replace(flat, alike=(sizes[0], heavy))) == ["days that are alike, 60 days: peak memory"]
+    assert missing(replace(flat, by_days=(*sizes[:2], replace(sizes[2], measured=slow)))) == [
+        "from 60 to 90 days: CPU time of a further commit, in git's"
     ]
-    assert "60 days: that ratio" in [one.name for one in missed(figures(replace(flat, by_days=(size, slow))))]
+    assert missing(replace(flat, by_repos=(*names[:2], replace(names[2], measured=slow)))) == [
+        "from 2 to 3 repos: CPU time of a further commit"
+    ]
 
 
 def test_the_page_takes_new_figures_for_a_part_and_keeps_the_others() -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from digest_pipeline.domain.question import Question
     from digest_pipeline.settings import Settings
 
+_NARROWEST = 12
+"""Where a terminal leaves a column less, on average, rows are written one value below the other."""
+
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 _NO_CODE = re.compile(
     r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$((?:[A-Za-z_]\w*)?)\$.*?\$\1\$", re.DOTALL
@@ -263,6 +266,15 @@ def _write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         table.add_column(Text(column), overflow="fold")
     for row in rows:
         table.add_row(*(Text(_text(value)) for value in row))
+    if rows and len(columns) * _NARROWEST > console.width:
+        # Columns of a few letters each say nothing: a line for each value instead.
+        table = Table(show_header=False, box=None, padding=(0, 1))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for number, row in enumerate(rows, start=1):
+            table.add_row(f"{number} of {len(rows)}", "")
+            for column, value in zip(columns, row, strict=True):
+                table.add_row(Text(f"  {column}"), Text(_text(value)))
     console.print(table)
     console.print(f"{len(rows)} row{'' if len(rows) == 1 else 's'}", highlight=False)
 

@@ -10,11 +10,11 @@ import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, say
 from digest_pipeline.cli.store_move import move
-from digest_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from digest_pipeline.settings import Settings
     from digest_pipeline.store.place import Place
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ def check(
     """Look whether the history is whole; a line for each thing that was looked at. Exit 1 where something is wrong."""
     del quiet, verbose
     from digest_pipeline.compose import open_place
+    from digest_pipeline.settings import Settings
     from digest_pipeline.store.check import check as look
 
     settings = Settings.load(config)
@@ -60,6 +61,7 @@ def compact(config: Config = None, quiet: Quiet = False, verbose: Verbose = Fals
     del quiet, verbose
     from digest_pipeline.pipeline import utc_now
     from digest_pipeline.pipeline.upkeep import upkeep
+    from digest_pipeline.settings import Settings
     from digest_pipeline.store.history import History
 
     settings = Settings.load(config)
@@ -86,6 +88,7 @@ def export(
 ) -> None:
     """Write the history into one plain DuckDB file, with all tables and views, as of now. Prints its path."""
     del quiet, verbose
+    from digest_pipeline.settings import Settings
     from digest_pipeline.store.export import export as write
 
     settings = Settings.load(config)
@@ -106,6 +109,7 @@ def import_(
     """Make a history of an exported file, where there is none yet. Prints the paths of its pages."""
     del quiet, verbose
     from digest_pipeline.compose import open_place
+    from digest_pipeline.settings import Settings
     from digest_pipeline.store.export import import_file
 
     settings = Settings.load(config)
@@ -128,6 +132,7 @@ def backup(
     """Copy the history as of now into a folder; again, it copies what is new. Prints the folder."""
     del quiet, verbose
     from digest_pipeline.pipeline import utc_now
+    from digest_pipeline.settings import Settings
     from digest_pipeline.store.backup import backup as copy
 
     settings = Settings.load(config)
@@ -152,6 +157,7 @@ def restore(
     """Make the history of a backup, where there is none, and write its pages. Prints their paths."""
     del quiet, verbose
     from digest_pipeline.compose import open_place
+    from digest_pipeline.settings import Settings
     from digest_pipeline.store.backup import restore as bring_back
 
     settings = Settings.load(config)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, say
-from digest_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from digest_pipeline.store.place import Place
@@ -41,6 +40,7 @@ def move(
     from digest_pipeline.cli.run import progress_bar
     from digest_pipeline.compose import open_place
     from digest_pipeline.errors import ConfigurationError
+    from digest_pipeline.settings import Settings
     from digest_pipeline.store.move import move as carry
     from digest_pipeline.store.place import Place
 

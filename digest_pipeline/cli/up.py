@@ -37,12 +37,18 @@ def up(
     )
     from digest_pipeline.orchestration.instance_storage import HOME_VARIABLE
     from digest_pipeline.orchestration.orphans import report_orphans
+    from digest_pipeline.orchestration.run_launcher import broker_url, must_have_celery
     from digest_pipeline.settings import CONFIG_VARIABLE, Settings, find_file
 
     file = find_file(config).absolute()
     settings = Settings.load(file)
     _must_be_free(host, port)
-    # What is wrong with the stores is said here in one line, not in the log of a daemon.
+    # What is wrong with broker and stores is said here in one line, not in the log of a daemon.
+    if (broker := broker_url(os.environ)) is not None:
+        must_have_celery()
+        from digest_pipeline.orchestration.celery_app import must_answer
+
+        must_answer(broker)
     opened = open_pipeline(settings)
     opened.close()
     with open_instance(settings.data_dir) as instance:

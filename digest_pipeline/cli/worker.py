@@ -6,13 +6,15 @@ import logging
 import os
 import socket
 import warnings
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, Verbosity, say, set_verbosity
 from digest_pipeline.errors import ConfigurationError
-from digest_pipeline.settings import CONFIG_VARIABLE, Settings, find_file
+
+if TYPE_CHECKING:
+    from digest_pipeline.settings import Settings
 
 
 def worker(
@@ -30,6 +32,7 @@ def worker(
     """Work off runs of the team's daemon. Ctrl-C lets those under way end, a second one leaves them to others."""
     del quiet, verbose
     from digest_pipeline.orchestration.run_launcher import broker_url, must_have_celery, shown
+    from digest_pipeline.settings import CONFIG_VARIABLE, Settings, find_file
 
     file = find_file(config).absolute()
     settings = Settings.load(file)

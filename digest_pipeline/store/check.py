@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -116,38 +117,35 @@ def _version(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, 
 
 def _files(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, list[str]]:
     """Each file is there, as long as it was written, and has the rows that the catalog counts."""
+    # Of one moment: what is merged away meanwhile stays where it is for a week.
     listed = {
-        PurePosixPath(row["path"]).name: row
+        f"{place.data_path}/{row['path']}": row
         for row in rows_of(connection, statement("integrity/files"), None, place)
     }
-    paths: dict[str, str] = {}
-    for table in tables_of(connection, NAME):
-        for row in rows_of(connection, statement("pipeline/data_files"), {"table": table}, place):
-            paths[PurePosixPath(row["path"]).name] = row["path"]
     problems: list[str] = []
     readable: list[str] = []
-    for name, row in sorted(listed.items()):
-        found = _size(paths.get(name, name))
-        if name not in paths or found == _GONE:
+    for path, row in listed.items():
+        name, found = PurePosixPath(path).name, _size(path)
+        if found == _GONE:
             problems.append(f"{row['table']}: {name} is gone")
         elif found not in {_UNKNOWN, row["bytes"]}:
             problems.append(f"{row['table']}: {name} has {found} bytes instead of {row['bytes']}")
         else:
-            readable.append(name)
+            readable.append(path)
     for start in range(0, len(readable), _FILES_AT_ONCE):
-        some = readable[start : start + _FILES_AT_ONCE]
-        for name, rows in _footers(connection, place, [paths[name] for name in some]):
+        for path, rows in _footers(connection, place, readable[start : start + _FILES_AT_ONCE]):
+            row, name = listed[path], PurePosixPath(path).name
             if isinstance(rows, str):
-                problems.append(f"{listed[name]['table']}: {name} cannot be read: {rows}")
-            elif rows != listed[name]["rows"]:
-                problems.append(
-                    f"{listed[name]['table']}: {name} has {rows} rows instead of {listed[name]['rows']}"
-                )
+                problems.append(f"{row['table']}: {name} cannot be read: {rows}")
+            elif rows != row["rows"]:
+                problems.append(f"{row['table']}: {name} has {rows} rows instead of {row['rows']}")
     size = sum(row["bytes"] for row in listed.values())
     return f"{len(listed)} files, {size / 1e6:.1f} MB", problems
 
 
 _GONE, _UNKNOWN = -1, -2
+_PATTERN = re.compile(r"[*?[]")
+"""What DuckDB takes for a pattern in a path, which a folder's name may hold."""
 
 
 def _size(path: str) -> int:
@@ -161,18 +159,20 @@ def _size(path: str) -> int:
 def _footers(
     connection: duckdb.DuckDBPyConnection, place: Place, paths: list[str]
 ) -> Iterator[tuple[str, int | str]]:
-    """Each file by its name with its rows, or why it cannot be read."""
+    """Each file with its rows, or why it cannot be read."""
     asked = statement("integrity/footers")
     try:
-        rows = rows_of(connection, asked, {"paths": paths}, place)
+        rows = rows_of(
+            connection, asked, {"paths": [_PATTERN.sub(r"[\g<0>]", path) for path in paths]}, place
+        )
     except StoreError as error:
         if len(paths) > 1:  # one of them: each by itself
             for path in paths:
                 yield from _footers(connection, place, [path])
             return
-        yield PurePosixPath(paths[0]).name, str(error.__cause__ or error).split("\n", maxsplit=1)[0]
+        yield paths[0], str(error.__cause__ or error).split("\n", maxsplit=1)[0]
         return
-    yield from ((PurePosixPath(row["path"]).name, row["rows"]) for row in rows)
+    yield from ((row["path"], row["rows"]) for row in rows)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import socket
 import sys
 import threading
@@ -176,10 +177,12 @@ def writers_lock(place: Place, patience: Patience | None = None) -> WritersLock:
 
 
 def whoami() -> str:
-    """What others are told of this process."""
-    words = [Path(sys.argv[0] or "python").name, *sys.argv[1:2]]
-    command = " ".join(word for word in words if not word.startswith("-")) or "python"
-    return f"{command}, process {os.getpid()} on {socket.gethostname()}"
+    """What others are told of this process: the command, where it can be told, and where it runs."""
+    program = Path(sys.argv[0] or "python")
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    # Whatever else stands on a command line is nobody's business.
+    command = [word for word in sys.argv[1:2] if re.fullmatch(r"[a-z]{1,12}", word)]
+    return f"{' '.join([name, *command])}, process {os.getpid()} on {socket.gethostname()}"
 
 
 def _shown(seconds: float) -> str:

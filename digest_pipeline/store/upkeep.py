@@ -7,6 +7,7 @@ upkeep goes on. Doing it twice changes nothing.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ _MEMORY = "384MB"
 _MORE_MEMORY = "2GB"
 """For what waits in a catalog that an older version filled: it is in memory at once."""
 
+_WRITING_MUCH = ("upkeep/merge", "upkeep/rewrite")
 _DAYS_AT_ONCE = 62
 
 _TIERS = ((1 << 20, 2), (8 << 20, 8), (64 << 20, 8))
@@ -158,15 +160,11 @@ class _Upkeep:
     ) -> list[Any]:
         """Run one statement under the writers' lock, again with more memory where that was too little; its rows."""
         try:
-            with self._lock(), interruptible(self._connection):
-                self._connection.execute(statement("upkeep/bound"))
-                try:
-                    return self._connection.execute(statement(name), parameters or {}).fetchall()
-                finally:
-                    self._connection.execute(statement("upkeep/unbound"))
-        except duckdb.OutOfMemoryException:
+            with self._lock(), interruptible(self._connection), self._bound(name):
+                return self._connection.execute(statement(name), parameters or {}).fetchall()
+        except duckdb.OutOfMemoryException as error:
             if more:
-                raise
+                raise translate(error, self._place) from cause(error, self._place)
             self._connection.execute(f"SET memory_limit = '{_MORE_MEMORY}'")
             try:
                 return self._act(name, parameters, more=True)
@@ -174,3 +172,15 @@ class _Upkeep:
                 self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
         except duckdb.Error as error:
             raise translate(error, self._place) from cause(error, self._place)
+
+    @contextmanager
+    def _bound(self, name: str) -> Iterator[None]:
+        """Bound the bytes in a group of rows, for what writes many of them."""
+        if name not in _WRITING_MUCH:
+            yield
+            return
+        self._connection.execute(statement("upkeep/bound"))
+        try:
+            yield
+        finally:
+            self._connection.execute(statement("upkeep/unbound"))

@@ -55,6 +55,38 @@ def test_help_names_every_command(project: Project) -> None:
     assert "--show-completion" in ran.out
 
 
+LATE = (
+    "duckdb",
+    "dagster",
+    "sqlalchemy",
+    "openai",
+    "httpx",
+    "jinja2",
+    "apprise",
+    "nanoarrow",
+    "asyncio",
+    "http.server",
+)
+"""What takes a tenth of a second or more to load, with what it brings."""
+
+ROOMS = ("settings", "compose", "pipeline", "store", "orchestration", "sources", "analysts", "render", "site")
+
+
+def test_help_loads_neither_settings_nor_what_a_run_needs() -> None:
+    late = {*LATE, *(f"digest_pipeline.{room}" for room in ROOMS)}
+    # Before it shows the options of a command, typer itself looks for pydantic.
+    for arguments, more in (
+        (["--help"], {"pydantic", "importlib.metadata"}),
+        (["sql", "--help"], set[str]()),
+    ):
+        code = (
+            f"import sys; from digest_pipeline.cli.app import invoke; invoke({arguments}); "
+            f"print(sorted({late | more} & {{*sys.modules}}), file=sys.stderr)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        assert done.stderr.strip() == "[]"
+
+
 def test_without_a_command_the_help_is_shown(project: Project) -> None:
     ran = project.digest()
     assert ran.code in {0, 2}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
+from digest_pipeline.cli.sql import _write_table
 from digest_pipeline.store.files import names
 from digest_pipeline.store.history import History
 from digest_pipeline.store.place import Place
@@ -335,3 +337,17 @@ def test_before_the_first_run_there_is_nothing_to_ask(project: Project, engine: 
     project.configure(local("ada/engine", engine))
     assert_refused(project.digest("sql", "SELECT 1"), 1, "digest run", most_lines=1)
     assert not project.data.exists()
+
+
+def test_rows_too_wide_for_a_terminal_stand_one_value_below_the_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    columns = [f"column_{number}" for number in range(9)]
+    _write_table(columns, [[f"value {number}" for number in range(9)]] * 2)
+    out = capsys.readouterr().out
+    assert "2 of 2" in out
+    assert re.search(r"column_8\b.* value 8", out)
+    _write_table(columns[:3], [["a", "b", "c"]])
+    assert "1 of 1" not in capsys.readouterr().out

@@ -44,9 +44,9 @@ WHOLE = (
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(postgres_bin: Path) -> Iterator[PostgresServer]:
-    """One of this test's own, for it is stopped."""
+    """One of these tests' own, for it is stopped."""
     with running_postgres(postgres_bin) as running:
         yield running
 
@@ -117,15 +117,12 @@ def test_a_database_that_stays_away_ends_the_run_and_the_next_one_heals(
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize(
-    ("harm", "said"),
-    [("full", "free some space"), ("read-only", "cannot be written")],
-    ids=["full", "read-only"],
-)
 def test_a_shared_folder_that_takes_nothing_costs_the_run_and_the_next_one_heals(
-    project: Project, small_disk: Path, monkeypatch: pytest.MonkeyPatch, harm: str, said: str
+    project: Project, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(History._steadily, "__defaults__", ((0.05,),))
+    monkeypatch.delenv("DIGEST_INSTANCE_POSTGRES_URL")
+    project.begin()
     project.configure(
         local("ada/engine", project.folder / "engine"),
         store={"catalog_url_env": "DIGEST_CATALOG_URL", "data_url": str(small_disk / "history")},
@@ -133,13 +130,16 @@ def test_a_shared_folder_that_takes_nothing_costs_the_run_and_the_next_one_heals
     one, two = (("run", "--day", f"{day}") for day in DAYS)
     assert project.digest(*one).code == 0
     before = history_of(project, WHOLE)
-    with harmed(small_disk, harm):
-        ran = project.digest(*two)
-    assert ran.code == 1
-    assert_no_traceback(ran)
-    assert any(said in line and str(small_disk) in line for line in ran.errors), ran.err
-    kept = history_of(project, WHOLE)
-    assert all(now >= then for now, then in zip(kept[0], before[0], strict=True)), "what was there is there"
+    for harm, said in (("full", "free some space"), ("read-only", "cannot be written")):
+        with harmed(small_disk, harm):
+            ran = project.digest(*two)
+        assert ran.code == 1
+        assert_no_traceback(ran)
+        assert any(said in line and str(small_disk) in line for line in ran.errors), ran.err
+        kept = history_of(project, WHOLE)
+        assert all(now >= then for now, then in zip(kept[0], before[0], strict=True)), (
+            "what was there is there"
+        )
     assert project.digest(*two).code == 0
     assert history_of(project, WHOLE) == [(4, 4, 4, 2)]
 

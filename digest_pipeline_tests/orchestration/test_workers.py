@@ -20,7 +20,7 @@ from digest_pipeline.orchestration.celery_launcher import CeleryLauncher
 from digest_pipeline.orchestration.instance import open_instance
 from digest_pipeline.orchestration.orphans import MACHINE_TAG, PROCESS_TAG, report_orphans, run_tags
 from digest_pipeline.orchestration.run_launcher import RunLauncherSwitch, broker_url
-from digest_pipeline_tests.fakes.postgres import postgres_server
+from digest_pipeline_tests.fakes.postgres import free_port, postgres_server
 from digest_pipeline_tests.fakes.project import Project, assert_refused, local, small_repository
 from digest_pipeline_tests.fakes.redis import PASSWORD, redis_server
 from digest_pipeline_tests.fakes.team import Team, wait_until
@@ -173,7 +173,7 @@ with fenced(Instance(), "one", poll_seconds=0.05):
 
 @pytest.mark.parametrize(
     ("status", "ended"),
-    [("FAILURE", -signal.SIGKILL), ("CANCELED", -signal.SIGKILL), ("CANCELING", 7)],
+    [("FAILURE", -signal.SIGKILL), ("CANCELING", 7)],
 )
 def test_a_run_that_is_somebody_elses_now_ends_itself(status: str, ended: int) -> None:
     done = subprocess.run([sys.executable, "-c", _GIVEN_UP, status], check=False, timeout=60)
@@ -218,6 +218,7 @@ def test_a_worker_says_what_it_misses_one_after_the_other(
     refused = project.digest("worker")
     assert_refused(refused, 1, "127.0.0.1:9 does not answer", "DIGEST_CELERY_BROKER_URL")
     assert PASSWORD not in refused.said
+    assert_refused(project.digest("up", "--port", f"{free_port()}"), 1, "127.0.0.1:9 does not answer")
 
 
 def test_what_another_machine_of_the_same_name_is_at_is_left_to_it(tmp_path: Path) -> None:

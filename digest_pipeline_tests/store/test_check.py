@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,24 +12,10 @@ from digest_pipeline.store.connection import connect
 from digest_pipeline.store.place import Place
 from digest_pipeline.store.upkeep import keep
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 def wrong(place: Place, *, deep: bool = False) -> dict[str, list[str]]:
     """What is found to be wrong, by what was looked at."""
     return {found.name: found.problems for found in check(place, deep=deep) if found.problems}
-
-
-def sql(*statements: str) -> Callable[[Place], None]:
-    """Damage by somebody who writes past the steps."""
-
-    def damage(place: Place) -> None:
-        with connect(place, read_only=False) as connection:
-            for statement in statements:
-                connection.execute(statement)
-
-    return damage
 
 
 def a_file(place: Place, table: str) -> Path:
@@ -40,24 +25,26 @@ def a_file(place: Place, table: str) -> Path:
         return Path(connection.execute(query).fetchall()[0][0])
 
 
-def file_is_gone(place: Place) -> None:
-    a_file(place, "commit_files").unlink()
-
-
-def file_is_cut(place: Place) -> None:
-    file = a_file(place, "analyses")
-    file.write_bytes(file.read_bytes()[:-9])
-
-
-def file_has_another_end(place: Place) -> None:
-    file = a_file(place, "commit_files")
-    content = file.read_bytes()
-    file.write_bytes(content[:-8] + b"\xff" * 8)
-
-
-def file_is_of_another_table(place: Place) -> None:
-    file, other = a_file(place, "commit_files"), a_file(place, "analyses")
-    file.write_bytes(other.read_bytes())
+ROWS = {
+    "INSERT INTO commit_log FROM commit_log LIMIT 1": ("twice", "commit_log: ada/engine 2026-01-05"),
+    "INSERT INTO analyses FROM analyses LIMIT 1": ("twice", "analyses: ada/engine 2026-01-05"),
+    "INSERT INTO digests FROM digests WHERE day = '2026-01-07'": (
+        "twice",
+        "digests: 2026-01-07 en stands 2 times",
+    ),
+    "DELETE FROM commit_log WHERE position = 2 AND day = '2026-01-06'": (
+        "counts",
+        "2026-01-06 counts 3 commits",
+    ),
+    "DELETE FROM commit_files WHERE position = 1 AND day = '2026-01-07'": ("counts", "counts 2 files, +2"),
+    "DELETE FROM commit_sizes WHERE day = '2026-01-08'": ("counts", "has no row, and 2 files"),
+    "UPDATE analyses SET sha = 'lost' WHERE day = '2026-01-06'": ("orphans", "such as ada/engine lost"),
+    "DELETE FROM reads WHERE day = '2026-01-09'": ("orphans", "days that reads does not have"),
+    "UPDATE commit_files SET patch = NULL WHERE day = '2026-01-10'": ("values", "text and without a patch"),
+    "UPDATE reports SET markdown = 'another'": ("values", "are not what their revision says"),
+    "INSERT INTO schema_migrations VALUES ('0999_later', now())": ("version", "0999_later"),
+}
+"""What somebody may do to the rows who writes past the steps, and where it is found."""
 
 
 def test_a_whole_history_has_nothing_wrong_before_and_after_the_upkeep(filled: Place) -> None:
@@ -72,49 +59,35 @@ def test_a_whole_history_has_nothing_wrong_before_and_after_the_upkeep(filled: P
     assert not files.seen.startswith("0 files")
 
 
-@pytest.mark.parametrize(
-    ("damage", "name", "says"),
-    [
-        (file_is_gone, "files", "is gone"),
-        (file_is_cut, "files", "bytes instead of"),
-        (file_has_another_end, "files", "cannot be read"),
-        (file_is_of_another_table, "files", "instead of"),
-        (sql("INSERT INTO commit_log FROM commit_log LIMIT 1"), "twice", "stands 2 times"),
-        (sql("INSERT INTO analyses FROM analyses LIMIT 1"), "twice", "analyses: ada/engine 2026-01-05"),
-        (sql("INSERT INTO digests FROM digests LIMIT 1"), "twice", "digests: 2026-01-0"),
-        (
-            sql("DELETE FROM commit_log WHERE position = 2"),
-            "counts",
-            "counts 3 commits",
-        ),
-        (
-            sql("DELETE FROM commit_files WHERE position = 1 AND day = '2026-01-06'"),
-            "counts",
-            "counts 2 files, +2",
-        ),
-        (sql("DELETE FROM commit_sizes WHERE day = '2026-01-06'"), "counts", "has no row, and 2 files"),
-        (
-            sql("UPDATE analyses SET sha = 'lost' WHERE day = '2026-01-06'"),
-            "orphans",
-            "such as ada/engine lost",
-        ),
-        (sql("DELETE FROM reads WHERE day = '2026-01-06'"), "orphans", "days that reads does not have"),
-        (
-            sql("UPDATE commit_files SET patch = NULL WHERE position = 0"),
-            "values",
-            "text and without a patch",
-        ),
-        (sql("UPDATE reports SET markdown = 'another'"), "values", "are not what their revision says"),
-        (sql("INSERT INTO schema_migrations VALUES ('0999_later', now())"), "version", "0999_later"),
-        (sql("DROP TABLE reports"), "catalog", "the table reports is gone"),
-    ],
-)
-def test_each_kind_of_damage_is_found(
-    kept: Place, damage: Callable[[Place], None], name: str, says: str
-) -> None:
-    damage(kept)
+def test_each_kind_of_damage_to_rows_is_found(kept: Place) -> None:
+    with connect(kept, read_only=False) as connection:
+        for statement in ROWS:
+            connection.execute(statement)
     found = wrong(kept)
-    assert any(says in problem for problem in found[name]), found
+    for name, says in ROWS.values():
+        assert any(says in problem for problem in found[name]), (says, found)
+    with connect(kept, read_only=False) as connection:
+        connection.execute("DROP TABLE reports")
+    assert wrong(kept)["catalog"] == ["the table reports is gone"]
+
+
+def test_each_kind_of_damage_to_files_is_found(kept: Place) -> None:
+    gone, cut, blind, other = (
+        a_file(kept, table) for table in ("commit_files", "analyses", "commit_log", "commit_sizes")
+    )
+    content = blind.read_bytes()
+    blind.write_bytes(content[:-8] + b"\xff" * 8)
+    other.write_bytes(cut.read_bytes())
+    cut.write_bytes(cut.read_bytes()[:-9])
+    gone.unlink()
+    assert [
+        problem.split(".parquet ")[1].split(" (")[0][:21] for problem in sorted(wrong(kept)["files"])
+    ] == [
+        f"has {cut.stat().st_size} bytes instead of"[:21],
+        "is gone",
+        "cannot be read: Inval"[:21],
+        f"has {other.stat().st_size} bytes instead of"[:21],
+    ]
 
 
 def test_rows_that_cannot_be_read_are_found_by_reading_them(kept: Place) -> None:
@@ -124,6 +97,11 @@ def test_rows_that_cannot_be_read_are_found_by_reading_them(kept: Place) -> None
     file.write_bytes(content)
     assert "files" not in wrong(kept)
     assert "commit_files: cannot be read" in wrong(kept, deep=True)["rows"][0]
+
+
+def test_a_folder_may_have_a_name_that_looks_like_a_pattern(kept: Place, tmp_path: Path) -> None:
+    place = Place(kept.data_dir.rename(tmp_path / "a [b] *?"))
+    assert wrong(place) == {}
 
 
 def test_a_catalog_that_is_none_is_one_finding(filled: Place) -> None:

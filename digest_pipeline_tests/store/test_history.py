@@ -181,17 +181,17 @@ def test_a_busy_store_is_tried_again_and_then_given_up(
     with History(Place(data_dir), ZONE, sleep=waits.append) as history:
         transact = history._transact
 
-        def busy_twice(replacements: Any) -> None:  # noqa: ANN401 - as it comes
+        def busy_twice(*asked: Any) -> None:  # noqa: ANN401 - as it comes
             if len(waits) < 2:
                 raise duckdb.TransactionException("TransactionContext Error: database is locked")
-            transact(replacements)
+            transact(*asked)
 
         monkeypatch.setattr(history, "_transact", busy_twice)
         history.replace(*partition(DAY, 1))
         assert len(everything(history)) == 2
         assert waits == sorted(waits)
 
-        def always_busy(_: object) -> None:
+        def always_busy(*_: object) -> None:
             raise duckdb.TransactionException("Transaction conflict")
 
         monkeypatch.setattr(history, "_transact", always_busy)

@@ -60,8 +60,8 @@ def test_who_waits_is_told_for_whom_and_not_for_ever_and_who_is_killed_holds_not
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     context = multiprocessing.get_context("spawn")
-    holds = context.Event()
-    holder = context.Process(target=hold, args=(place, holds, context.Event()))
+    holds, until = context.Event(), context.Event()
+    holder = context.Process(target=hold, args=(place, holds, until))
     holder.start()
     assert holds.wait(60)
     with (
