@@ -32,6 +32,7 @@ from digest_pipeline.orchestration.celery_app import QUEUE, WORKER_TAG, sender, 
 from digest_pipeline.orchestration.heartbeat import Heartbeats
 from digest_pipeline.orchestration.run_launcher import BROKER_URL_VARIABLE, LOST_AFTER_SECONDS, shown
 
+_KEPT_SECONDS = 3600.0
 _BROKER_GONE = (OperationalError, redis.RedisError, ConnectionError)
 _RUNNING = CheckRunHealthResult(WorkerStatus.RUNNING)
 
@@ -116,11 +117,15 @@ class CeleryLauncher(CeleryRunLauncher):
         except _BROKER_GONE:
             self._heard.clear()  # nothing can be heard, which says nothing of who is alive
             return _RUNNING
-        before, since = self._heard.get(task, (None, 0.0))
+        now = self._clock()
+        before, since = self._heard.get(task, (None, now))
         if beat != before:
-            self._heard[task] = (beat, self._clock())
+            # Nobody asks after runs that are over: they are forgotten here.
+            kept = _KEPT_SECONDS + self._lost_after_seconds
+            recent = {one: heard for one, heard in self._heard.items() if now - heard[1] < kept}
+            self._heard = {**recent, task: (beat, now)}
             return _RUNNING
-        if self._clock() - since < self._lost_after_seconds:
+        if now - since < self._lost_after_seconds:
             return _RUNNING
         del self._heard[task]
         worker = _worker(meta) or run.tags.get(WORKER_TAG)
