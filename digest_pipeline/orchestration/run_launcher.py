@@ -34,7 +34,7 @@ class RunLauncherSwitch(RunLauncher, ConfigurableClass):
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """`lost_after_seconds` is how long a worker may be silent before its runs are started elsewhere."""
+        """`lost_after_seconds` is how long a run on a worker may be silent before it is started elsewhere."""
         return {
             "lost_after_seconds": Field(int, is_required=False, default_value=LOST_AFTER_SECONDS),
         }
