@@ -56,7 +56,7 @@ def prepare(
 
     Most of the time goes into checking the extensions' signatures.
     """
-    with _translated(place):
+    with told(place):
         connection = duckdb.connect(":memory:", config={"threads": threads or min(4, os.cpu_count() or 2)})
         for line in load_statements(place):
             connection.execute(line)
@@ -74,7 +74,7 @@ def prepare(
 
 def attach(connection: duckdb.DuckDBPyConnection, place: Place, *, read_only: bool, name: str = NAME) -> None:
     """Attach the history, made where there is none, and use it. Raises StoreError."""
-    with _translated(place):
+    with told(place):
         connection.execute(attach_statement(place, read_only=read_only, name=name))
         connection.execute(f"USE {name}")
         if not read_only:
@@ -85,14 +85,15 @@ def attach(connection: duckdb.DuckDBPyConnection, place: Place, *, read_only: bo
 
 def attach_again(connection: duckdb.DuckDBPyConnection, place: Place) -> None:
     """Attach it anew: a connection keeps the shapes of the tables that it met. Raises StoreError."""
-    with _translated(place):
+    with told(place):
         connection.execute("USE memory")
         connection.execute(f"DETACH {NAME}")
     attach(connection, place, read_only=False)
 
 
 @contextmanager
-def _translated(place: Place) -> Iterator[None]:
+def told(place: Place) -> Iterator[None]:
+    """What DuckDB complains of in the block is told as one of ours, without what nobody may see."""
     try:
         with interruptible():
             yield
