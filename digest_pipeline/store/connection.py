@@ -13,7 +13,7 @@ import duckdb
 
 from digest_pipeline.errors import StoreBusy, StoreDamaged, StoreError
 from digest_pipeline.store import shared
-from digest_pipeline.store.complaints import complaint, lost
+from digest_pipeline.store.complaints import FULL, complaint, lost, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,6 @@ NAME = "history"
 _EMBEDDED_EXTENSIONS = ("ducklake", "sqlite_scanner")
 
 _BUSY = re.compile(r"(?i)database is locked|transaction conflict|conflict|busy")
-_FULL = re.compile(r"(?i)no space left|disk is full|disk full|quota exceeded|errno 28")
 _NO_ACCESS = re.compile(r"(?i)unable to open database|readonly database|permission denied")
 _DAMAGED = re.compile(
     r"(?i)not a database|malformed|no magic bytes|corrupt|footer length|failed to load ducklake|"
@@ -160,11 +159,11 @@ def shell_script(place: Place, timezone: str) -> str:
 
 def translate(error: duckdb.Error, place: Place) -> StoreError:
     """DuckDB's complaint as one of ours, in one line."""
+    if place.shared is not None:
+        return complaint(str(error), place)
     text = " ".join(str(error).split())
-    if place.shared is not None and not _FULL.search(text):
-        return complaint(text, place)
-    short = text if len(text) <= 200 else text[:197] + "…"  # noqa: PLR2004 - one line on a terminal
-    if _FULL.search(text):
+    short = shortened(text)
+    if FULL.search(text):
         return StoreError(
             f"the disk that holds {place} is full; free some space and run again, nothing was lost ({short})"
         )
