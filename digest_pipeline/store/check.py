@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from digest_pipeline.errors import StoreError, StoreOutdated
+from digest_pipeline.store.complaints import redacted, shortened
 from digest_pipeline.store.connection import NAME, translate
 from digest_pipeline.store.content import tables_of
 from digest_pipeline.store.files import names, statement
@@ -52,7 +53,7 @@ def check(place: Place, *, deep: bool = False) -> Iterator[Finding]:
             ("catalog", lambda: _catalog(connection, place)),
             ("version", lambda: _version(connection, place)),
             ("files", lambda: _files(connection, place)),
-            *([("rows", lambda: _rows(connection))] if deep else []),
+            *([("rows", lambda: _rows(connection, place))] if deep else []),
             *((name, _asking(connection, place, name)) for name in ("twice", "counts", "orphans", "values")),
         ]
         for name, look in checks:
@@ -175,7 +176,7 @@ def _footers(
     yield from ((row["path"], row["rows"]) for row in rows)
 
 
-def _rows(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
+def _rows(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, list[str]]:
     """Read every value of every row."""
     problems: list[str] = []
     count = 0
@@ -184,7 +185,7 @@ def _rows(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
         try:
             row: Any = connection.execute(f"SELECT count(*), {read} FROM {NAME}.{table}").fetchone()  # noqa: S608
         except duckdb.Error as error:
-            problems.append(f"{table}: cannot be read: {' '.join(str(error).split())[:200]}")
+            problems.append(f"{table}: cannot be read: {shortened(redacted(str(error), place))}")
         else:
             count += row[0]
     return f"{count} rows read", problems
