@@ -18,7 +18,10 @@ from typing import Any
 import pytest
 import yaml
 
+from digest_pipeline.orchestration.instance import packaged_file
 from digest_pipeline.settings import Settings
+from digest_pipeline_tests.fakes.postgres import free_port
+from digest_pipeline_tests.fakes.team import wait_until
 
 TOP = Path(__file__).parents[1]
 COMPOSE = TOP / "deploy/compose"
@@ -32,11 +35,15 @@ def load(path: str) -> dict[str, Any]:
 
 SERVICES: dict[str, dict[str, Any]] = load("deploy/compose/compose.yaml")["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
-SECRETS = dict(
-    line.lstrip("#").split("=", 1)
-    for line in (COMPOSE / "secrets.env.example").read_text(encoding="utf-8").splitlines()
-    if re.fullmatch(r"#?[A-Z_]+=.*", line)
-)
+
+
+def variables(name: str) -> dict[str, str]:
+    """What an example of a file of secrets asks for."""
+    lines = (COMPOSE / name).read_text(encoding="utf-8").splitlines()
+    return dict(line.lstrip("#").split("=", 1) for line in lines if re.fullmatch(r"#?[A-Z_]+=.*", line))
+
+
+SECRETS, WORDS = variables("secrets.env.example"), variables("servers.env.example")
 VALUES = load("deploy/kubernetes/values.yaml")
 
 
@@ -51,11 +58,15 @@ def test_every_service_has_a_fixed_image_a_health_check_and_no_secret_in_the_fil
     assert set(OURS) == {"code", "webserver", "daemon", "worker"}
     for name, service in SERVICES.items():
         assert re.search(r":\d[\w.]*$", service["image"]), f"{name}: a tag that does not move"
-        # A worker answers for itself: run monitoring asks it.
+        # A worker's runs answer for it, to run monitoring.
         assert "healthcheck" in service or name == "worker"
-        assert service["env_file"] == ["secrets.env"]
-        assert not SECRETS.keys() & service.get("environment", {}).keys()
+        assert service["env_file"] == ["secrets.env" if name in OURS else "servers.env"]
+        assert not {**SECRETS, **WORDS}.keys() & service.get("environment", {}).keys()
+    assert not SECRETS.keys() & WORDS.keys()
     assert all("…" in value or not value for value in SECRETS.values()), "the example holds no secret"
+    assert not any(WORDS.values())
+    ignored = (TOP / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {"/deploy/compose/secrets.env", "/deploy/compose/servers.env"} <= set(ignored)
 
 
 def test_what_is_mounted_is_there_and_what_is_named_is_declared() -> None:
@@ -93,14 +104,47 @@ def test_a_team_runs_with_the_settings_of_one_machine_but_for_the_numbers_of_wor
     assert (
         team["run_queue"]["max_user_code_failure_retries"] > one["run_queue"]["max_user_code_failure_retries"]
     )
-    assert team["run_monitoring"]["start_timeout_seconds"] == team["run_monitoring"]["max_runtime_seconds"]
+    assert team["concurrency"]["pools"]["default_limit"] == places(), (
+        "else workers are idle where [llm] is set"
+    )
+    # Long enough for a worker that is asked to end and started again; a run that was lost is noticed by it.
+    start = team["run_monitoring"]["start_timeout_seconds"]
+    assert 2 * grace_seconds() <= start <= team["run_monitoring"]["max_runtime_seconds"] / 10
     team["concurrency"]["runs"] = one["concurrency"]["runs"]
     for section, key in (
         ("run_queue", "max_user_code_failure_retries"),
         ("run_monitoring", "start_timeout_seconds"),
     ):
         team[section][key] = one[section][key]
+    team["concurrency"]["pools"]["default_limit"] = one["concurrency"]["pools"]["default_limit"]
     assert team == one
+
+
+def grace_seconds() -> int:
+    """How long a worker of the compose file may take to end."""
+    found = re.fullmatch(r"(\d+)m", SERVICES["worker"]["stop_grace_period"])
+    assert found is not None
+    return 60 * int(found[1])
+
+
+@pytest.mark.redis
+def test_the_broker_has_its_password_to_itself_and_ends_when_it_is_asked_to(
+    tmp_path: Path, redis_program: Path
+) -> None:
+    [shell, flag, script] = SERVICES["broker"]["command"]
+    [own] = SERVICES["broker"]["tmpfs"]
+    here = script.replace("$$", "$").replace(own, str(tmp_path)).replace("redis-server", str(redis_program))
+    here = here.replace("requirepass", f"port {free_port()}\\nrequirepass")
+    broker = subprocess.Popen([shell, flag, here], cwd=tmp_path, env={**os.environ, "REDIS_PASSWORD": "word"})
+    try:
+        wait_until((tmp_path / "appendonlydir").exists, 20, "it was up")
+        assert (tmp_path / "conf").stat().st_mode & 0o077 == 0
+        assert b"word" not in Path(f"/proc/{broker.pid}/cmdline").read_bytes()
+        broker.terminate()
+        assert broker.wait(20) == 0
+    finally:
+        broker.kill()
+        broker.wait()
 
 
 def places() -> int:
@@ -135,12 +179,16 @@ def test_the_settings_beside_it_name_variables_that_the_example_of_secrets_has()
     assert settings.store.catalog_url_env in SECRETS
     mounted = [volume.partition(":")[2] for volume in SERVICES["worker"]["volumes"]]
     assert settings.store.data_url in mounted
+    # A year of one repository is enough for all the places there are.
+    assert settings.backfill_days is not None
+    assert settings.backfill_days * places() < 366
 
 
 def test_the_image_is_made_of_what_its_context_holds() -> None:
     ignored = (TOP / ".dockerignore").read_text(encoding="utf-8").splitlines()
     allowed = {line[1:] for line in ignored if line.startswith("!")}
     built = load_toml()["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert packaged_file(team=True) == COMPOSE / "dagster.yaml"
     needed = {*built["packages"], *built["force-include"], load_toml()["project"]["readme"], "LICENSE"}
     assert needed | {"pyproject.toml", "requirements.lock"} <= allowed
     assert all((TOP / name).exists() for name in allowed)
@@ -179,6 +227,9 @@ def test_kubernetes_gets_the_same_limits_and_the_version_that_is_locked() -> Non
         one["run_retries"]["retry_on_asset_or_op_failure"],
     )
     assert VALUES["concurrency"]["pools"]["granularity"] == one["concurrency"]["pools"]["granularity"]
+    assert (
+        VALUES["concurrency"]["pools"]["defaultLimit"] == VALUES["concurrency"]["runs"]["maxConcurrentRuns"]
+    )
 
 
 def load_toml() -> dict[str, Any]:

@@ -37,7 +37,12 @@ def up(
     )
     from digest_pipeline.orchestration.instance_storage import HOME_VARIABLE
     from digest_pipeline.orchestration.orphans import report_orphans
-    from digest_pipeline.orchestration.run_launcher import broker_url, must_have_celery
+    from digest_pipeline.orchestration.run_launcher import (
+        broker_url,
+        must_be_one_history,
+        must_be_one_instance,
+        must_have_celery,
+    )
     from digest_pipeline.settings import CONFIG_VARIABLE, Settings, find_file
 
     file = find_file(config).absolute()
@@ -46,6 +51,8 @@ def up(
     # What is wrong with broker and stores is said here in one line, not in the log of a daemon.
     if (broker := broker_url(os.environ)) is not None:
         must_have_celery()
+        must_be_one_instance(os.environ)
+        must_be_one_history(settings)
         from digest_pipeline.orchestration.celery_app import must_answer
 
         must_answer(broker)

@@ -85,21 +85,16 @@ def worker(
 
 def _must_be_shared(settings: Settings, url: str | None) -> None:
     """Raise ConfigurationError for what a worker of its own machine cannot do without."""
-    from digest_pipeline.orchestration.instance_storage import POSTGRES_URL_VARIABLE, postgres_url
-    from digest_pipeline.orchestration.run_launcher import BROKER_URL_VARIABLE
+    from digest_pipeline.orchestration.run_launcher import (
+        BROKER_URL_VARIABLE,
+        must_be_one_history,
+        must_be_one_instance,
+    )
 
     if url is None:
         raise ConfigurationError(
             f"a worker is handed its runs by a broker: set {BROKER_URL_VARIABLE} to its address, "
             "redis://:password@host:6379/0, for webserver, daemon and workers alike"
         )
-    if postgres_url(os.environ) is None:
-        raise ConfigurationError(
-            f"a worker shares Dagster's instance with the daemon: set {POSTGRES_URL_VARIABLE}, for webserver, "
-            "daemon and workers alike"
-        )
-    if settings.store.catalog_url_env is None:
-        raise ConfigurationError(
-            "[store] is not set: each worker would keep a history of its own; set catalog_url_env and data_url, and "
-            "`digest store move` carries the history that there is"
-        )
+    must_be_one_instance(os.environ)
+    must_be_one_history(settings)

@@ -1,18 +1,21 @@
 """The Celery application: how a run travels to a worker, and what the worker's process does with it.
 
-Celery carries, Dagster decides. A message is taken off the broker as soon as a worker has a place for it, and no
-broker delivers it twice: that a worker is gone is noticed by the daemon's run monitoring (`celery_launcher.py`),
-and the run is started again by its retries, which the UI shows.
+Celery carries, Dagster decides. A message is taken off the broker as soon as a worker has a place for it. That a
+worker is gone is noticed by the daemon's run monitoring (`celery_launcher.py`), and the run is started again by its
+retries, which the UI shows. A message may come twice all the same: a worker that dies between taking it and saying
+so leaves it to be given back an hour later, perhaps after Dagster started the run again. A run that has begun, or is
+over, is therefore not begun.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import redis
 from celery import Celery
 from celery.backends.redis import RedisBackend
-from dagster import DagsterInstance
+from dagster import DagsterInstance, DagsterRunStatus
 from dagster._cli.api import _execute_run_command_body
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import unpack_value
@@ -21,6 +24,7 @@ from dagster_celery.defaults import task_default_queue
 from kombu import Exchange, Queue  # type: ignore[attr-defined] # they are loaded late
 
 from digest_pipeline.errors import StoreError
+from digest_pipeline.orchestration.heartbeat import beating
 from digest_pipeline.orchestration.run_fence import fenced
 from digest_pipeline.orchestration.run_launcher import BROKER_URL_VARIABLE, shown
 
@@ -31,6 +35,7 @@ _QUEUE = Queue(QUEUE, _EXCHANGE, routing_key=f"{QUEUE}.#")  # type: ignore[no-un
 _CONNECT_SECONDS = 3.0
 _SILENT_SECONDS = 20.0
 _KEPT_DAYS = 7
+_NOT_BEGUN = {DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING}
 
 
 def settings(url: str) -> dict[str, Any]:
@@ -134,12 +139,40 @@ def _app(url: str) -> Celery:
 
 def _execute(task: Any, execute_job_args_packed: Any) -> int:  # noqa: ANN401 - Celery's, and what dagster-celery packed
     """Work off a run, with the home and the settings of this machine; the process's exit code."""
-    arguments = unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs)
-    with DagsterInstance.get() as instance, fenced(instance, arguments.run_id):
-        instance.add_run_tags(arguments.run_id, {WORKER_TAG: task.request.hostname})
-        return _execute_run_command_body(
-            run_id=arguments.run_id,
-            instance=instance,
-            write_stream_fn=lambda _: None,
-            set_exit_code_on_failure=True,
-        )
+    run_id = unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs).run_id
+    with (
+        beating(task.app.conf.broker_url, task.request.id),
+        DagsterInstance.get() as instance,
+        fenced(instance, run_id),
+    ):
+        run = instance.get_run_by_id(run_id)
+        if run is None or run.status not in _NOT_BEGUN:
+            return 0
+        try:
+            instance.add_run_tags(run_id, {WORKER_TAG: task.request.hostname})
+            code = _execute_run_command_body(
+                run_id=run_id,
+                instance=instance,
+                write_stream_fn=lambda _: None,
+                set_exit_code_on_failure=True,
+            )
+        except BaseException as error:
+            with suppress(Exception):  # of a database that is away, which is what is being raised
+                _must_be_over(instance, run_id, f"{type(error).__name__}: {error}")
+            raise
+        _must_be_over(instance, run_id, "see what the worker says")
+        return code
+
+
+def _must_be_over(instance: DagsterInstance, run_id: str, why: str) -> None:
+    """Report a run that its process leaves without having said how it ended.
+
+    Monitoring looks after runs that have started: one that never did would keep its place until the start times out.
+    """
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.is_finished:
+        return
+    if run.status is DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run)
+    else:
+        instance.report_run_failed(run, f"its process ended before the run did ({why})")

@@ -1,7 +1,8 @@
 """Runs sent to workers through Celery, and how it is noticed that a worker is gone.
 
 dagster-celery's launcher reads a task's state from what the worker last wrote. A worker that was killed, or whose
-machine died, wrote "started" and nothing since: its run would be under way for ever. This one asks the worker.
+machine died, wrote "started" and nothing since: its run would be under way for ever. This one listens for the
+heartbeat of the run's own process (`heartbeat.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import Any
 
 import redis
 from celery import Celery
-from celery.result import AsyncResult
 from dagster import DagsterRun, DagsterRunStatus
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import (
@@ -28,10 +28,11 @@ from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from kombu.exceptions import OperationalError
 
-from digest_pipeline.orchestration.celery_app import QUEUE, sender, settings
+from digest_pipeline.orchestration.celery_app import QUEUE, WORKER_TAG, sender, settings
+from digest_pipeline.orchestration.heartbeat import Heartbeats
 from digest_pipeline.orchestration.run_launcher import BROKER_URL_VARIABLE, LOST_AFTER_SECONDS, shown
 
-_ANSWER_SECONDS = 2.0
+_KEPT_SECONDS = 3600.0
 _BROKER_GONE = (OperationalError, redis.RedisError, ConnectionError)
 _RUNNING = CheckRunHealthResult(WorkerStatus.RUNNING)
 
@@ -54,7 +55,8 @@ class CeleryLauncher(CeleryRunLauncher):
         self._where = shown(url)
         self._lost_after_seconds = lost_after_seconds
         self._clock = clock
-        self._silent_since: dict[str, float] = {}
+        self._beats = Heartbeats(url)
+        self._heard: dict[str, tuple[str, float]] = {}
 
     @property
     def supports_resume_run(self) -> bool:
@@ -99,29 +101,34 @@ class CeleryLauncher(CeleryRunLauncher):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Failed where a worker says that it does not have the run, or no worker has said anything for a while.
+        """Failed where the run's process ended before the run did, or has not been heard of for a while.
 
-        Running where that cannot be told now: the broker away, or a run of `digest run`, which has no worker.
+        Running where that cannot be told now: the broker away, or a run of `digest run`, which has no worker. A
+        worker that lets its runs end, and answers nobody meanwhile, has them still.
         """
         task = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
         if not task:
             return _RUNNING
         try:
-            result: AsyncResult[Any] = self.celery.AsyncResult(task)
             meta = self.celery.backend.get_task_meta(task)
             if meta["status"] in {"FAILURE", "REVOKED"}:
                 return CheckRunHealthResult(WorkerStatus.FAILED, "its process ended before the run did")
-            found, worker = self._is_with(result.id, meta)
+            beat = self._beats.last(task)
         except _BROKER_GONE:
-            self._silent_since.clear()  # the workers cannot be asked, which says nothing of them
+            self._heard.clear()  # nothing can be heard, which says nothing of who is alive
             return _RUNNING
-        if found:
-            self._silent_since.pop(task, None)
+        now = self._clock()
+        before, since = self._heard.get(task, (None, now))
+        if beat != before:
+            # Nobody asks after runs that are over: they are forgotten here.
+            kept = _KEPT_SECONDS + self._lost_after_seconds
+            recent = {one: heard for one, heard in self._heard.items() if now - heard[1] < kept}
+            self._heard = {**recent, task: (beat, now)}
             return _RUNNING
-        since = self._silent_since.setdefault(task, self._clock())
-        if self._clock() - since < self._lost_after_seconds:
+        if now - since < self._lost_after_seconds:
             return _RUNNING
-        del self._silent_since[task]
+        del self._heard[task]
+        worker = _worker(meta) or run.tags.get(WORKER_TAG)
         return CheckRunHealthResult(
             WorkerStatus.FAILED, f"the worker {worker or 'that had it'} is gone, or was started anew"
         )
@@ -140,17 +147,6 @@ class CeleryLauncher(CeleryRunLauncher):
         return (
             f"worker: {worker}" if worker else "no worker has taken it: is one running, and has it a place?"
         )
-
-    def _is_with(self, task: str, meta: dict[str, Any]) -> tuple[bool, str | None]:
-        """Whether a worker says that it has the task; and which worker took it, where that is known."""
-        worker = _worker(meta)
-        if meta["status"] == "SUCCESS":
-            return False, None  # its process ended, and could not say how the run did
-        inspect = self.celery.control.inspect(
-            destination=[worker] if worker else None, timeout=_ANSWER_SECONDS, limit=1 if worker else None
-        )
-        answers = inspect.query_task(task) or {}
-        return any(task in tasks for tasks in answers.values()), worker
 
 
 def _worker(meta: dict[str, Any]) -> str | None:

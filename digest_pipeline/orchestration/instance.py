@@ -22,11 +22,13 @@ from dagster._serdes import ConfigurableClassData
 
 from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError
 from digest_pipeline.orchestration.instance_storage import HOME_VARIABLE
+from digest_pipeline.orchestration.run_launcher import broker_url
 
 BATCH_SIZE_VARIABLE = "DAGSTER_EVENT_BATCH_SIZE"
 BATCH_SIZE = "500"
 
 _FILE = "dagster.yaml"
+_TEAM_FILE = "dagster.team.yaml"
 _WRITTEN = ".dagster.yaml.written"
 _DAMAGED = re.compile(r"malformed|not a database|no such (?:table|column)|disk image|has no column")
 _FULL = re.compile(r"disk is full|disk I/O error|No space left")
@@ -37,23 +39,25 @@ _NO_CAPTURE = ConfigurableClassData(
 )
 
 
-def packaged_file() -> Path:
-    """The dagster.yaml of this version: beside this module in a wheel, at the top of a clone."""
-    beside = Path(__file__).with_name(_FILE)
-    return beside if beside.is_file() else Path(__file__).parents[2] / _FILE
+def packaged_file(*, team: bool = False) -> Path:
+    """The dagster.yaml of this version, or the one of a team: beside this module in a wheel, else in the clone."""
+    beside = Path(__file__).with_name(_TEAM_FILE if team else _FILE)
+    top = Path(__file__).parents[2]
+    return beside if beside.is_file() else (top / "deploy/compose" if team else top) / _FILE
 
 
 def prepare_home(data_dir: Path, environ: Mapping[str, str]) -> Path:
     """The absolute home folder, `$DAGSTER_HOME` or `<data_dir>/dagster`, made and with a dagster.yaml in it.
 
-    The file is brought up to date while it is as some version of the project wrote it, and left alone once
-    somebody edited it. Raises ConfigurationError where the folder cannot be written.
+    It is the one of a team where a broker is set, with whose numbers a run may wait for a worker. The file is
+    brought up to date while it is as some version of the project wrote it, and left alone once somebody edited it.
+    Raises ConfigurationError where the folder cannot be written.
     """
     named = environ.get(HOME_VARIABLE)
     home = (Path(named).expanduser() if named else data_dir / "dagster").absolute()
     try:
         home.mkdir(parents=True, exist_ok=True)
-        _bring_up_to_date(home, packaged_file().read_bytes())
+        _bring_up_to_date(home, packaged_file(team=broker_url(environ) is not None).read_bytes())
     except OSError as error:
         raise ConfigurationError(
             f"{home} cannot be Dagster's home ({error.strerror}): point {HOME_VARIABLE} at a folder "

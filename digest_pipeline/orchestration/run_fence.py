@@ -1,7 +1,8 @@
 """A run on a worker looks after its own state: one that a person cancels ends, one that was given up does so at once.
 
-A worker that the broker could not reach for a while is taken for dead, and its run is started elsewhere. When it is
-back, or was never gone, it must not go on as a second one. So the run's process asks the instance, not the broker.
+A process that was not heard of for a while is taken for dead, and its run is started elsewhere. When it is back, or
+was never gone, it must not go on as a second one. So it asks the instance, not the broker, and ends at the first sight
+of an end that it did not report itself: the run that takes its place takes longer to begin.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
-from dagster import DagsterInstance, DagsterRunStatus
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, EventLogEntry
 
-POLL_SECONDS = 5.0
+POLL_SECONDS = 2.0
 
 _GIVEN_UP = {DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED}
+_ENDS = {DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}
 
 
 @contextmanager
@@ -25,19 +28,39 @@ def fenced(instance: DagsterInstance, run_id: str, *, poll_seconds: float = POLL
     """While it lasts, this process's main thread is interrupted, or ended, by what becomes of the run."""
     os.setpgid(0, 0)  # a terminal's Ctrl-C is for the worker, which lets its runs end
     signal.signal(signal.SIGUSR2, _as_interrupt)
-    over = threading.Event()
+    over, reported = threading.Event(), threading.Event()
     thread = threading.Thread(
-        target=_watch, args=(instance, run_id, over, poll_seconds), name="run-fence", daemon=True
+        target=_watch, args=(instance, run_id, over, reported, poll_seconds), name="run-fence", daemon=True
     )
+    handle = instance.handle_new_event
+
+    def noticed(event: EventLogEntry, **more: Any) -> Any:  # noqa: ANN401 - Dagster's, whatever it is
+        # Before it is stored, so that the other thread never finds an end of ours that it does not know of.
+        if (
+            event.run_id == run_id
+            and event.is_dagster_event
+            and event.get_dagster_event().event_type in _ENDS
+        ):
+            reported.set()
+        return handle(event, **more)
+
+    instance.handle_new_event = noticed  # type: ignore[method-assign] # given back below
     thread.start()
     try:
         yield
     finally:
         over.set()
         thread.join(poll_seconds)
+        instance.handle_new_event = handle  # type: ignore[method-assign]
 
 
-def _watch(instance: DagsterInstance, run_id: str, over: threading.Event, poll_seconds: float) -> None:
+def _watch(
+    instance: DagsterInstance,
+    run_id: str,
+    over: threading.Event,
+    reported: threading.Event,
+    poll_seconds: float,
+) -> None:
     seen = None
     while not over.wait(poll_seconds):
         try:
@@ -47,8 +70,7 @@ def _watch(instance: DagsterInstance, run_id: str, over: threading.Event, poll_s
         status = run.status if run is not None else None
         if status is DagsterRunStatus.CANCELING and seen is not status:
             os.kill(os.getpid(), signal.SIGUSR2)
-        if status in _GIVEN_UP and seen is status:
-            # Seen twice: a run that fails of itself is in this state for the moment until it is over.
+        if status in _GIVEN_UP and not reported.is_set() and not over.is_set():
             os.kill(os.getpid(), signal.SIGKILL)
         seen = status
 

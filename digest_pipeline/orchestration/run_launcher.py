@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dagster import DefaultRunLauncher, Field
@@ -17,10 +17,14 @@ from dagster._core.launcher import RunLauncher
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from digest_pipeline.errors import ConfigurationError
+from digest_pipeline.orchestration.instance_storage import POSTGRES_URL_VARIABLE, postgres_url
+
+if TYPE_CHECKING:
+    from digest_pipeline.settings import Settings
 
 BROKER_URL_VARIABLE = "DIGEST_CELERY_BROKER_URL"
 LOST_AFTER_SECONDS = 60
-"""A worker that says nothing for so long has lost its runs; one whose broker was away tries it every 32 s at most."""
+"""A run whose process says nothing for so long is lost; it says something every five seconds (`heartbeat.py`)."""
 
 _FORM = "redis://:password@host:6379/0"
 
@@ -39,11 +43,15 @@ class RunLauncherSwitch(RunLauncher, ConfigurableClass):
     def from_config_value(  # type: ignore[override] # it answers with the launcher that it chose
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> RunLauncher:
-        """Celery where `DIGEST_CELERY_BROKER_URL` is set, else processes beside the code server."""
+        """Celery where `DIGEST_CELERY_BROKER_URL` is set, else processes beside the code server.
+
+        Raises ConfigurationError for a broker whose workers could not find what they are sent.
+        """
         url = broker_url(os.environ)
         if url is None:
             return DefaultRunLauncher(inst_data=inst_data)
         must_have_celery()
+        must_be_one_instance(os.environ)
         # Importing it takes half a second, which only those who use it should wait.
         from digest_pipeline.orchestration.celery_launcher import CeleryLauncher  # noqa: PLC0415
 
@@ -74,6 +82,24 @@ def broker_url(environ: Mapping[str, str]) -> str | None:
             f"{BROKER_URL_VARIABLE} is not of the form {_FORM}; write @ : / in the password as %40 %3A %2F"
         )
     return url
+
+
+def must_be_one_instance(environ: Mapping[str, str]) -> None:
+    """Raise ConfigurationError where those who send runs and those who work them off have each their own instance."""
+    if postgres_url(environ) is None:
+        raise ConfigurationError(
+            f"workers share Dagster's instance with the daemon: set {POSTGRES_URL_VARIABLE}, for webserver, daemon "
+            f"and workers alike, or unset {BROKER_URL_VARIABLE} to run everything on this machine"
+        )
+
+
+def must_be_one_history(settings: Settings) -> None:
+    """Raise ConfigurationError where each worker would keep a history of its own."""
+    if settings.store.catalog_url_env is None:
+        raise ConfigurationError(
+            "[store] is not set: each worker would keep a history of its own; set catalog_url_env and data_url, and "
+            f"`digest store move` carries the history that there is, or unset {BROKER_URL_VARIABLE}"
+        )
 
 
 def shown(url: str) -> str:

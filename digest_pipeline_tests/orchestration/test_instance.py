@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Makes the given text the dagster.yaml of the version that runs."""
     file = tmp_path / "packaged.yaml"
-    monkeypatch.setattr(instance_module, "packaged_file", lambda: file)
+    monkeypatch.setattr(instance_module, "packaged_file", lambda **_: file)
 
     def write(text: str) -> None:
         file.write_text(text, encoding="utf-8")
@@ -43,6 +43,17 @@ def test_the_home_lies_in_the_data_folder_and_holds_the_settings_of_this_version
     home = prepare_home(tmp_path / "data", {})
     assert home == tmp_path / "data" / "dagster"
     assert (home / "dagster.yaml").read_bytes() == packaged_file().read_bytes()
+
+
+def test_a_home_whose_runs_go_to_workers_holds_the_numbers_of_a_team_until_they_do_no_more(
+    tmp_path: Path,
+) -> None:
+    one = prepare_home(tmp_path, {}) / "dagster.yaml"
+    before = one.read_bytes()
+    prepare_home(tmp_path, {"DIGEST_CELERY_BROKER_URL": "redis://:word@host/0"})
+    assert one.read_bytes() == packaged_file(team=True).read_bytes() != before
+    prepare_home(tmp_path, {})
+    assert one.read_bytes() == before
 
 
 def test_dagster_home_wins_and_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,9 +148,13 @@ def test_a_shared_folder_that_takes_nothing_costs_the_run_and_the_next_one_heals
 def harmed(disk: Path, harm: str) -> Iterator[None]:
     if harm == "full":
         ballast = fill(disk, 0)
-        yield
-        ballast.unlink()
+        try:
+            yield
+        finally:
+            ballast.unlink()
         return
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    yield
-    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)

@@ -29,7 +29,7 @@ __all__ = ["postgres_server", "redis_server"]  # fixtures
 DAYS = days_from(FIRST_DAY, 7)
 REPOS = ("ada/engine", "ada/loom")
 FASTER = {
-    "run_launcher": {"config": {"lost_after_seconds": 2}},
+    "run_launcher": {"config": {"lost_after_seconds": 10}},
     "run_monitoring": {"poll_interval_seconds": 1, "free_slots_after_run_end_seconds": 1},
 }
 
