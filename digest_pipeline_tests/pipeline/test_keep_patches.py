@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.pipeline import analyse
+from digest_pipeline.pipeline.read_again import read_again
 from digest_pipeline.store.check import check
 from digest_pipeline.store.place import Place
 from digest_pipeline.store.upkeep import keep
@@ -196,10 +197,10 @@ def test_upkeep_between_reading_again_and_searching_takes_no_fact_away(
     said = workshop.table("analyses", without=("analysed_at",))
     assert any("deprecated" in str(row) for row in said)
     upkeep(workshop)
-    read, comes = analyse.read_again, [1]
+    comes = [1]
 
     def then_upkeep(bench: Workbench, repo: str, days: Sequence[date], is_needed: Any) -> dict[Any, Any]:  # noqa: ANN401
-        failed = read(bench, repo, days, is_needed)
+        failed = read_again(bench, repo, days, is_needed)
         if comes and comes.pop():
             keep(Place(workshop.data), patches_before=DAYS[-1])
         return failed
