@@ -84,14 +84,20 @@ def log_checks(
     asset: str,
     days_of: Mapping[str, Sequence[date]] | Mapping[None, Sequence[date]],
 ) -> None:
-    """Log what an asset's selected checks say of these days: of a repo, or under None of digests or rollups."""
+    """Log what an asset's selected checks say of these days: of a repo, or under None of digests or rollups.
+
+    A check that cannot be asked now is a warning of each day, and ends nothing: the days are stored.
+    """
     for check in _selected(context, [asset]):
-        try:
-            found = [
-                one for repo, days in days_of.items() if days for one in evaluate(check, pipeline, repo, days)
-            ]
-        except DigestError as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from None
+        found: list[dg.AssetCheckEvaluation] = []
+        for repo, days in days_of.items():
+            if not days:
+                continue
+            try:
+                found += evaluate(check, pipeline, repo, days)
+            except DigestError as error:
+                context.log.warning("the check %s was not asked: %s", check.name, error)
+                found += (_not_asked(check, _key(day, repo), error) for day in days)
         log_asset_check_evaluations(context, found)
 
 
@@ -124,8 +130,22 @@ def evaluate(
         where["language"] = pipeline.settings.language
     answers = {row["day"]: row for row in pipeline.history.read(f"checks/{check.name}", where)}
     for day in days:
-        key = day.isoformat() if repo is None else str(partition_key(day, repo))
-        yield _evaluation(check, key, answers.get(day))
+        yield _evaluation(check, _key(day, repo), answers.get(day))
+
+
+def _key(day: date, repo: str | None) -> str:
+    return day.isoformat() if repo is None else str(partition_key(day, repo))
+
+
+def _not_asked(check: Check, key: str, error: DigestError) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(check.asset),
+        check_name=check.name,
+        passed=False,
+        metadata={"reason": f"not asked: {error}"},
+        severity=dg.AssetCheckSeverity.WARN,
+        partition=key,
+    )
 
 
 def _evaluation(check: Check, key: str, row: dict[str, Any] | None) -> dg.AssetCheckEvaluation:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.events import JobFailureData, RunFailureReason
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 from dagster._core.execution.plan.objects import ErrorSource, StepFailureData
 from dagster._core.storage.dagster_run import RunRecord
-from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, BACKFILL_ID_TAG, WILL_RETRY_TAG
 
 from digest_pipeline.domain.alarm import RunFailure, Runs
 from digest_pipeline.errors import DigestError
@@ -98,7 +99,7 @@ def _failure(instance: dg.DagsterInstance, record: RunRecord) -> RunFailure | No
         run.run_id, of_type={dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
     )
     events = [one.event_log_entry.get_dagster_event() for one in found.records]
-    if run.tags.get(WILL_RETRY_TAG) == "true" or any(map(is_interrupt, events)):
+    if _is_tried_again(instance, run) or any(map(is_interrupt, events)):
         return None
     # A run whose process is gone has no failed step, and one whose resources failed has no description.
     told = tuple(reasons(events)) or tuple(
@@ -107,6 +108,23 @@ def _failure(instance: dg.DagsterInstance, record: RunRecord) -> RunFailure | No
     began = record.start_time
     began_at = None if began is None else datetime.fromtimestamp(began, UTC)
     return RunFailure(_job_of(run), _ended_at(record), told, began_at)
+
+
+def _is_tried_again(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether Dagster started the run again, or will.
+
+    Its tag alone does not say so: a run of a command has it too, and one whose backfill is over by now.
+    """
+    if run.tags.get(WILL_RETRY_TAG) != "true":
+        return False
+    if AUTO_RETRY_RUN_ID_TAG in run.tags:
+        return True
+    backfill_id = run.tags.get(BACKFILL_ID_TAG)
+    if backfill_id is not None:
+        backfill = instance.get_backfill(backfill_id)
+        if backfill is None or backfill.status in BULK_ACTION_TERMINAL_STATUSES:
+            return False
+    return run.remote_job_origin is not None
 
 
 def _newest_success(instance: dg.DagsterInstance, job: str) -> datetime | None:

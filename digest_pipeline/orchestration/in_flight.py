@@ -21,15 +21,18 @@ def is_in_flight(instance: dg.DagsterInstance, job: str) -> bool:
 
 
 def repo_days_in_flight(
-    instance: dg.DagsterInstance, repos: list[str], *, in_line: bool = True
+    instance: dg.DagsterInstance, repos: list[str], *, in_line: bool = True, besides: str | None = None
 ) -> set[tuple[str, date]]:
-    """The days of `repos`, in the settings' order, that runs have in their hands; `in_line` also those to come."""
+    """The days of `repos`, in the settings' order, that runs have in their hands; `in_line` also those to come.
+
+    Those of the run `besides`, which asks, are none of them.
+    """
     found: set[tuple[str, date]] = set()
     statuses = [*_AT_WORK, *(_IN_LINE if in_line else ())]
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=statuses)):
         first = run.tags.get(RANGE_START) or run.tags.get(_PARTITION)
         last = run.tags.get(RANGE_END) or run.tags.get(_PARTITION)
-        if first is None or last is None or "|" not in first or "|" not in last:
+        if run.run_id == besides or first is None or last is None or "|" not in first or "|" not in last:
             continue
         (first_day, _, first_repo), (last_day, _, last_repo) = first.partition("|"), last.partition("|")
         if first_repo not in repos or last_repo not in repos:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from digest_pipeline.orchestration.resumption import mark_ended
 
@@ -42,6 +43,8 @@ def report_orphans(instance: dg.DagsterInstance) -> list[str]:
             instance.report_run_failed(
                 run, "its process was ended before it was done; run the same days again"
             )
+            # Dagster took it for one of its daemon's, which starts such a run again.
+            instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "false"})
             mark_ended(instance, run.run_id, "killed")
             orphans.append(run.run_id)
     return orphans

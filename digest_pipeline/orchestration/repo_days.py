@@ -5,6 +5,7 @@ A day that fails costs itself alone, in any step. In the run's log stands how fa
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -16,11 +17,11 @@ from digest_pipeline.orchestration.events import log_materializations
 from digest_pipeline.orchestration.in_flight import repo_days_in_flight
 from digest_pipeline.orchestration.metadata import CODE_VERSION_TAG, asset_metadata
 from digest_pipeline.orchestration.partitions import partition_key
-from digest_pipeline.orchestration.resumption import Made, made_before
+from digest_pipeline.orchestration.resumption import Made, made_before, went_on_before
 from digest_pipeline.pipeline import Pipeline, StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
 COLLECT = "raw_commits"
@@ -52,19 +53,26 @@ class _Run:
             name: context.assets_def.code_versions_by_key[dg.AssetKey(name)] for name in self._assets
         }
         self._before: Made = made_before(context.instance, context.run, self._versions)
+        self._is_told = False
         self._counts = Counts(context)
 
     def make(self, days_of: Mapping[str, Sequence[date]]) -> None:
-        for repo, days in days_of.items():
-            self._repo(repo, days)
+        try:
+            left = {repo: self._still_to_do(repo, days) for repo, days in days_of.items()}
+            if self._before and went_on_before(self._context.instance, self._context.run):
+                # What that one left out is shown as failed; and nobody may come after this one, be it killed too.
+                self._materialize_again()
+            for repo, days in left.items():
+                if days:
+                    self._repo(repo, days)
+        except BaseException:
+            self._materialize_again()
+            raise
         if self._failed:
             self._materialize_again()
             raise failure(self._failed)
 
     def _repo(self, repo: str, days: Sequence[date]) -> None:
-        days = self._still_to_do(repo, days)
-        if not days:
-            return
         if COLLECT in self._assets:
             days = sorted({*days, *self._changed(repo, days)})
         self._pipeline.begin(repo, days)
@@ -75,16 +83,38 @@ class _Run:
             rest.remove(COLLECT)
             days, _ = self._step(COLLECT, repo, days, total)
         again: set[date] = set()
-        for portion in self._pipeline.portions(repo, days):
+        for portion in self._portions(repo, days):
             left: Sequence[date] = portion
             for asset in rest:
                 left, elsewhere = self._step(asset, repo, left, total)
                 again |= {*elsewhere} - {*days}
         # A cherry-pick may change what the page of another day says, one that this run had not to make.
         if again:
-            left = self._free(repo, sorted(again))
-            for asset in (name for name in rest if name != "commit_diffs"):
-                left, _ = self._step(asset, repo, left, total + len(again))
+            assets = [name for name in rest if name != "commit_diffs"]
+            again = {*self._free(repo, sorted(again), assets)}
+            for portion in self._portions(repo, sorted(again)):
+                left = portion
+                for asset in assets:
+                    left, _ = self._step(asset, repo, left, total + len(again))
+
+    def _portions(self, repo: str, days: Sequence[date]) -> list[list[date]]:
+        """The days as they go through the steps together; none where that cannot be read, and they failed."""
+        with self._lost_with(repo, days):
+            return list(self._pipeline.portions(repo, days))
+        return []
+
+    @contextmanager
+    def _lost_with(self, repo: str, days: Sequence[date]) -> Iterator[None]:
+        """What is raised within costs these days of a repo, and neither other repos nor what was told before."""
+        try:
+            yield
+        except DigestError as error:
+            told = error
+        except Exception as error:  # noqa: BLE001 - a bug, or a fault that nobody has met yet
+            told = unexpected(self._context, repo)(error)
+        else:
+            return
+        self._failed |= {str(partition_key(day, repo)): told for day in days}
 
     def _step(
         self, asset: str, repo: str, days: Sequence[date], total: int
@@ -138,15 +168,21 @@ class _Run:
                 "unexpected, in %s: days that changed later were not looked for", repo
             )
             return []
-        return self._free(repo, found)
+        return self._free(repo, found, self._assets)
 
-    def _free(self, repo: str, days: Sequence[date]) -> list[date]:
-        """Those of the changed `days` that this run makes again: what another run is at is in good hands."""
+    def _free(self, repo: str, days: Sequence[date], assets: Sequence[str]) -> list[date]:
+        """Those of the changed `days` whose `assets` this run makes again, whatever the run before made of them.
+
+        What another run is at is in good hands.
+        """
         if not days:
             return []
         names = [one.name for one in self._pipeline.settings.repos]
-        others = repo_days_in_flight(self._context.instance, names, in_line=False)
+        others = repo_days_in_flight(
+            self._context.instance, names, in_line=False, besides=self._context.run_id
+        )
         found = [day for day in days if (repo, day) not in others]
+        self._forget(repo, found, assets)
         if found:
             self._context.log.info(
                 "%s changed since it was read, and is made again: %s", repo, ", ".join(map(str, found))
@@ -156,30 +192,36 @@ class _Run:
     # --- going on where another run was ended ---------------------------------------------------------------
 
     def _still_to_do(self, repo: str, days: Sequence[date]) -> list[date]:
-        """The days without those that were finished before; of the others, what is not stored any more is forgotten."""
+        """The days without those that were finished before; of the others, what is not stored any more is forgotten.
+
+        None where the store cannot tell: they failed, then.
+        """
         if not self._before:
             return list(days)
-        keys = {day: str(partition_key(day, repo)) for day in days}
-        finished, collected = self._pipeline.standing(repo, days)
-        last = self._assets[-1]
-        todo = []
-        for day, key in keys.items():
-            if key in self._before.get(last, ()) and day in finished:
-                continue
-            todo.append(day)
-            for asset, made in self._before.items():
-                if day not in collected or asset == last:
-                    made.pop(key, None)
-        if len(todo) < len(days):
-            done = len(days) - len(todo)
-            self._context.log.info(
-                "goes on where the run before was ended: %d of %d days are done (%s)", done, len(days), repo
-            )
-        return todo
+        with self._lost_with(repo, days):
+            finished, collected = self._pipeline.standing(repo, days)
+            made = self._before.get(self._assets[-1], {})
+            todo = [day for day in days if str(partition_key(day, repo)) not in made or day not in finished]
+            self._forget(repo, todo, self._assets[-1:])
+            self._forget(repo, [day for day in todo if day not in collected], self._assets)
+            if len(todo) < len(days):
+                done = len(days) - len(todo)
+                self._context.log.info(
+                    "goes on where the run before was ended: %d of %d days are done (%s)",
+                    done,
+                    len(days),
+                    repo,
+                )
+            return todo
+        return []
+
+    def _forget(self, repo: str, days: Sequence[date], assets: Iterable[str]) -> None:
+        for asset in assets:
+            for day in days:
+                self._before.get(asset, {}).pop(str(partition_key(day, repo)), None)
 
     def _materialize_again(self) -> None:
         # Dagster shows as failed what a failed run was asked for and did not materialize, whoever did before.
-        left: Iterable[dg.AssetMaterialization] = (
-            event for made in self._before.values() for event in made.values()
-        )
-        log_materializations(self._context, left)
+        events = [] if self._is_told else [event for made in self._before.values() for event in made.values()]
+        self._is_told = True
+        log_materializations(self._context, events)

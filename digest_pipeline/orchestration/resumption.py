@@ -38,12 +38,8 @@ Made = dict[str, dict[str, dg.AssetMaterialization]]
 def made_before(instance: dg.DagsterInstance, run: dg.DagsterRun, versions: Mapping[str, str | None]) -> Made:
     """What the runs that `run` goes on for made by the same code, `versions` being that of each asset."""
     found: Made = defaultdict(dict)
-    one: dg.DagsterRun | None = run
-    while one is not None and _goes_on(one):
-        parent = one.tags.get(PARENT_RUN_ID_TAG)
-        one = instance.get_run_by_id(parent) if parent else None
-        if one is None:
-            break
+    one = gone_on_for(instance, run)
+    while one is not None:
         records = instance.get_records_for_run(
             one.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
         ).records
@@ -54,7 +50,28 @@ def made_before(instance: dg.DagsterInstance, run: dg.DagsterRun, versions: Mapp
                 continue
             if (event.tags or {}).get(CODE_VERSION_TAG) == versions[asset]:
                 found[asset].setdefault(event.partition, event)
+        one = gone_on_for(instance, one)
     return found
+
+
+def gone_on_for(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun | None:
+    """The run that `run` goes on for; None where it does all of its days anew.
+
+    *Re-execute all* of a run keeps the tag of *from asset failure*, and may mean one that succeeded or one that
+    failed: it counts where the run before does not have it.
+    """
+    says = [name for name in (RETRY_NUMBER_TAG, RESUME_RETRY_TAG, ASSET_RESUME_RETRY_TAG) if _says(run, name)]
+    parent = run.tags.get(PARENT_RUN_ID_TAG)
+    before = instance.get_run_by_id(parent) if parent and says else None
+    if before is None or before.status is dg.DagsterRunStatus.SUCCESS:
+        return None
+    return None if says == [ASSET_RESUME_RETRY_TAG] and _says(before, ASSET_RESUME_RETRY_TAG) else before
+
+
+def went_on_before(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether `run` goes on for one that went on itself."""
+    before = gone_on_for(instance, run)
+    return before is not None and gone_on_for(instance, before) is not None
 
 
 def mark_ended(instance: dg.DagsterInstance, run_id: str, how: str) -> None:
@@ -75,6 +92,5 @@ def going_on(instance: dg.DagsterInstance, job: str, tags: Mapping[str, str]) ->
     return {PARENT_RUN_ID_TAG: last.run_id, ROOT_RUN_ID_TAG: root, RESUME_RETRY_TAG: "true"}
 
 
-def _goes_on(run: dg.DagsterRun) -> bool:
-    says = (run.tags.get(RESUME_RETRY_TAG), run.tags.get(ASSET_RESUME_RETRY_TAG))
-    return RETRY_NUMBER_TAG in run.tags or "true" in says
+def _says(run: dg.DagsterRun, name: str) -> bool:
+    return name in run.tags if name == RETRY_NUMBER_TAG else run.tags.get(name) == "true"

@@ -63,6 +63,12 @@ _OF_ALL = (
         r'(?i)read-only file system|(file|directory) "[^"]*": (permission denied|operation not permitted)',
         f"{{files}} cannot be written; look at the rights of that folder, and how it is mounted, {_AGAIN}",
     ),
+    _of(
+        StoreUnavailable,
+        r"^the lock was lost",
+        "the connection that held the writers' lock of the history in {address} broke; run again: what was written "
+        "under it is taken back",
+    ),
     _of(StoreError, _REFUSED.pattern, "{address} refuses; look at the address in {variable}"),
     _of(
         StoreUnavailable,

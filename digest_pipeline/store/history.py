@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import threading
 import time
 import uuid
@@ -17,12 +16,12 @@ import duckdb
 
 from digest_pipeline.errors import (
     ConfigurationError,
-    StoreBusy,
     StoreDamaged,
     StoreError,
     StoreOutdated,
     StoreUnavailable,
 )
+from digest_pipeline.store.acting import WAITS, steadily, under_lock, unwritable
 from digest_pipeline.store.columns import arrow_table
 from digest_pipeline.store.connection import (
     attach,
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from zoneinfo import ZoneInfo
 
-    from digest_pipeline.store.lock import Patience
+    from digest_pipeline.store.lock import Held, Patience
     from digest_pipeline.store.place import Place
 
     Row = Mapping[str, Any]
@@ -54,13 +53,8 @@ Read = Callable[[str, "Mapping[str, object]"], "list[dict[str, Any]]"]
 
 T = TypeVar("T")
 
-_log = logging.getLogger(__name__)
-
-_TRIES = 6
-_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-"""Between tries to reach a database or bucket that does not answer: a restart takes seconds, a failover a minute."""
 _OPENING_WAITS = (0.5, 1.0, 2.0)
-"""The same where nothing was begun yet: who starts a run waits for an answer."""
+"""Between tries where nothing was begun yet: who starts a run waits for an answer."""
 _WRITER_MEMORY = "192MB"
 """Enough for a batch; what does not fit is spilled. A run over 250 MB of patches stays below 600 MB with it."""
 
@@ -124,7 +118,7 @@ class History:
         try:
             self._write_shell_file()
         except OSError as error:
-            raise self._unwritable(error) from None
+            raise unwritable(place, error) from None
 
     def _open(self) -> None:
         place = self.place
@@ -133,20 +127,21 @@ class History:
             _must_not_be_hollow(place)
             self._connection = self._prepared()
             # ATTACH makes a catalog where there is none, and trips over one that is half made.
-            with self._lock():
-                attach(self._connection, place, read_only=False)
-                if place.shared is not None:
-                    self._claim_files()
+            self._under_lock(self._attach)
             with interruptible():
                 if self._is_behind():
-                    with self._lock():
-                        self._migrate()
+                    self._under_lock(self._migrate)
                     # Another process may have changed tables that this one has met.
                     attach_again(self._connection, place)
         except OSError as error:
-            raise self._unwritable(error) from None
+            raise unwritable(place, error) from None
         except duckdb.Error as error:
             raise translate(error, place) from cause(error, place)
+
+    def _attach(self, _: Held) -> None:
+        attach(self._connection, self.place, read_only=False)
+        if self.place.shared is not None:
+            self._claim_files()
 
     def _prepared(self) -> duckdb.DuckDBPyConnection:
         return prepare(self.place, timezone=self.timezone, memory=_WRITER_MEMORY, threads=_WRITER_THREADS)
@@ -156,12 +151,6 @@ class History:
 
         known, has_files = identity(self.place)
         claim_files(self._connection, self.place, known, has_files=has_files)
-
-    def _unwritable(self, error: OSError) -> StoreError:
-        where = self.place.data_dir if self.place.shared is None else error.filename or self.place.data_dir
-        return StoreError(
-            f"{where} cannot be written: {error.strerror or error}; check data_dir and its rights"
-        )
 
     def __enter__(self) -> Self:
         return self
@@ -191,7 +180,7 @@ class History:
         """
         if not replacements:
             return
-        self._write(lambda once: self._transact(once, replacements))
+        self._write(lambda once, held: self._transact(once, held, replacements))
 
     def revise(
         self,
@@ -209,8 +198,10 @@ class History:
     def decide(self, decide: Callable[[Read], Sequence[Replacement]]) -> None:
         """`revise`, where `decide` reads what it needs by itself, in the same transaction. Raises StoreError."""
         self._write(
-            lambda once: self._transact(
-                once, lambda: decide(lambda name, where: _asked(self._connection, statement(name), where))
+            lambda once, held: self._transact(
+                once,
+                held,
+                lambda: decide(lambda name, where: _asked(self._connection, statement(name), where)),
             )
         )
 
@@ -219,31 +210,30 @@ class History:
 
         What waits there is moved by upkeep under a reader of an older snapshot; files are not.
         """
-        try:
-            with self._lock(), self._in_use, interruptible(self._connection):
+
+        def settle(_: Held) -> int:
+            with self._in_use:
                 self._connection.execute(statement("flush"))
                 row = self._connection.execute(statement("pipeline/snapshot")).fetchone()
-        except duckdb.Error as error:
-            raise translate(error, self.place) from cause(error, self.place)
-        assert row is not None  # noqa: S101 - there is always one
-        return int(row[0])
+            assert row is not None  # noqa: S101 - there is always one
+            return int(row[0])
+
+        return self._steadily(lambda: self._under_lock(settle))
 
     # --- inside -------------------------------------------------------------------------------------------
 
-    def _steadily(self, act: Callable[[], T], waits: Sequence[float] = _WAITS, *, is_open: bool = True) -> T:
+    def _steadily(self, act: Callable[[], T], waits: Sequence[float] = WAITS, *, is_open: bool = True) -> T:
         """What `act` gives, tried again over a new connection where a database or bucket did not answer."""
-        for wait in (*waits, None):
-            try:
-                if self._is_lost:
-                    self._open_again()
-                return act()
-            except StoreUnavailable as failure:
-                self._is_lost = is_open
-                if wait is None:
-                    raise
-                _log.warning("%s; trying again in %s s", failure, wait)
-                self._sleep(wait)
-        raise AssertionError("the last try raises")
+
+        def once() -> T:
+            if self._is_lost:
+                self._open_again()
+            return act()
+
+        def lost() -> None:
+            self._is_lost = is_open
+
+        return steadily(once, waits=waits, sleep=self._sleep, lost=lost)
 
     def _open_again(self) -> None:
         """What is behind a connection that broke is not known: the next one is made from nothing."""
@@ -256,27 +246,18 @@ class History:
             attach(self._connection, self.place, read_only=False)
             self._is_lost = False
 
-    def _write(self, transact: Callable[[_Once], None]) -> None:
-        once = _Once()
-        self._steadily(lambda: self._write_once(lambda: transact(once)))
+    def _under_lock(self, act: Callable[[Held], T]) -> T:
+        return under_lock(self.place, self._lock, act, connection=lambda: self._connection, sleep=self._sleep)
 
-    def _write_once(self, transact: Callable[[], None]) -> None:
-        for attempt in range(1, _TRIES + 1):
-            try:
-                with self._lock(), interruptible(self._connection):
-                    transact()
-            except duckdb.Error as error:
-                failure = translate(error, self.place)
-                if not isinstance(failure, StoreBusy) or attempt == _TRIES:
-                    raise failure from cause(error, self.place)
-                self._sleep(0.1 * 2**attempt)
-            except OSError as error:
-                raise StoreError(f"{self.place} cannot be written: {error.strerror or error}") from None
-            else:
-                return
+    def _write(self, transact: Callable[[_Once, Held], None]) -> None:
+        once = _Once()
+        self._steadily(lambda: self._under_lock(lambda held: transact(once, held)))
 
     def _transact(
-        self, once: _Once, replacements: Sequence[Replacement] | Callable[[], Sequence[Replacement]]
+        self,
+        once: _Once,
+        held: Held,
+        replacements: Sequence[Replacement] | Callable[[], Sequence[Replacement]],
     ) -> None:
         with self._in_use:
             connection = self._connection
@@ -290,19 +271,20 @@ class History:
                         rows = [row for row in replacement.rows if row.get("sha") not in kept]
                         if rows:
                             self._insert(replacement.table, rows)
-                    self._commit(once)
+                    self._commit(once, held)
             except BaseException:
                 # COMMIT that failed has ended the transaction already.
                 _quietly(connection, "ROLLBACK")
                 raise
 
-    def _commit(self, once: _Once) -> None:
+    def _commit(self, once: _Once, held: Held) -> None:
         """Commit, so that it is known again where the answer is lost: what was added must not be added twice."""
         if self.place.shared is None:
             self._connection.execute("COMMIT")
             return
         token = uuid.uuid4().hex
         self._connection.execute(statement("pipeline/mark"), {"author": whoami(), "token": token})
+        held()
         try:
             self._connection.execute("COMMIT")
         except duckdb.Error as error:
@@ -370,7 +352,7 @@ class History:
         except duckdb.CatalogException:
             return True
 
-    def _migrate(self) -> None:
+    def _migrate(self, held: Held) -> None:
         connection = self._connection
         connection.execute(statement("migrations/0000_migrations"))
         applied = _applied(connection)
@@ -388,8 +370,8 @@ class History:
         # In one transaction, so that a new history's tables have one shape from the start. DuckLake takes options of
         # a table only once it is there.
         options = [name for name in pending if name.endswith("_options")]
-        self._apply([name for name in pending if name not in options])
-        self._apply(options, views)
+        self._apply(held, [name for name in pending if name not in options])
+        self._apply(held, options, views)
         if applied & set(known) and pending:
             # Rows that wait in the catalog lie there by the shape that their table had: upkeep would take those of
             # the old shape away under readers that know them. All of them are in memory at once.
@@ -397,7 +379,7 @@ class History:
             connection.execute(statement("flush"))
             connection.execute(f"SET memory_limit = '{_WRITER_MEMORY}'")
 
-    def _apply(self, migrations: Sequence[str], views: str | None = None) -> None:
+    def _apply(self, held: Held, migrations: Sequence[str], views: str | None = None) -> None:
         """Run migrations, and make the views, in one transaction: all of it is done, or it never happened."""
         connection = self._connection
         connection.execute("BEGIN")
@@ -411,6 +393,7 @@ class History:
                 connection.execute("DELETE FROM schema_migrations WHERE name LIKE 'views-%'")
             for name in (*migrations, *([views] if views is not None else [])):
                 connection.execute("INSERT INTO schema_migrations VALUES ($name, now())", {"name": name})
+            held()
             connection.execute("COMMIT")
         except BaseException:
             _quietly(connection, "ROLLBACK")

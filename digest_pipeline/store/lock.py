@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 from digest_pipeline.errors import StoreBusy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from digest_pipeline.store.place import Place
@@ -42,10 +43,14 @@ class Patience:
     Eight writers at once wait for each other for 11 s (95 % of the time), over PostgreSQL for 25 s."""
 
 
+Held = Callable[[], None]
+"""Says that the lock is still held, right before what it is held for; raises StoreUnavailable where it is not."""
+
+
 class WritersLock(Protocol):
     """Held while its block runs."""
 
-    def __call__(self) -> AbstractContextManager[None]:
+    def __call__(self) -> AbstractContextManager[Held]:
         """Wait for the writers that came before, and keep out those that come after.
 
         Raises StoreBusy where they hold it for longer than is waited.
@@ -92,8 +97,8 @@ class FileLock:
         self._patience = patience
 
     @contextmanager
-    def __call__(self) -> Iterator[None]:
-        """Wait for the writers that came before, and keep out those that come after. Raises StoreBusy."""
+    def __call__(self) -> Iterator[Held]:
+        """Wait for the writers that came before, and keep out those that come after. Raises StoreBusy, OSError."""
         descriptor = os.open(self._place.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -106,7 +111,7 @@ class FileLock:
             with suppress(OSError):  # a note for others is worth no failure
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{whoami()}\n".encode(), 0)
-            yield
+            yield lambda: None  # it ends with this process alone
         finally:
             with suppress(OSError):
                 os.ftruncate(descriptor, 0)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from digest_pipeline.errors import StoreError
+    from digest_pipeline.store.lock import Held
     from digest_pipeline.store.place import Place
 
 _LOCK = {"key": int.from_bytes(b"digests!")}
@@ -28,12 +29,16 @@ _UNREADABLE = (
 )
 _PORTS = re.compile(r"\d*(,\d*)*")
 _CONNECT_SECONDS = 10
+_ANSWER_SECONDS = 10
+"""Within which a server answers that has nothing to do but that."""
 _DEFAULTS = {
     "connect_timeout": str(_CONNECT_SECONDS),
-    # A machine that vanished is noticed in a minute, and not in two hours.
+    # A server that vanished is noticed in a minute, and not in two hours. A client that did is noticed by the server:
+    # for the session that holds the lock sql/catalog/lock.sql says how.
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
 }
 
 
@@ -74,21 +79,28 @@ class AdvisoryLock:
         self._patience = patience
 
     @contextmanager
-    def __call__(self) -> Iterator[None]:
+    def __call__(self) -> Iterator[Held]:
         """Wait for the writers that came before, and keep out those that come after.
 
         Raises StoreBusy, and StoreUnavailable where PostgreSQL does not answer.
         """
         connection = self._taken()
         try:
-            yield
+            yield lambda: self._must_be_held(connection)
         finally:
-            # Where the server went meanwhile the lock went with it, and what was written under it failed.
+            # Where the connection broke meanwhile the lock went with it; where nobody answers, closing ends it.
             with suppress(psycopg2.Error):
-                connection.cursor().execute("ROLLBACK")
-                _wait(connection, None)
+                _said(connection, "ROLLBACK")
             with suppress(psycopg2.Error):
                 connection.close()
+
+    def _must_be_held(self, connection: Any) -> None:  # noqa: ANN401 - psycopg2 has no types
+        """Ask over the connection that holds the lock: it can end alone, and what is written goes over another one."""
+        try:
+            _said(connection, "SELECT")
+        except psycopg2.Error as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise complaint(f"the lock was lost: {reason}", self._place) from None
 
     def _taken(self) -> Any:  # noqa: ANN401 - psycopg2 has no types
         waiting = Waiting(self._place, self._patience, self._holder)
@@ -148,17 +160,23 @@ def _parts(place: Place) -> Mapping[str, str]:
     return {"application_name": whoami(), **place.shared.catalog}
 
 
-def _wait(connection: Any, until: float | None, *, is_patient: bool = False) -> bool:  # noqa: ANN401 - as above
+def _said(connection: Any, query: str) -> None:  # noqa: ANN401 - as above
+    cursor = connection.cursor()  # psycopg2 wants it to be there as long as the answer is not
+    cursor.execute(query)
+    _wait(connection, time.monotonic() + _ANSWER_SECONDS)
+
+
+def _wait(connection: Any, until: float, *, is_patient: bool = False) -> bool:  # noqa: ANN401 - as above
     """Wait for what was asked; past `until` False where that `is_patient`, else OperationalError."""
     while True:
         state = connection.poll()
         if state == extensions.POLL_OK:
             return True
-        left = None if until is None else until - time.monotonic()
-        if left is not None and left <= 0:
+        left = until - time.monotonic()
+        if left <= 0:
             if is_patient:
                 return False
             raise psycopg2.OperationalError("timeout expired")
         poll = select.poll()
         poll.register(connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
-        poll.poll(None if left is None else left * 1000 + 1)
+        poll.poll(left * 1000 + 1)

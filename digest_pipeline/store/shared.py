@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from digest_pipeline.errors import ConfigurationError
+from digest_pipeline.store.files import statement
 from digest_pipeline.store.lock import whoami
+from digest_pipeline.store.place import FILES_FOLDER
+from digest_pipeline.store.whole import written_whole
 
 if TYPE_CHECKING:
     import duckdb
@@ -102,21 +105,22 @@ def claim_files(
     """
     shared = place.shared
     assert shared is not None  # noqa: S101 - who asks has looked
+    if shared.bucket is None and _overlap(Path(place.data_path), place.folder):
+        raise ConfigurationError(
+            f'store.data_url = "{shared.data_url}": {place.folder} is where a history of this machine alone lies, '
+            "whose files the upkeep of this one would remove; name another folder"
+        )
     file = f"{shared.data_url}/{IDENTITY_FILE}"
-    if shared.bucket is None:
-        path = Path(file)
-        if not path.exists() and not has_files:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{identity}\n", encoding="ascii")
-        found = path.read_text(encoding="utf-8").strip() if path.exists() else None
-    else:
-        found = _read(connection, file)
-        if found is None and not has_files:
-            connection.execute(
-                "COPY (SELECT $identity) TO $file (FORMAT csv, HEADER false)",
-                {"identity": identity, "file": file},
+    found = _read(connection, file)
+    # A disk that was full leaves an empty file.
+    if not found and not has_files:
+        if foreign := _first_below(connection, place.data_path):
+            raise ConfigurationError(
+                f'store.data_url = "{shared.data_url}": {foreign} lies there and is not of this history, whose upkeep '
+                f"would remove it; name a folder or bucket without {FILES_FOLDER}/ in it"
             )
-            found = _read(connection, file)
+        _write(connection, file, identity, is_in_a_bucket=shared.bucket is not None)
+        found = _read(connection, file)
     if found != identity:
         what = (
             "holds the files of another history"
@@ -129,7 +133,36 @@ def claim_files(
         )
 
 
+def _overlap(one: Path, other: Path) -> bool:
+    one, other = one.resolve(), other.resolve()
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+def _first_below(connection: duckdb.DuckDBPyConnection, folder: str) -> str | None:
+    """What lies below a folder or prefix; None where nothing does."""
+    if "://" not in folder:
+        files = (path for path in Path(folder).rglob("*") if not path.is_dir())
+        return str(next(files, "")) or None
+    row = connection.execute(statement("pipeline/files_there"), {"pattern": f"{folder}/**"}).fetchone()
+    return str(row[0]) if row else None
+
+
+def _write(connection: duckdb.DuckDBPyConnection, file: str, identity: str, *, is_in_a_bucket: bool) -> None:
+    if is_in_a_bucket:
+        connection.execute(
+            "COPY (SELECT $identity) TO $file (FORMAT csv, HEADER false)",
+            {"identity": identity, "file": file},
+        )
+        return
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(Path(file), force=True) as temporary:
+        temporary.write_text(f"{identity}\n", encoding="ascii")
+
+
 def _read(connection: duckdb.DuckDBPyConnection, file: str) -> str | None:
+    if "://" not in file:
+        path = Path(file)
+        return path.read_text(encoding="utf-8").strip() if path.exists() else None
     # A name without a pattern in it is taken for a file that is there.
     rows = connection.execute(
         "SELECT content FROM read_text($file)", {"file": f"{file[:-1]}[{file[-1]}]"}

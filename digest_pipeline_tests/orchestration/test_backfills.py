@@ -15,12 +15,14 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
 from digest_pipeline.compose import open_pipeline
+from digest_pipeline.errors import StoreError
 from digest_pipeline.orchestration import pace
 from digest_pipeline.orchestration.build import build_defs
 from digest_pipeline.orchestration.jobs import DIGESTS, REPO_DAYS
 from digest_pipeline.orchestration.pace import paced, quicken_backfills
 from digest_pipeline.orchestration.partitions import RANGE_END, RANGE_START, range_tags
 from digest_pipeline.pipeline import Pipeline, analyse, collect, diff, digest, portions, report
+from digest_pipeline.store.history import History
 from digest_pipeline_tests.fakes.project import FIRST_DAY, days_from, local, small_repository
 from digest_pipeline_tests.fakes.repositories import git
 from digest_pipeline_tests.fakes.workshop import Workshop
@@ -254,21 +256,32 @@ class Killed(BaseException):
     """No step catches it."""
 
 
-def _killed_in_the_middle(shop: Workshop, instance: dg.DagsterInstance, patch: pytest.MonkeyPatch) -> str:
-    """A run that ends while it analyses the second day; its id."""
+def _killed_in_the_middle(
+    shop: Workshop,
+    instance: dg.DagsterInstance,
+    patch: pytest.MonkeyPatch,
+    tags: Mapping[str, str] = RANGE,
+    day: date = DAYS[1],
+) -> str:
+    """A run that ends while it analyses a day, the second; its id."""
     original = Pipeline.analyse
 
     def kill(self: Pipeline, repo: str, days: Sequence[date]) -> Any:  # noqa: ANN401 - as it is
-        if DAYS[1] in days:
+        if day in days:
             raise Killed
         return original(self, repo, days)
 
     steps = {**steps_of_now(), "commit_analyses": kill}
     with patch.context() as once:
         once.setattr("digest_pipeline.orchestration.repo_days.STEPS", steps)
-        ended = execute(shop, instance)
+        ended = execute(shop, instance, tags)
     assert not ended.success
     return ended.run_id
+
+
+def _goes_on_for(run: str, retry: int = 1) -> dict[str, str]:
+    """The tags of Dagster's own retry."""
+    return {**RANGE, "dagster/parent_run_id": run, "dagster/retry_number": str(retry)}
 
 
 def _counted(patch: pytest.MonkeyPatch) -> Counter[str]:
@@ -325,6 +338,112 @@ def test_what_was_made_before_is_not_shown_as_failed_where_going_on_fails(
         assert statuses(shop, instance, "repo_report") == {
             key: "FAILED" if key == KEYS[2] else "MATERIALIZED" for key in KEYS
         }
+
+
+def test_what_was_made_before_is_not_shown_as_failed_where_going_on_is_ended_or_killed(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with instance_of() as instance:
+        first = _killed_in_the_middle(shop, instance, monkeypatch)
+        second = _killed_in_the_middle(shop, instance, monkeypatch, _goes_on_for(first))
+        made = ["MATERIALIZED", "FAILED", "FAILED"]
+        assert list(statuses(shop, instance, "repo_report").values()) == made
+
+        # SIGKILL leaves nothing to say at the end.
+        monkeypatch.setattr("digest_pipeline.orchestration.repo_days._Run._repo", _nothing)
+        last = execute(shop, instance, _goes_on_for(second, retry=2))
+        told = materialized(instance, last.run_id)
+        assert told["repo_report", KEYS[0]] == told["raw_commits", KEYS[2]] == 1
+
+
+def _nothing(*_: object) -> None:
+    """A run that was killed before it did anything."""
+
+
+def test_one_read_that_fails_costs_its_days_and_not_the_other_repos(
+    shop: Workshop, engine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "bea/engine"
+    shop.configure(local(REPO, engine), local(other, engine))
+    original = Pipeline.portions
+
+    def unreadable(self: Pipeline, repo: str, days: Sequence[date]) -> Iterator[list[date]]:
+        if repo == REPO:
+            raise StoreError("the disk that holds it is full")
+        return original(self, repo, days)
+
+    with monkeypatch.context() as once, instance_of() as instance:
+        once.setattr(Pipeline, "portions", unreadable)
+        result = execute(shop, instance, range_tags(DAYS[0], DAYS[-1], [REPO, other]))
+        [failed] = [event for event in result.all_events if event.is_step_failure]
+        said = failed.step_failure_data.user_failure_data
+        assert said is not None
+        assert said.description == "the disk that holds it is full"
+        told = materialized(instance, result.run_id)
+        assert [told["repo_report", f"{day}|{name}"] for name in (REPO, other) for day in DAYS] == [
+            *(0, 0, 0),
+            *(1, 1, 1),
+        ]
+
+
+def test_a_check_that_cannot_be_asked_is_a_warning(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = History.read
+
+    def read(self: History, name: str, *rest: Any) -> Any:  # noqa: ANN401 - as it is
+        if name == "checks/unique_commits":
+            raise StoreError("somebody else holds it")
+        return original(self, name, *rest)
+
+    monkeypatch.setattr(History, "read", read)
+    with instance_of() as instance:
+        result = execute(shop, instance)
+        assert result.success
+        found = [one for one in result.get_asset_check_evaluations() if one.check_name == "unique_commits"]
+    assert {one.partition for one in found} == {*KEYS}
+    assert {(one.passed, one.severity) for one in found} == {(False, dg.AssetCheckSeverity.WARN)}
+    assert {one.metadata["reason"].value for one in found} == {"not asked: somebody else holds it"}
+
+
+def test_a_day_that_changed_after_it_was_made_is_made_again_by_the_run_that_goes_on(
+    shop: Workshop, engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copytree(engine, tmp_path / "rewritten")
+    shop.configure(local(REPO, copy))
+    with instance_of() as instance:
+        killed = _killed_in_the_middle(shop, instance, monkeypatch)
+        # A commit with a date of the first day, which is done, comes in.
+        moment = f"{DAYS[0]}T20:00:00+0800"
+        dated = {"GIT_AUTHOR_DATE": moment, "GIT_COMMITTER_DATE": moment}
+        for name, value in dated.items():
+            monkeypatch.setenv(name, value)
+        git(copy, "commit", "--allow-empty", "-m", "late")
+        again = execute(shop, instance, _goes_on_for(killed))
+        assert again.success
+        told = materialized(instance, again.run_id)
+    assert [told[name, KEYS[0]] for name in ASSETS] == [1, 1, 1, 1]
+    assert "late" in shop.page(REPO, DAYS[0])
+
+
+def test_re_executing_all_of_a_run_reads_again_though_its_tags_say_from_failure(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with instance_of() as instance:
+        says = {**RANGE, "dagster/is_asset_resume_retry": "true"}
+        first = _killed_in_the_middle(shop, instance, monkeypatch)
+        # From failure, and killed once more: whoever asks for all of that one then means all.
+        second = _killed_in_the_middle(
+            shop, instance, monkeypatch, {**says, "dagster/parent_run_id": first}, DAYS[2]
+        )
+        asked = _counted(monkeypatch)
+        assert execute(shop, instance, {**says, "dagster/parent_run_id": second}).success
+        assert asked == dict.fromkeys(ASSETS, 3)
+
+        # Of one that succeeded nothing is left to go on with.
+        third = execute(shop, instance, {**says, "dagster/parent_run_id": first})
+        assert third.success
+        asked.clear()
+        assert execute(shop, instance, {**_goes_on_for(third.run_id)}).success
+        assert asked == dict.fromkeys(ASSETS, 3)
 
 
 def test_what_is_not_stored_any_more_is_made_again(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

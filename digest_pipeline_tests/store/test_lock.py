@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import select
 import signal
+import socket
 import threading
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+import time
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
+import psycopg2  # type: ignore[import-untyped]
 import pytest
 
-from digest_pipeline.errors import StoreBusy
+from digest_pipeline.errors import StoreBusy, StoreUnavailable
+from digest_pipeline.store import postgres
+from digest_pipeline.store.history import History
 from digest_pipeline.store.lock import Patience, writers_lock
-from digest_pipeline_tests.store.rows import EVERYWHERE
+from digest_pipeline.store.place import Place
+from digest_pipeline.store.postgres import AdvisoryLock
+from digest_pipeline_tests.store.rows import EVERYWHERE, partition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from multiprocessing.synchronize import Event
 
-    from digest_pipeline.store.place import Place
-
+UTC = ZoneInfo("UTC")
+DAY = date(2026, 1, 5)
 HASTY = Patience(tell_after=0.05, tell_again=0.1, give_up_after=0.3)
 
 
@@ -125,3 +136,98 @@ def test_threads_of_one_process_wait_for_each_other(place: Place) -> None:
     for thread in threads:
         thread.join()
     assert (len(most), max(most)) == (40, 1)
+
+
+# --- the lock of many machines, when the one that holds it is gone ----------------------------------------
+
+
+@pytest.fixture
+def shared(shared_place: Callable[[str], Place]) -> Place:
+    return shared_place("here")
+
+
+def asked(place: Place, query: str, *words: object) -> list[tuple[object, ...]]:
+    assert place.shared is not None
+    with closing(psycopg2.connect(**place.shared.catalog)) as connection:
+        cursor = connection.cursor()
+        cursor.execute(query, words)
+        found: list[tuple[object, ...]] = cursor.fetchall()
+        return found
+
+
+def end_the_holder(place: Place) -> None:
+    query = "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    assert asked(place, query) == [(True,)]
+
+
+@pytest.mark.postgres
+def test_a_machine_that_vanishes_is_noticed_by_the_server_in_a_minute(shared: Place) -> None:
+    lock = AdvisoryLock(shared, HASTY)
+    connection = lock._taken()
+    cursor = connection.cursor()
+    cursor.execute("SELECT name, setting FROM pg_settings WHERE name LIKE 'tcp_%%' ORDER BY name")
+    postgres._wait(connection, time.monotonic() + 10)
+    assert cursor.fetchall() == [
+        ("tcp_keepalives_count", "3"),
+        ("tcp_keepalives_idle", "30"),
+        ("tcp_keepalives_interval", "10"),
+        ("tcp_user_timeout", "60000"),
+    ]
+    connection.close()
+
+
+@pytest.mark.postgres
+def test_letting_go_of_a_lock_ends_where_nobody_answers(
+    shared: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shared.shared is not None
+    monkeypatch.setattr(postgres, "_ANSWER_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        catalog = dict(shared.shared.catalog)
+        server = socket.create_connection((catalog["host"], int(catalog["port"])))
+        cut = threading.Event()
+        thread = threading.Thread(target=carry, args=(listener, server, cut))
+        thread.start()
+        catalog["port"] = str(listener.getsockname()[1])
+        lock = writers_lock(Place(shared.data_dir, replace(shared.shared, catalog=catalog)))
+        with pytest.raises(StoreUnavailable, match="the lock was lost: timeout expired"), lock() as held:
+            held()
+            cut.set()
+            held()
+        stack.callback(thread.join)
+
+
+def carry(listener: socket.socket, server: socket.socket, cut: threading.Event) -> None:
+    """Carry bytes to and fro, until the line is cut: then nothing answers, and nothing is closed."""
+    client, _ = listener.accept()
+    other = {client: server, server: client}
+    with client, server:
+        while True:
+            for one in select.select([client, server], [], [], 5)[0]:
+                data = one.recv(1 << 16)
+                if not data:
+                    return
+                if not cut.is_set():
+                    other[one].sendall(data)
+
+
+@pytest.mark.postgres
+def test_what_was_written_under_a_lock_that_was_lost_is_not_committed(
+    shared: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    with History(shared, UTC, sleep=waits.append) as history:
+        insert = history._insert
+
+        def once(table: str, rows: Any) -> None:  # noqa: ANN401 - as they come
+            insert(table, rows)
+            monkeypatch.setattr(history, "_insert", insert)
+            end_the_holder(shared)
+            with History(shared, UTC) as faster:  # who waited for the lock has it now
+                faster.replace(*partition(DAY, 3))
+
+        monkeypatch.setattr(history, "_insert", once)
+        history.replace(*partition(DAY, 3))
+        assert waits == [1.0]
+        rows = history._connection.execute("SELECT count(*), count(DISTINCT sha) FROM commits").fetchall()
+        assert rows == [(3, 3)]

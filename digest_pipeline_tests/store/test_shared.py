@@ -243,9 +243,38 @@ def test_a_folder_that_is_not_the_historys_is_refused_before_anything_is_written
         History(Place(tmp_path / "three", other), UTC)
 
 
+def test_files_that_others_put_there_are_never_claimed_for_upkeep_would_remove_them(
+    postgres_url: str, data_dir: Path, tmp_path: Path
+) -> None:
+    address = read_address(postgres_url)
+    theirs = tmp_path / "lake" / "files" / "orders" / "part-0.parquet"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"PAR1")
+    for folder, words in (
+        (data_dir / "store", "is where a history of this machine alone lies"),
+        (data_dir / "store" / "shared", "is where a history of this machine alone lies"),
+        (tmp_path / "lake", r"part-0\.parquet lies there and is not of this history"),
+    ):
+        with pytest.raises(ConfigurationError, match=words):
+            History(Place(data_dir, Shared(address, str(folder))), UTC)
+        assert not (folder / "history.id").exists()
+
+
+def test_a_first_start_that_a_full_disk_cut_short_is_taken_up(postgres_url: str, tmp_path: Path) -> None:
+    place = Place(tmp_path / "here", Shared(read_address(postgres_url), str(tmp_path / "everywhere")))
+    (tmp_path / "everywhere").mkdir()
+    (tmp_path / "everywhere" / "history.id").touch()
+    with History(place, UTC) as history:
+        history.replace(*partition(DAY, 20))
+    check_files(place)
+    (tmp_path / "everywhere" / "history.id").write_text("")
+    with pytest.raises(ConfigurationError, match=r"has no history\.id"):
+        History(place, UTC)
+
+
 @pytest.mark.s3
 def test_what_is_wrong_with_a_bucket_is_one_line_that_says_what_to_do(
-    postgres_url: str, s3_server: S3Server, tmp_path: Path
+    postgres_server: PostgresServer, postgres_url: str, s3_server: S3Server, tmp_path: Path
 ) -> None:
     bucket = Bucket(s3_server.endpoint, "us-east-1", s3.KEY, s3.SECRET, "S3_KEY", "S3_SECRET")
     good = Shared(read_address(postgres_url), f"s3://{s3_server.create_bucket()}/team", bucket)
@@ -274,6 +303,15 @@ def test_what_is_wrong_with_a_bucket_is_one_line_that_says_what_to_do(
         history.settled_snapshot()
         assert counted(history) == 30
     check_files(place)
+    other = replace(good, catalog=read_address(postgres_server.create_database()))
+    with pytest.raises(ConfigurationError, match="holds the files of another history"):
+        History(Place(tmp_path / "other", other), UTC)
+    lake = f"{good.data_url}/lake"
+    with History(place, UTC) as history:
+        theirs = {"name": f"{lake}/files/orders/part-0.parquet"}
+        history._connection.execute("COPY (SELECT 1 AS one) TO $name (FORMAT parquet)", theirs)
+    with pytest.raises(ConfigurationError, match=r"part-0\.parquet lies there and is not of this history"):
+        History(Place(tmp_path / "other", replace(other, data_url=lake)), UTC)
     assert not any(secret in repr(place) for secret in good.secrets)
 
 
