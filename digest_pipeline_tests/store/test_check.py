@@ -140,19 +140,17 @@ def test_the_catalog_is_read_by_sqlite_before_duckdb_has_it(
 ) -> None:
     order: list[str] = []
 
-    class Watched:
-        @staticmethod
-        def connect(*args: Any, **more: Any) -> sqlite3.Connection:  # noqa: ANN401 - as the module has it
-            order.append("sqlite")
-            return sqlite3.connect(*args, **more)
+    connects = sqlite3.connect
 
-        Error = sqlite3.Error
+    def connecting(*args: Any, **more: Any) -> Any:  # noqa: ANN401 - as the module has it
+        order.append("sqlite")
+        return connects(*args, **more)
 
     def opening(place: Place) -> duckdb.DuckDBPyConnection:
         order.append("duckdb")
         return open_history(place)
 
-    monkeypatch.setattr("digest_pipeline.store.check.sqlite3", Watched)
+    monkeypatch.setattr("digest_pipeline.store.check.sqlite3.connect", connecting)
     monkeypatch.setattr("digest_pipeline.store.check.open_history", opening)
     assert wrong(kept) == {}
     assert order == ["sqlite", "duckdb"]
