@@ -100,12 +100,15 @@ def put(made: Place, place: Place, timezone: ZoneInfo) -> None:
 
     Raises UsageError where there is one by now, StoreError, OSError.
     """
-    must_be_free(place)
     if place.shared is None:
-        removed(place.folder)
-        made.folder.rename(place.folder)
+        # A run may begin one at any moment: what it holds is not taken away under it.
+        with writers_lock(place)():
+            must_be_free(place)
+            removed(place.folder)
+            made.folder.rename(place.folder)
         History(place, timezone).close()  # it leaves the file with which any shell opens it
         return
+    must_be_free(place)
     move(made, place, timezone)
 
 
