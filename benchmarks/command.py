@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from benchmarks.measure import Measured, measure
 from benchmarks.repository import REPO

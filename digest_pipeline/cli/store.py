@@ -56,8 +56,21 @@ def check(
 
 
 @app.command("compact")
-def compact(config: Config = None, quiet: Quiet = False, verbose: Verbose = False) -> None:
-    """Do what the daily upkeep does, now: merge small files, let go of what is kept no longer."""
+def compact(
+    let_go: Annotated[
+        bool,
+        typer.Option(
+            "--let-go", help="Let go of patches older than [store] keep_patches_days, too, for ever."
+        ),
+    ] = False,
+    config: Config = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Merge small files and take away those that nobody needs any more. No patch goes, but with --let-go.
+
+    With --let-go it is what the daily upkeep does.
+    """
     del quiet, verbose
     from digest_pipeline.pipeline import utc_now
     from digest_pipeline.pipeline.upkeep import upkeep
@@ -68,13 +81,21 @@ def compact(config: Config = None, quiet: Quiet = False, verbose: Verbose = Fals
     place = _history(settings)
     History(place, settings.timezone).close()  # an older one is brought up to date first
     with _bar() as told:
-        kept = upkeep(settings, place, now=utc_now(), progress=lambda _, what, done, of: told(what, done, of))
+        kept = upkeep(
+            settings,
+            place,
+            now=utc_now(),
+            let_go=let_go,
+            progress=lambda _, what, done, of: told(what, done, of),
+        )
     result_line(
         f"before: {kept.before.files} files, {_size(kept.before.bytes)}; "
         f"after: {kept.after.files} files, {_size(kept.after.bytes)}"
     )
     if kept.patches:
         say(f"let go of the patches of {kept.patches} files, of {len(kept.days)} days")
+    elif settings.store.keep_patches_days is not None and not let_go:
+        say("old patches are left to the daily upkeep, or to --let-go")
     say("what was replaced stays for a week, for readers that are at it")
 
 

@@ -33,6 +33,8 @@ def move(
 ) -> None:
     """Carry the history from the data folder to where [store] says, or back. Prints where it is now.
 
+    Stop digest up and all runs first: one with the old settings would go on writing to where the history was.
+
     What it is carried to must hold none. Both sides are compared, table by table, before it counts as done; what it was
     carried from is left as it is.
     """

@@ -46,6 +46,11 @@ class FileChange:
     patch: str | None
     patch_state: PatchState
 
+    @property
+    def was_let_go(self) -> bool:
+        """Whether upkeep let go of what was read of the patch; that of an incomplete one is empty since."""
+        return self.patch_state == "expired" or (self.patch_state == "incomplete" and self.patch == "")
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:

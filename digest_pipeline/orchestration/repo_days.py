@@ -179,7 +179,7 @@ class _Run:
             return []
         names = [one.name for one in self._pipeline.settings.repos]
         others = repo_days_in_flight(
-            self._context.instance, names, in_line=False, besides=self._context.run_id
+            self._context.instance, names, in_line=False, besides=self._context.run.run_id
         )
         found = [day for day in days if (repo, day) not in others]
         self._forget(repo, found, assets)

@@ -15,15 +15,15 @@ from digest_pipeline.analysts import Cue, Subject
 from digest_pipeline.domain.commit import FileChange
 from digest_pipeline.domain.healing import Tried, Waiting, is_due
 from digest_pipeline.domain.importance import TIERS, Score, score
-from digest_pipeline.errors import StoreError
+from digest_pipeline.errors import SourceUnavailable, StoreError
 from digest_pipeline.pipeline.books import attempt_columns, prices_of
 from digest_pipeline.pipeline.headlines import Headlines
-from digest_pipeline.pipeline.read_again import read_again
+from digest_pipeline.pipeline.read_again import gone, made_whole, read_again
 from digest_pipeline.pipeline.workbench import BATCH_BYTES, StepResult, Workbench, batches
 from digest_pipeline.store.history import Replacement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from digest_pipeline.analysts import Analyst
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from digest_pipeline.errors import SourceError
 
     Row = Mapping[str, Any]
+    Lost = dict[tuple[date, str], SourceError]
 
 
 MOST_UNWRITTEN = 32
@@ -56,7 +57,7 @@ def analyse(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
 
         def begin(chunk: Sequence[date]) -> _Ahead:
             again = thread.submit(_read_again, bench, repo, chunk)
-            return _Ahead(again, thread.submit(_cues, bench, repo, chunk))
+            return _Ahead(again, thread.submit(_cues, bench, repo, chunk, again))
 
         # The store searches the next days' patches while these days' facts are put together.
         ahead = [begin(chunk) for chunk in chunks[:1]]
@@ -71,28 +72,49 @@ def analyse(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
 class _Ahead:
     """What another thread makes ready: patches read `again`, with what was not to be had, then the cues in them."""
 
-    again: Future[dict[tuple[date, str], SourceError]]
-    cues: Future[dict[str, list[Cue]]]
+    again: Future[Lost]
+    cues: Future[tuple[dict[str, list[Cue]], Lost]]
 
 
-def _read_again(bench: Workbench, repo: str, days: Sequence[date]) -> dict[tuple[date, str], SourceError]:
+def _read_again(bench: Workbench, repo: str, days: Sequence[date]) -> Lost:
+    return read_again(bench, repo, days, _is_asked_about(bench, repo, days))
+
+
+def _is_asked_about(bench: Workbench, repo: str, days: Sequence[date]) -> Callable[[Row], bool]:
     @cache
     def paid() -> set[tuple[date, str]]:
         known = bench.rows("analyses_of_days", repo, days, language=bench.settings.language)
         return {(row["day"], row["sha"]) for row in known if _is_paid(row)}
 
-    return read_again(
-        bench, repo, days, lambda row: row["filtered"] is None and (row["day"], row["sha"]) not in paid()
-    )
+    return lambda row: row["filtered"] is None and (row["day"], row["sha"]) not in paid()
 
 
-def _cues(bench: Workbench, repo: str, days: Sequence[date]) -> dict[str, list[Cue]]:
-    """Each commit's cues; none for an analyst that reads the patches itself."""
-    cues: dict[str, list[Cue]] = defaultdict(list)
-    if not bench.analyst.reads_patches:
+def _cues(
+    bench: Workbench, repo: str, days: Sequence[date], again: Future[Lost]
+) -> tuple[dict[str, list[Cue]], Lost]:
+    """Each commit's cues, and those of which there are none, for upkeep let go of their patches once more.
+
+    None at all for an analyst that reads the patches itself.
+    """
+    if bench.analyst.reads_patches:
+        return {}, {}
+    known = again.result()
+
+    def searched() -> tuple[dict[str, list[Cue]], set[tuple[date, str]]]:
+        cues: dict[str, list[Cue]] = defaultdict(list)
         for row in bench.rows("cues", repo, days):
             cues[row["sha"]].append(Cue(row["category"], row["path"], row["line"]))
-    return cues
+        # Asked afterwards: what is here now was here then.
+        left = gone(bench, repo, days, _is_asked_about(bench, repo, days))
+        return cues, {(day, row["sha"]) for day, rows in left.items() for row in rows} - known.keys()
+
+    cues, left = searched()
+    if not left:
+        return cues, {}
+    failed = _read_again(bench, repo, days)
+    cues, left = searched()
+    reason = f"{repo}: upkeep let go of patches while they were searched; run the day again"
+    return cues, {key: failed.get(key, SourceUnavailable(reason, repo=repo)) for key in left}
 
 
 def _analyse_chunk(
@@ -121,7 +143,12 @@ def _analyse_chunk(
                 ready.remove(day)
     if not ready:
         return
-    _analyse_days(bench, repo, ready, commits, ahead.cues, lost)
+    for (day, _), error in _analyse_days(bench, repo, ready, commits, ahead.cues, lost).items():
+        if day in ready:
+            result.failed[day] = error
+            ready.remove(day)
+    if not ready:
+        return
     rows = bench.by_day("analyses_of_days", repo, ready, language=bench.settings.language)
     spent = bench.rows("costs_of_days", repo, ready, language=bench.settings.language)
     costs = {row["day"]: row["cost"] for row in spent}
@@ -133,9 +160,10 @@ def _analyse_days(
     repo: str,
     days: Sequence[date],
     commits: Mapping[date, Sequence[Row]],
-    cues: Future[dict[str, list[Cue]]],
-    lost: Mapping[tuple[date, str], SourceError],
-) -> None:
+    cues: Future[tuple[dict[str, list[Cue]], Lost]],
+    lost: Lost,
+) -> Lost:
+    """Ask about all that is due; what was not asked about, for its patches are not to be had any more."""
     language = bench.settings.language
     profile = bench.settings.profile(repo)
     analyst = bench.analyst
@@ -175,10 +203,13 @@ def _analyse_days(
     # What a day leads with is asked about first: its headline is composed while the rest is under way.
     to_ask.sort(key=lambda one: (one.day, TIERS.index(one.scored.tier)))
     writer.begin(days, rescored)
+    late: Lost = {}
     if to_ask or headlines.are_due:
-        subjects = _subjects(bench, repo, to_ask, files, cues.result())
+        found, late = cues.result()
+        subjects = _subjects(bench, repo, to_ask, files, found, late)
         scores = {(one.day, one.commit["sha"]): one.scored for one in to_ask}
         asyncio.run(_ask(bench, subjects, scores, writer, headlines))
+    return late
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +283,9 @@ def _subjects(
     to_ask: Sequence[_ToAsk],
     facts: Mapping[str, Sequence[Row]],
     cues: Mapping[str, Sequence[Cue]],
+    late: Lost,
 ) -> Iterator[tuple[date, Subject]]:
-    """What the analyst is shown, read as it comes to it."""
+    """What the analyst is shown, read as it comes to it; `late` is left out, and gets what can be read no more."""
     analyst = bench.analyst
     for group in _read_together(to_ask):
         # An endpoint that went down since leaves what waited for it as it is.
@@ -264,9 +296,13 @@ def _subjects(
             continue
         files: Mapping[str, Sequence[Row]] = facts
         if analyst.reads_patches:
-            files = _files(bench, repo, still)
+            files = read = _files(bench, repo, still)
+            # Hours may have gone by since they were read again, and upkeep with them.
+            late |= made_whole(bench, repo, [one.commit for one in still], read)
         for one in still:
             sha = one.commit["sha"]
+            if (one.day, sha) in late:
+                continue
             yield (
                 one.day,
                 Subject(

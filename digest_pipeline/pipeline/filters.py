@@ -187,7 +187,7 @@ def _picks(
         where = {"repo": repo, "day": day, "shas": [row["sha"] for row in chosen]}
         for file in bench.history.read("pipeline/files_of_commits", where):
             files[file.pop("sha")].append(FileChange(**file))
-        gone = [sha for sha, found in files.items() if any(file.patch_state == "expired" for file in found)]
+        gone = [sha for sha, found in files.items() if any(file.was_let_go for file in found)]
         try:
             for change in bench.source(repo)[0].changes(gone) if gone else ():
                 files[change.sha] = list(change.files)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from digest_pipeline.domain.commit import UNREAD_STATES
+from digest_pipeline.domain.commit import UNREAD_STATES, FileChange
 from digest_pipeline.errors import SourceError, SourceUnavailable
 from digest_pipeline.pipeline.diff import FilesWriter
 
@@ -30,15 +31,7 @@ def read_again(
 
     What the source gives now in fewer lines than were read once is left as it is: nothing that was seen is lost.
     """
-    gone: dict[date, set[str]] = defaultdict(set)
-    for row in bench.rows("expired_of_days", repo, days):
-        gone[row["day"]].add(row["sha"])
-    if not gone:
-        return {}
-    wanted = {
-        day: [row for row in rows if row["sha"] in gone[day] and is_needed(row)]
-        for day, rows in bench.by_day("commits_of_days", repo, sorted(gone)).items()
-    }
+    wanted = gone(bench, repo, days, is_needed)
     failed: dict[Key, SourceError] = {}
     shas = [row["sha"] for rows in wanted.values() for row in rows]
     if not shas:
@@ -50,10 +43,7 @@ def read_again(
                 whole = []
                 for row, change in zip(rows, [next(changes) for _ in rows], strict=True):
                     if _says_less(change, row):
-                        failed[day, row["sha"]] = SourceUnavailable(
-                            f"{repo} {row['sha'][:7]}: its patches were let go, and the source has not all of them now",
-                            repo=repo,
-                        )
+                        failed[day, row["sha"]] = _has_less(repo, row)
                     else:
                         whole.append(change)
                 writer.take(day, whole, strays=())
@@ -64,6 +54,53 @@ def read_again(
             )
             failed |= dict.fromkeys(left, error)
     return failed
+
+
+def gone(
+    bench: Workbench, repo: str, days: Sequence[date], is_needed: Callable[[Row], bool]
+) -> dict[date, list[Row]]:
+    """The commits of `days` that are needed and whose patches were let go, by day."""
+    shas: dict[date, set[str]] = defaultdict(set)
+    for row in bench.rows("expired_of_days", repo, days):
+        shas[row["day"]].add(row["sha"])
+    if not shas:
+        return {}
+    return {
+        day: [row for row in rows if row["sha"] in shas[day] and is_needed(row)]
+        for day, rows in bench.by_day("commits_of_days", repo, sorted(shas)).items()
+    }
+
+
+def made_whole(
+    bench: Workbench, repo: str, commits: Sequence[Row], files: dict[str, list[Row]]
+) -> dict[Key, SourceError]:
+    """Put into `files` what upkeep let go of between reading it again and now; for each commit where it cannot be, why.
+
+    It is not stored: the next upkeep would let it go again.
+    """
+    without = [
+        row for row in commits if any(FileChange(**file).was_let_go for file in files.get(row["sha"], ()))
+    ]
+    waiting = {(row["day"], row["sha"]): row for row in without}
+    failed: dict[Key, SourceError] = {}
+    try:
+        changes = bench.source(repo)[0].changes([row["sha"] for row in without]) if without else ()
+        for row, change in zip(without, changes, strict=True):
+            if _says_less(change, row):
+                failed[row["day"], row["sha"]] = _has_less(repo, row)
+            else:
+                files[row["sha"]] = [asdict(file) for file in change.files]
+            del waiting[row["day"], row["sha"]]
+    except SourceError as error:
+        _log.warning("%s: patches that were let go cannot be read again: %s", repo, error)
+        failed |= dict.fromkeys(waiting, error)
+    return failed
+
+
+def _has_less(repo: str, row: Row) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"{repo} {row['sha'][:7]}: its patches were let go, and the source has not all of them now", repo=repo
+    )
 
 
 def _says_less(change: CommitChanges, row: Row) -> bool:

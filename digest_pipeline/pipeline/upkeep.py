@@ -16,11 +16,21 @@ if TYPE_CHECKING:
     from digest_pipeline.store.upkeep import Kept
 
 
-def upkeep(settings: Settings, place: Place, *, now: datetime, progress: Progress = lambda *_: None) -> Kept:
-    """Keep the history in `place` small, and its patches as long as the settings say. Raises StoreError."""
+def upkeep(
+    settings: Settings,
+    place: Place,
+    *,
+    now: datetime,
+    let_go: bool = True,
+    progress: Progress = lambda *_: None,
+) -> Kept:
+    """Keep the history in `place` small, and its patches as long as the settings say; all of them without `let_go`.
+
+    Raises StoreError.
+    """
     return keep(
         place,
-        patches_before=patches_before(settings, now=now),
+        patches_before=patches_before(settings, now=now) if let_go else None,
         said=lambda act, done, total: progress("upkeep", act if done < total else "", done, total),
     )
 

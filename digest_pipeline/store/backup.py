@@ -72,14 +72,13 @@ def backup(
     """
     with open_history(place, timezone) as connection:
         identity = rows_of(connection, statement("backup/identity"), None, place)[0]
-    before = _list_in(folder, or_nothing=True)
-    if before is not None and before.history != identity["history"]:
-        raise UsageError(
-            f"{folder} is the backup of another history, and it is left as it is; name another folder"
-        )
+    _is_of(_list_in(folder, or_nothing=True), identity, folder)
     try:
         _begin(folder, place)
         with being_made(folder) as still:
+            # Again: another backup may have come to its end since.
+            before = _list_in(folder, or_nothing=True)
+            _is_of(before, identity, folder)
             if place.shared is None:
                 _copy_catalog(place, still)
                 source = place.files
@@ -125,6 +124,13 @@ def restore(place: Place, timezone: ZoneInfo, folder: Path, *, said: Say = lambd
     return Copied(len(listed.files), sum(file.bytes for file in listed.files.values()), len(listed.files))
 
 
+def _is_of(listed: _List | None, identity: Mapping[str, str], folder: Path) -> None:
+    if listed is not None and listed.history != identity["history"]:
+        raise UsageError(
+            f"{folder} is the backup of another history, and it is left as it is; name another folder"
+        )
+
+
 def _begin(folder: Path, place: Place) -> None:
     """See to it that `folder` is one for backups. Raises UsageError, OSError."""
     target, data = folder.resolve(), place.data_dir.resolve()
@@ -137,9 +143,8 @@ def _begin(folder: Path, place: Place) -> None:
             f"{folder} holds something else than a backup, and is left as it is; name another folder"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / LIST_FILE).exists():
-        # An empty list: what a first backup that was killed left is known as ours.
-        (folder / LIST_FILE).write_bytes(b"")
+    # An empty list: what a first backup that was killed left is known as ours.
+    (folder / LIST_FILE).touch()
 
 
 def _copy_catalog(place: Place, still: Place) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from digest_pipeline.errors import StoreError, StoreOutdated
+from digest_pipeline.store.complaints import redacted, shortened
 from digest_pipeline.store.connection import NAME, translate
 from digest_pipeline.store.content import tables_of
 from digest_pipeline.store.files import names, statement
@@ -36,6 +37,8 @@ class Finding:
 
 def check(place: Place, *, deep: bool = False) -> Iterator[Finding]:
     """Look at one thing after the other; `deep` reads every row. Raises StoreError where there is no history."""
+    # Before DuckDB has it open: two copies of SQLite on one file in one process drop each other's locks.
+    torn = _torn(place)
     try:
         opened = open_history(place)
     except StoreError as error:
@@ -49,12 +52,14 @@ def check(place: Place, *, deep: bool = False) -> Iterator[Finding]:
         return
     with opened as connection:
         checks: list[tuple[str, Callable[[], tuple[str, list[str]]]]] = [
-            ("catalog", lambda: _catalog(connection, place)),
+            ("catalog", lambda: _catalog(connection, torn)),
             ("version", lambda: _version(connection, place)),
             ("files", lambda: _files(connection, place)),
-            *([("rows", lambda: _rows(connection))] if deep else []),
-            *((name, _asking(connection, place, name)) for name in ("twice", "counts", "orphans", "values")),
+            *([("rows", lambda: _rows(connection, place))] if deep else []),
         ]
+        if _is_up_to_date(connection, place):
+            # Of an older one the tables that these ask are not all there yet.
+            checks += [(name, _asking(connection, place, name)) for name in _SEEN]
         for name, look in checks:
             try:
                 seen, problems = look()
@@ -82,21 +87,35 @@ def _asking(
     )
 
 
-def _catalog(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, list[str]]:
+def _is_up_to_date(connection: duckdb.DuckDBPyConnection, place: Place) -> bool:
+    try:
+        must_be_up_to_date(connection, place)
+    except StoreOutdated:
+        return False
+    except StoreError:
+        pass  # what is damaged says so where it is looked at
+    return True
+
+
+def _catalog(connection: duckdb.DuckDBPyConnection, torn: list[str]) -> tuple[str, list[str]]:
     tables = tables_of(connection, NAME)
     lacking = sorted(
         {"schema_migrations", "reads", "commit_log", "commit_files", "analyses", "reports"} - set(tables)
     )
     problems = [f"the table {table} is gone" for table in lacking]
-    if place.shared is None:
-        try:
-            with closing(
-                sqlite3.connect(f"file:{place.catalog_path}?mode=ro", uri=True, timeout=30)
-            ) as opened:
-                problems += [row[0] for row in opened.execute("PRAGMA quick_check") if row[0] != "ok"]
-        except sqlite3.Error as error:
-            problems.append(str(error))
-    return f"it opens, {len(tables)} tables", problems
+    return f"it opens, {len(tables)} tables", problems + torn
+
+
+def _torn(place: Place) -> list[str]:
+    """What SQLite finds wrong with the file of the catalog, where there is one."""
+    if place.shared is not None or not place.catalog_path.is_file():
+        return []
+    try:
+        uri = f"{place.catalog_path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=30)) as opened:
+            return [row[0] for row in opened.execute("PRAGMA quick_check") if row[0] != "ok"]
+    except sqlite3.Error as error:
+        return [str(error)]
 
 
 def _version(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, list[str]]:
@@ -104,7 +123,7 @@ def _version(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, 
         must_be_up_to_date(connection, place)
     except StoreOutdated as error:
         # The next writer brings it up to date: no damage.
-        return str(error), []
+        return f"{error}; check it again then, for what its rows say of one another", []
     known = set(names("migrations"))
     rows = rows_of(connection, statement("integrity/migrations"), None, place)
     applied = [row["name"] for row in rows]
@@ -175,7 +194,7 @@ def _footers(
     yield from ((row["path"], row["rows"]) for row in rows)
 
 
-def _rows(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
+def _rows(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, list[str]]:
     """Read every value of every row."""
     problems: list[str] = []
     count = 0
@@ -184,7 +203,7 @@ def _rows(connection: duckdb.DuckDBPyConnection) -> tuple[str, list[str]]:
         try:
             row: Any = connection.execute(f"SELECT count(*), {read} FROM {NAME}.{table}").fetchone()  # noqa: S608
         except duckdb.Error as error:
-            problems.append(f"{table}: cannot be read: {' '.join(str(error).split())[:200]}")
+            problems.append(f"{table}: cannot be read: {shortened(redacted(str(error), place))}")
         else:
             count += row[0]
     return f"{count} rows read", problems

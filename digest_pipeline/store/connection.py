@@ -13,7 +13,7 @@ import duckdb
 
 from digest_pipeline.errors import StoreBusy, StoreDamaged, StoreError
 from digest_pipeline.store import shared
-from digest_pipeline.store.complaints import complaint, lost
+from digest_pipeline.store.complaints import FULL, complaint, lost, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,6 @@ NAME = "history"
 _EMBEDDED_EXTENSIONS = ("ducklake", "sqlite_scanner")
 
 _BUSY = re.compile(r"(?i)database is locked|transaction conflict|conflict|busy")
-_FULL = re.compile(r"(?i)no space left|disk is full|disk full|quota exceeded|errno 28")
 _NO_ACCESS = re.compile(r"(?i)unable to open database|readonly database|permission denied")
 _DAMAGED = re.compile(
     r"(?i)not a database|malformed|no magic bytes|corrupt|footer length|failed to load ducklake|"
@@ -56,7 +55,7 @@ def prepare(
 
     Most of the time goes into checking the extensions' signatures.
     """
-    with _translated(place):
+    with told(place):
         connection = duckdb.connect(":memory:", config={"threads": threads or min(4, os.cpu_count() or 2)})
         for line in load_statements(place):
             connection.execute(line)
@@ -74,7 +73,7 @@ def prepare(
 
 def attach(connection: duckdb.DuckDBPyConnection, place: Place, *, read_only: bool, name: str = NAME) -> None:
     """Attach the history, made where there is none, and use it. Raises StoreError."""
-    with _translated(place):
+    with told(place):
         connection.execute(attach_statement(place, read_only=read_only, name=name))
         connection.execute(f"USE {name}")
         if not read_only:
@@ -85,14 +84,15 @@ def attach(connection: duckdb.DuckDBPyConnection, place: Place, *, read_only: bo
 
 def attach_again(connection: duckdb.DuckDBPyConnection, place: Place) -> None:
     """Attach it anew: a connection keeps the shapes of the tables that it met. Raises StoreError."""
-    with _translated(place):
+    with told(place):
         connection.execute("USE memory")
         connection.execute(f"DETACH {NAME}")
     attach(connection, place, read_only=False)
 
 
 @contextmanager
-def _translated(place: Place) -> Iterator[None]:
+def told(place: Place) -> Iterator[None]:
+    """What DuckDB complains of in the block is told as one of ours, without what nobody may see."""
     try:
         with interruptible():
             yield
@@ -159,11 +159,11 @@ def shell_script(place: Place, timezone: str) -> str:
 
 def translate(error: duckdb.Error, place: Place) -> StoreError:
     """DuckDB's complaint as one of ours, in one line."""
+    if place.shared is not None:
+        return complaint(str(error), place)
     text = " ".join(str(error).split())
-    if place.shared is not None and not _FULL.search(text):
-        return complaint(text, place)
-    short = text if len(text) <= 200 else text[:197] + "…"  # noqa: PLR2004 - one line on a terminal
-    if _FULL.search(text):
+    short = shortened(text)
+    if FULL.search(text):
         return StoreError(
             f"the disk that holds {place} is full; free some space and run again, nothing was lost ({short})"
         )

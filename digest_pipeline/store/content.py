@@ -60,7 +60,10 @@ def content(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, C
         if table == RECORD:
             continue
         # A struct's text is the same wherever its rows lie; a hash of DuckDB's own may change with its version.
-        texts = " || '\\x1f' || ".join(f"coalesce({column}::VARCHAR, '\\x00')" for column in columns)
+        # Each text with its length before it: no two rows make the same one, whatever stands in them.
+        texts = " || ".join(
+            f"coalesce(strlen({column}::VARCHAR) || ':' || {column}::VARCHAR, '-')" for column in columns
+        )
         row = connection.execute(
             f"SELECT count(*), coalesce(sum(md5_number_lower({texts})::HUGEINT), 0) FROM {database}.{table}"  # noqa: S608
         ).fetchone()

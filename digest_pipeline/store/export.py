@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from digest_pipeline.errors import StoreError, UsageError
+from digest_pipeline.store.complaints import redacted, shortened
 from digest_pipeline.store.connection import (
     NAME,
     attach,
@@ -99,12 +100,15 @@ def put(made: Place, place: Place, timezone: ZoneInfo) -> None:
 
     Raises UsageError where there is one by now, StoreError, OSError.
     """
-    must_be_free(place)
     if place.shared is None:
-        removed(place.folder)
-        made.folder.rename(place.folder)
+        # A run may begin one at any moment: what it holds is not taken away under it.
+        with writers_lock(place)():
+            must_be_free(place)
+            removed(place.folder)
+            made.folder.rename(place.folder)
         History(place, timezone).close()  # it leaves the file with which any shell opens it
         return
+    must_be_free(place)
     move(made, place, timezone)
 
 
@@ -223,12 +227,10 @@ def _told(place: Place, file: Path) -> Iterator[None]:
         with interruptible():
             yield
     except duckdb.Error as error:
-        failure = translate(error, place)
-        text = " ".join(str(error).split())
+        text = redacted(str(error), place)
         if str(file) in text or f".{file.name}." in text:
-            reason = text[:200]
             raise StoreError(
-                f"{file} cannot be written or read: {reason}; free some space or check its rights, then run the same "
-                "command again; nothing is left half"
+                f"{file} cannot be written or read: {shortened(text)}; free some space or check its rights, then run "
+                "the same command again; nothing is left half"
             ) from cause(error, place)
-        raise failure from cause(error, place)
+        raise translate(error, place) from cause(error, place)

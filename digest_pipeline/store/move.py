@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
 from digest_pipeline.errors import StoreError, UsageError
-from digest_pipeline.store.connection import (
-    attach,
-    cause,
-    interruptible,
-    load_statements,
-    prepare,
-    translate,
-)
+from digest_pipeline.store.acting import steadily, under_lock
+from digest_pipeline.store.connection import attach, load_statements, prepare, told
 from digest_pipeline.store.content import RECORD, content, order_of, tables_of
 from digest_pipeline.store.history import History, has_history
 from digest_pipeline.store.lock import writers_lock
@@ -27,9 +22,12 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from digest_pipeline.store.content import Content
+    from digest_pipeline.store.lock import Held
     from digest_pipeline.store.place import Place
 
     Say = Callable[[str, int, int], None]
+
+T = TypeVar("T")
 
 _SOURCE = "source"
 _TARGET = "target"
@@ -39,7 +37,12 @@ _DAYS = 7
 
 
 def move(
-    source: Place, target: Place, timezone: ZoneInfo, *, said: Say = lambda *_: None
+    source: Place,
+    target: Place,
+    timezone: ZoneInfo,
+    *,
+    said: Say = lambda *_: None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Content]:
     """Copy the history in `source` to `target`, where there is none; what each table holds there now.
 
@@ -51,25 +54,41 @@ def move(
         raise StoreError(f"there is no history in {source} to move; digest run makes one")
     History(source, timezone).close()  # an older one is brought up to date first
     History(target, timezone).close()
-    with (
-        _both(source, target, timezone) as connection,
-        writers_lock(source)(),
-        writers_lock(target)(),
-        _told(target),
-        interruptible(connection),
-    ):
-        wanted, found = content(connection, _SOURCE), content(connection, _TARGET)
-        if not any(table.rows for table in found.values()):
-            connection.execute("BEGIN")
-            _copy(connection, said)
-            _compare(wanted, content(connection, _TARGET), source, target)
-            connection.execute("COMMIT")
-        elif found != wanted:
-            raise UsageError(
-                f"there is another history in {target} already, and it is left as it is; move it away, or name another "
-                "data_dir, or another database and data_url"
-            )
-    return wanted
+    return steadily(lambda: _move(source, target, timezone, said), sleep=sleep)
+
+
+def _move(source: Place, target: Place, timezone: ZoneInfo, said: Say) -> dict[str, Content]:
+    with _both(source, target, timezone) as connection:
+
+        def arrive(wanted: dict[str, Content], is_source_held: Held, is_target_held: Held) -> None:
+            found = content(connection, _TARGET)
+            if not any(table.rows for table in found.values()):
+                connection.execute("BEGIN")
+                try:
+                    _copy(connection, said)
+                    _compare(wanted, content(connection, _TARGET), source, target)
+                    is_source_held()
+                    is_target_held()
+                    connection.execute("COMMIT")
+                except BaseException:
+                    with suppress(duckdb.Error):
+                        connection.execute("ROLLBACK")
+                    raise
+            elif found != wanted:
+                raise UsageError(
+                    f"there is another history in {target} already, and it is left as it is; move it away, or name "
+                    "another data_dir, or another database and data_url"
+                )
+
+        def leave(is_source_held: Held) -> dict[str, Content]:
+            wanted = content(connection, _SOURCE)
+            held_by(target, lambda is_target_held: arrive(wanted, is_source_held, is_target_held))
+            return wanted
+
+        def held_by(place: Place, act: Callable[[Held], T]) -> T:
+            return under_lock(place, writers_lock(place), act, connection=lambda: connection)
+
+        return held_by(source, leave)
 
 
 @contextmanager
@@ -77,7 +96,7 @@ def _both(source: Place, target: Place, timezone: ZoneInfo) -> Iterator[duckdb.D
     """A connection in which both are attached, each under a name of its own."""
     shared, other = (source, target) if source.shared is not None else (target, source)
     with prepare(shared, timezone=timezone, memory=_MEMORY, threads=1) as connection:
-        with _told(other):
+        with told(other):
             for line in load_statements(other):
                 connection.execute(line)
         attach(connection, source, read_only=True, name=_SOURCE)
@@ -127,11 +146,3 @@ def _compare(
             f"what arrived in {target} is not what {source} holds ({', '.join(differing)}); nothing was kept of it, "
             "and the source is as it was: run again, and tell of it where it comes again"
         )
-
-
-@contextmanager
-def _told(place: Place) -> Iterator[None]:
-    try:
-        yield
-    except duckdb.Error as error:
-        raise translate(error, place) from cause(error, place)

@@ -99,8 +99,7 @@ class AdvisoryLock:
         try:
             _said(connection, "SELECT")
         except psycopg2.Error as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise complaint(f"the lock was lost: {reason}", self._place) from None
+            raise complaint(f"the lock was lost: {_words(error)}", self._place) from None
 
     def _taken(self) -> Any:  # noqa: ANN401 - psycopg2 has no types
         waiting = Waiting(self._place, self._patience, self._holder)
@@ -142,7 +141,11 @@ class AdvisoryLock:
 
 def failed(error: psycopg2.Error, place: Place) -> StoreError:
     """psycopg2's complaint as one of ours, in one line, without a secret."""
-    return complaint(" ".join(str(error).split()) or type(error).__name__, place)
+    return complaint(_words(error), place, error.pgcode)
+
+
+def _words(error: psycopg2.Error) -> str:
+    return str(error).strip() or type(error).__name__
 
 
 def _row(place: Place, name: str) -> tuple[Any, ...]:

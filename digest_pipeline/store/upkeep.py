@@ -7,14 +7,16 @@ upkeep goes on. Doing it twice changes nothing.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from digest_pipeline.store.connection import attach, cause, interruptible, prepare, translate
+from digest_pipeline.store.acting import steadily, under_lock
+from digest_pipeline.store.connection import attach, prepare
 from digest_pipeline.store.files import statement
 from digest_pipeline.store.history import rows_of
 from digest_pipeline.store.lock import writers_lock
@@ -23,9 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
+    from digest_pipeline.store.lock import Held
     from digest_pipeline.store.place import Place
 
     Say = Callable[[str, int, int], None]
+
+T = TypeVar("T")
 
 _MEMORY = "384MB"
 """Merging, with groups of rows of 16 MB, stayed below 300 MB of a process over 736 MB of patches."""
@@ -81,21 +86,49 @@ class Kept:
         }
 
 
-def keep(place: Place, *, patches_before: date | None = None, said: Say = lambda *_: None) -> Kept:
+def keep(
+    place: Place,
+    *,
+    patches_before: date | None = None,
+    said: Say = lambda *_: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Kept:
     """Do what is due for the history in `place`, which is there and up to date. Raises StoreError.
 
     The patches of days before `patches_before` are let go; None keeps all.
     """
-    with prepare(place, memory=_MEMORY, threads=1) as connection:
-        attach(connection, place, read_only=False)
-        return _Upkeep(connection, place).run(patches_before, said)
+    upkeep = _Upkeep(place, sleep)
+    try:
+        return upkeep.run(patches_before, said)
+    finally:
+        upkeep.close()
 
 
 class _Upkeep:
-    def __init__(self, connection: duckdb.DuckDBPyConnection, place: Place) -> None:
-        self._connection = connection
+    def __init__(self, place: Place, sleep: Callable[[float], None]) -> None:
         self._place = place
+        self._sleep = sleep
         self._lock = writers_lock(place)
+        self._opened: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        if self._opened is None:
+            connection = prepare(self._place, memory=_MEMORY, threads=1)
+            try:
+                attach(connection, self._place, read_only=False)
+            except BaseException:
+                connection.close()
+                raise
+            self._opened = connection
+        return self._opened
+
+    def close(self) -> None:
+        """Close the connection; the next thing that is asked makes another one."""
+        if self._opened is not None:
+            with suppress(duckdb.Error):
+                self._opened.close()
+        self._opened = None
 
     def run(self, patches_before: date | None, said: Say) -> Kept:
         before = self._size()
@@ -153,34 +186,33 @@ class _Upkeep:
         return Size(sum(row["files"] for row in rows), sum(row["bytes"] for row in rows))
 
     def _rows(self, name: str, parameters: dict[str, object] | None = None) -> list[dict[str, Any]]:
-        return rows_of(self._connection, statement(name), parameters, self._place)
+        return self._steadily(lambda: rows_of(self._connection, statement(name), parameters, self._place))
 
-    def _act(
-        self, name: str, parameters: dict[str, object] | None = None, *, more: bool = False
-    ) -> list[Any]:
+    def _act(self, name: str, parameters: dict[str, object] | None = None) -> list[Any]:
         """Run one statement under the writers' lock, again with more memory where that was too little; its rows."""
-        try:
-            with self._lock(), interruptible(self._connection), self._bound(name):
-                return self._connection.execute(statement(name), parameters or {}).fetchall()
-        except duckdb.OutOfMemoryException as error:
-            if more:
-                raise translate(error, self._place) from cause(error, self._place)
-            self._connection.execute(f"SET memory_limit = '{_MORE_MEMORY}'")
-            try:
-                return self._act(name, parameters, more=True)
-            finally:
-                self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
-        except duckdb.Error as error:
-            raise translate(error, self._place) from cause(error, self._place)
 
-    @contextmanager
-    def _bound(self, name: str) -> Iterator[None]:
-        """Bound the bytes in a group of rows, for what writes many of them."""
-        if name not in _WRITING_MUCH:
-            yield
-            return
+        def act(_: Held) -> list[Any]:
+            try:
+                return self._bounded(name, parameters)
+            except duckdb.OutOfMemoryException:
+                self._connection.execute(f"SET memory_limit = '{_MORE_MEMORY}'")
+                try:
+                    return self._bounded(name, parameters)
+                finally:
+                    self._connection.execute(f"SET memory_limit = '{_MEMORY}'")
+
+        return self._steadily(
+            lambda: under_lock(
+                self._place, self._lock, act, connection=lambda: self._connection, sleep=self._sleep
+            )
+        )
+
+    def _bounded(self, name: str, parameters: dict[str, object] | None) -> list[Any]:
         self._connection.execute(statement("upkeep/bound"))
         try:
-            yield
+            return self._connection.execute(statement(name), parameters or {}).fetchall()
         finally:
             self._connection.execute(statement("upkeep/unbound"))
+
+    def _steadily(self, act: Callable[[], T]) -> T:
+        return steadily(act, sleep=self._sleep, lost=self.close)

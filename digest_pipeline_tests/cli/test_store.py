@@ -72,3 +72,17 @@ def test_a_file_that_is_no_export_is_refused(project: Project, tmp_path: Path) -
     assert_refused(project.digest("store", "import", str(file)), 2, str(file), "digest store export")
     assert_refused(project.digest("store", "restore", str(tmp_path)), 2, "is no backup")
     assert not (project.data / "store").exists()
+
+
+def test_who_wants_smaller_files_loses_no_patch_without_saying_so(copy: Project) -> None:
+    with copy.file.open("a", encoding="utf-8") as file:
+        file.write("\n[store]\nkeep_patches_days = 1\n")
+    query = "SELECT count(patch) FROM commit_files WHERE patch_state = 'text'"
+    before = copy.rows(query)
+    compacted = copy.digest("store", "compact")
+    assert (compacted.code, copy.rows(query)) == (0, before)
+    assert "--let-go" in compacted.err
+    compacted = copy.digest("store", "compact", "--let-go")
+    assert compacted.code == 0
+    assert copy.rows(query) < before
+    assert "let go of the patches of" in compacted.err

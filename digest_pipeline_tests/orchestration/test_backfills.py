@@ -6,7 +6,7 @@ import json
 import shutil
 from collections import Counter
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,10 @@ from digest_pipeline.orchestration.build import build_defs
 from digest_pipeline.orchestration.jobs import DIGESTS, REPO_DAYS
 from digest_pipeline.orchestration.pace import paced, quicken_backfills
 from digest_pipeline.orchestration.partitions import RANGE_END, RANGE_START, range_tags
-from digest_pipeline.pipeline import Pipeline, analyse, collect, diff, digest, portions, report
+from digest_pipeline.pipeline import Pipeline, StepResult, analyse, collect, diff, digest, portions, report
 from digest_pipeline.store.history import History
 from digest_pipeline_tests.fakes.project import FIRST_DAY, days_from, local, small_repository
-from digest_pipeline_tests.fakes.repositories import git
+from digest_pipeline_tests.fakes.repositories import RepositoryBuilder, git
 from digest_pipeline_tests.fakes.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -412,16 +412,14 @@ def test_a_day_that_changed_after_it_was_made_is_made_again_by_the_run_that_goes
     with instance_of() as instance:
         killed = _killed_in_the_middle(shop, instance, monkeypatch)
         # A commit with a date of the first day, which is done, comes in.
-        moment = f"{DAYS[0]}T20:00:00+0800"
-        dated = {"GIT_AUTHOR_DATE": moment, "GIT_COMMITTER_DATE": moment}
-        for name, value in dated.items():
-            monkeypatch.setenv(name, value)
-        git(copy, "commit", "--allow-empty", "-m", "late")
+        late = RepositoryBuilder(copy, clock=datetime(2026, 1, 5, 12, tzinfo=UTC))
+        late.write("late.py", "LATE = True\n")
+        late.commit("feat: come late")
         again = execute(shop, instance, _goes_on_for(killed))
         assert again.success
         told = materialized(instance, again.run_id)
     assert [told[name, KEYS[0]] for name in ASSETS] == [1, 1, 1, 1]
-    assert "late" in shop.page(REPO, DAYS[0])
+    assert "come late" in shop.page(REPO, DAYS[0])
 
 
 def test_re_executing_all_of_a_run_reads_again_though_its_tags_say_from_failure(
@@ -489,6 +487,27 @@ def _stopped_at(last: date) -> Callable[..., Any]:
         return original(self, repo, days)
 
     return report_or_stop
+
+
+def test_days_that_a_cherry_pick_touches_go_through_the_steps_in_portions_too(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, list[date]]] = []
+
+    def noting(name: str) -> Callable[..., StepResult]:
+        def step(_: Pipeline, __: str, days: Sequence[date]) -> StepResult:
+            asked.append((name, list(days)))
+            elsewhere = list(DAYS[:2]) if name == "commit_analyses" and DAYS[2] in days else []
+            return StepResult(done={day: {} for day in days}, elsewhere=elsewhere)
+
+        return step
+
+    monkeypatch.setattr(
+        "digest_pipeline.orchestration.repo_days.STEPS", {name: noting(name) for name in ASSETS}
+    )
+    with instance_of() as instance:
+        assert execute(shop, instance, range_tags(DAYS[2], DAYS[2], [REPO])).success
+    assert [days for name, days in asked if name == "repo_report"] == [[DAYS[2]], [DAYS[0]], [DAYS[1]]]
 
 
 # --- the daemon's pace ---------------------------------------------------------------------------------------

@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 
 from digest_pipeline.compose import open_pipeline
 from digest_pipeline.errors import DigestError, StoreError
 from digest_pipeline.orchestration.build import build_defs
 from digest_pipeline.orchestration.failures import alarming, runs_since
+from digest_pipeline.orchestration.instance import open_instance
 from digest_pipeline.orchestration.jobs import REPO_DAYS, UPKEEP
+from digest_pipeline.orchestration.orphans import PROCESS_TAG, report_orphans, run_tags
 from digest_pipeline.orchestration.sensors import build_sensors
+from digest_pipeline.pipeline import upkeep
 from digest_pipeline.pipeline.alarm import open_alarms
 from digest_pipeline.store.files import names
 from digest_pipeline.store.history import History
@@ -86,7 +94,7 @@ def run(shop: Workshop, instance: dg.DagsterInstance, job: str, **how: Any) -> b
     return result.success
 
 
-def break_upkeep(history: History, name: str) -> None:
+def break_upkeep(*_: object, **__: object) -> None:
     raise StoreError("the disk that holds it is full")
 
 
@@ -112,7 +120,7 @@ def test_a_run_that_failed_is_said_once_and_its_next_success_too(
 ) -> None:
     _, cursor = tick(shop, instance, None)
     with monkeypatch.context() as patch:
-        patch.setattr(History, "run", break_upkeep)
+        patch.setattr(upkeep, "keep", break_upkeep)
         assert not run(shop, instance, UPKEEP)
         said, cursor = tick(shop, instance, cursor)
         assert said == "open alarms: run 1; heartbeat sent"
@@ -143,11 +151,11 @@ def test_a_run_that_failed_for_a_repo_is_told_as_the_repos(
 
 
 def test_what_a_person_stopped_is_no_failure(shop: Workshop, instance: dg.DagsterInstance) -> None:
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(History, "run", stop)
+        patch.setattr(upkeep, "keep", stop)
         run(shop, instance, UPKEEP)
     assert instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS])) == 0
     assert runs_since(instance, LONG_AGO, [])[0].failures == ()
@@ -159,6 +167,40 @@ def test_a_run_whose_process_is_gone_says_so(shop: Workshop, instance: dg.Dagste
     instance.report_run_failed(gone, "its process was ended")
     [failure] = runs_since(instance, LONG_AGO, [])[0].failures
     assert (failure.job, failure.reasons) == (UPKEEP, ("its process was ended",))
+
+
+def test_a_command_that_was_killed_is_an_alarm_though_dagster_starts_other_runs_again(
+    shop: Workshop, tmp_path: Path
+) -> None:
+    job = build_defs(shop.settings).resolve_job_def(REPO_DAYS)
+    tags = {**run_tags(), PROCESS_TAG: "4194304:1"}
+    with open_instance(tmp_path / "home", {}) as shipped:
+        assert shipped.run_retries_enabled
+        gone = shipped.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
+        assert report_orphans(shipped) == [gone.run_id]
+        [failure] = runs_since(shipped, LONG_AGO, [])[0].failures
+    assert failure.reasons == ("its process was ended before it was done; run the same days again",)
+
+
+def test_a_run_that_dagster_starts_again_has_not_failed_but_one_of_a_backfill_that_is_over_has(
+    shop: Workshop, instance: dg.DagsterInstance
+) -> None:
+    job = build_defs(shop.settings).resolve_job_def(REPO_DAYS)
+    where = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("digest"), "__repository__")
+
+    def failures(**tags: str) -> int:
+        tags = {f"dagster/{name}": value for name, value in tags.items()}
+        gone = instance.create_run_for_job(
+            job,
+            tags={"dagster/will_retry": "true", **tags},
+            remote_job_origin=RemoteJobOrigin(where, REPO_DAYS),
+        )
+        instance.report_run_failed(gone, "gone")
+        return len(runs_since(instance, LONG_AGO, [])[0].failures)
+
+    assert failures() == 0
+    assert failures(backfill="of-which-nothing-is-left") == 1
+    assert failures(backfill="of-which-nothing-is-left", auto_retry_run_id="another") == 1
 
 
 def test_runs_that_are_chosen_by_hand_count_for_the_job_of_the_night(

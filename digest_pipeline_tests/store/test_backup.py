@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import shutil
 from datetime import UTC as ZERO
@@ -12,13 +13,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from digest_pipeline import open_history
-from digest_pipeline.errors import ConfigurationError, StoreError, UsageError
+from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreError, UsageError
 from digest_pipeline.store.backup import LIST_FILE, backup, restore
 from digest_pipeline.store.check import check
 from digest_pipeline.store.content import Content, content
 from digest_pipeline.store.history import History
 from digest_pipeline.store.place import Place
+from digest_pipeline.store.settle import being_made
 from digest_pipeline.store.upkeep import keep
+from digest_pipeline.store.whole import removed
 from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.store.conftest import DAYS, UTC
 from digest_pipeline_tests.store.filled import fill
@@ -156,3 +159,38 @@ def test_what_is_there_is_left_as_it_is(kept: Place, tmp_path: Path) -> None:
             backup(kept, UTC, inside, now=NOW)
     with pytest.raises(ConfigurationError, match='holds days of "UTC"'):
         restore(Place(tmp_path / "new"), ZoneInfo("Asia/Shanghai"), folder)
+
+
+def test_one_folder_takes_one_backup_at_a_time_and_no_work_of_another_is_taken_away(
+    filled: Place, tmp_path: Path
+) -> None:
+    folder = tmp_path / "b"
+    left = folder / ".store.making.killed"
+    backup(filled, UTC, folder, now=NOW)
+    left.mkdir()
+    with being_made(folder) as other:
+        assert not left.exists()
+        with pytest.raises(StoreBusy, match=r"another process is making .* run again"):
+            backup(filled, UTC, folder, now=NOW)
+        assert other.folder.is_dir()
+    assert backup(filled, UTC, folder, now=NOW).new == 0
+    assert sorted(file.suffix for file in folder.iterdir()) == ["", ".json", ".sqlite"]
+
+
+def test_a_history_is_put_in_its_place_with_no_writer_in_between(
+    filled: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path / "restored")
+    backup(filled, UTC, tmp_path / "b", now=NOW)
+    looked = []
+
+    def take_away(folder: Path) -> None:
+        with place.lock_path.open("rb") as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        looked.append(folder)
+        removed(folder)
+
+    monkeypatch.setattr("digest_pipeline.store.export.removed", take_away)
+    restore(place, UTC, tmp_path / "b")
+    assert looked == [place.folder]
+    assert of(place) == of(filled)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from digest_pipeline.errors import StoreError
 from digest_pipeline.store.check import Finding, check
 from digest_pipeline.store.connection import connect
+from digest_pipeline.store.history import open_history
 from digest_pipeline.store.place import Place
 from digest_pipeline.store.upkeep import keep
+from digest_pipeline_tests.old_history import LEVELS, old_history
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def wrong(place: Place, *, deep: bool = False) -> dict[str, list[str]]:
@@ -41,7 +48,14 @@ ROWS = {
     "UPDATE analyses SET sha = 'lost' WHERE day = '2026-01-06'": ("orphans", "such as ada/engine lost"),
     "DELETE FROM reads WHERE day = '2026-01-09'": ("orphans", "days that reads does not have"),
     "UPDATE commit_files SET patch = NULL WHERE day = '2026-01-10'": ("values", "text and without a patch"),
-    "UPDATE reports SET markdown = 'another'": ("values", "are not what their revision says"),
+    "UPDATE reports SET markdown = 'another'": (
+        "values",
+        "reports: 6 pages that are not what their revision says",
+    ),
+    """INSERT INTO rollups VALUES ('week', '2026-W02', 'en', '2026-01-05', '2026-01-11', 'x.md',
+        '0123456789abcdef', '', 'another', 1, 1, 0, 0, 1, 0, 0, now())""": ("values", "rollups: 1 pages"),
+    """INSERT INTO reader_pages VALUES ('ada', '2026-01-05', 'en', '', 'x.md', '0123456789abcdef', '', '',
+        'another', 1, 1, now(), null)""": ("values", "reader_pages: 1 pages"),
     "INSERT INTO schema_migrations VALUES ('0999_later', now())": ("version", "0999_later"),
 }
 """What somebody may do to the rows who writes past the steps, and where it is found."""
@@ -109,6 +123,37 @@ def test_a_catalog_that_is_none_is_one_finding(filled: Place) -> None:
     [found] = check(filled)
     assert found.name == "catalog"
     assert "damaged" in found.problems[0]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_history_of_an_earlier_release_is_no_damage(level: str, tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    old_history(level, place)
+    found = list(check(place, deep=True))
+    assert [one for one in found if one.problems] == []
+    assert [one.name for one in found] == ["catalog", "version", "files", "rows"]
+    assert "brings it up to date" in found[1].seen
+
+
+def test_the_catalog_is_read_by_sqlite_before_duckdb_has_it(
+    kept: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    connects = sqlite3.connect
+
+    def connecting(*args: Any, **more: Any) -> Any:  # noqa: ANN401 - as the module has it
+        order.append("sqlite")
+        return connects(*args, **more)
+
+    def opening(place: Place) -> duckdb.DuckDBPyConnection:
+        order.append("duckdb")
+        return open_history(place)
+
+    monkeypatch.setattr("digest_pipeline.store.check.sqlite3.connect", connecting)
+    monkeypatch.setattr("digest_pipeline.store.check.open_history", opening)
+    assert wrong(kept) == {}
+    assert order == ["sqlite", "duckdb"]
 
 
 def test_where_there_is_no_history_there_is_nothing_to_look_at(tmp_path: Path) -> None:

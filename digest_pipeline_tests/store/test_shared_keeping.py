@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from digest_pipeline.errors import UsageError
+from digest_pipeline.errors import StoreUnavailable, UsageError
 from digest_pipeline.store.backup import backup, restore
 from digest_pipeline.store.check import check
 from digest_pipeline.store.content import Content, content
 from digest_pipeline.store.history import History, open_history
+from digest_pipeline.store.move import move
 from digest_pipeline.store.place import Place
 from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.store.conftest import DAYS, UTC
@@ -21,6 +22,8 @@ from digest_pipeline_tests.store.filled import fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from digest_pipeline_tests.fakes.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres
 NOW = datetime(2026, 1, 20, tzinfo=ZERO)
@@ -70,3 +73,36 @@ def test_a_restored_history_may_be_a_shared_one(
         query = "SELECT data_file FROM ducklake_list_files('history', 'commit_files')"
         Path(reader.execute(query).fetchall()[0][0]).unlink()
     assert any("is gone" in problem for found in check(place) for problem in found.problems)
+
+
+def test_upkeep_and_a_move_wait_for_a_database_that_restarts_and_say_so_where_it_stays_away(
+    shared_place: Callable[[str], Place], postgres_server: PostgresServer, filled: Place
+) -> None:
+    place = shared_place("here")
+    waits: list[float] = []
+
+    def restart(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            postgres_server.start()
+
+    def stop_at(step: int) -> Callable[[str, int, int], None]:
+        def said(_: str, number: int, __: int) -> None:
+            if number == step and not waits:
+                postgres_server.stop()
+
+        return said
+
+    move(filled, place, UTC, said=stop_at(5), sleep=restart)
+    assert (waits[0], of(place)) == (1.0, of(filled))
+    waits.clear()
+    keep(place, said=stop_at(3), sleep=restart)
+    assert (waits[0], of(place)) == (1.0, of(filled))
+    postgres_server.stop()
+    try:
+        waits = [0.0] * 3
+        with pytest.raises(StoreUnavailable, match="does not answer; start it"):
+            keep(place, sleep=restart)
+        assert 60 <= sum(waits) < 120
+    finally:
+        postgres_server.start()

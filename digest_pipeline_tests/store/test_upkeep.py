@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from digest_pipeline import open_history
+from digest_pipeline.errors import StoreError
 from digest_pipeline.store.content import content
 from digest_pipeline.store.history import History, Replacement
 from digest_pipeline.store.place import Place
@@ -63,6 +64,15 @@ def test_patches_of_some_days_alone_are_let_go(filled: Place) -> None:
         (day, "expired" if day in DAYS[:2] else "text", 0 if day in DAYS[:2] else 6) for day in DAYS
     ]
     assert keep(filled, patches_before=DAYS[2]).patches == 0
+
+
+def test_a_data_folder_that_cannot_be_written_is_said_in_a_line(filled: Place) -> None:
+    # Root may write anywhere, and opens no folder as a file all the same.
+    filled.lock_path.unlink()
+    filled.lock_path.mkdir()
+    with pytest.raises(StoreError, match="cannot be written: Is a directory; check data_dir") as raised:
+        keep(filled)
+    assert "\n" not in str(raised.value)
 
 
 _KEEP = """

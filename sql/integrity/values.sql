@@ -19,4 +19,12 @@ UNION ALL
 SELECT 'digests: ' || count(*) || ' pages that are not what their revision says, such as ' || min(path)
 FROM digests WHERE regexp_full_match(revision, '[0-9a-f]{16}') AND revision <> left(sha256(markdown), 16)
 HAVING count(*) > 0
+UNION ALL
+SELECT 'rollups: ' || count(*) || ' pages that are not what their revision says, such as ' || min(path)
+FROM rollups WHERE regexp_full_match(revision, '[0-9a-f]{16}') AND revision <> left(sha256(markdown), 16)
+HAVING count(*) > 0
+UNION ALL
+SELECT 'reader_pages: ' || count(*) || ' pages that are not what their revision says, such as ' || min(path)
+FROM reader_pages WHERE regexp_full_match(revision, '[0-9a-f]{16}') AND revision <> left(sha256(markdown), 16)
+HAVING count(*) > 0
 ORDER BY problem;
