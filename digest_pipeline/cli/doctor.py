@@ -25,7 +25,7 @@ MINIMUM_FREE_BYTES = 1 << 30
 
 def doctor(
     send_test_alarm: Annotated[
-        bool, typer.Option("--send-test-alarm", help="Send one message to the addresses of [alarm].")
+        bool, typer.Option("--send-test-alarm", help=r"Send one message to the addresses of \[alarm].")
     ] = False,
     config: Config = None,
     quiet: Quiet = False,

@@ -60,7 +60,7 @@ def compact(
     let_go: Annotated[
         bool,
         typer.Option(
-            "--let-go", help="Let go of patches older than [store] keep_patches_days, too, for ever."
+            "--let-go", help=r"Let go of patches older than \[store] keep_patches_days, too, for ever."
         ),
     ] = False,
     config: Config = None,

@@ -24,19 +24,18 @@ def move(
     to: Annotated[
         Kind,
         typer.Option(
-            "--to", help="shared: where [store] says. embedded: into the data folder.", show_default=False
+            "--to", help=r"shared: where \[store] says. embedded: into the data folder.", show_default=False
         ),
     ],
     config: Config = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Carry the history from the data folder to where [store] says, or back. Prints where it is now.
+    r"""Carry the history from the data folder to where \[store] says, or back. Prints where it is now.
 
     Stop digest up and all runs first: one with the old settings would go on writing to where the history was.
 
-    What it is carried to must hold none. Both sides are compared, table by table, before it counts as done; what it was
-    carried from is left as it is.
+    What it is carried to must hold none. Both sides are compared before it counts as done; the old one stays as it is.
     """
     del quiet, verbose
     from digest_pipeline.cli.run import progress_bar

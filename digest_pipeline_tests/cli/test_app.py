@@ -93,14 +93,23 @@ def test_without_a_command_the_help_is_shown(project: Project) -> None:
     assert "status" in ran.said
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("option", ["--config", "--quiet", "--verbose", "--help"])
-def test_every_command_takes_the_options_of_every_command(
-    project: Project, command: str, option: str
-) -> None:
-    ran = project.digest(command, "--help")
+OF_STORE = ("check", "compact", "export", "import", "backup", "restore", "move")
+
+
+@pytest.mark.parametrize(
+    "command", [*((name,) for name in COMMANDS if name != "store"), *(("store", name) for name in OF_STORE)]
+)
+def test_every_command_takes_the_options_of_every_command(project: Project, command: tuple[str, ...]) -> None:
+    ran = project.digest(*command, "--help")
     assert ran.code == 0
-    assert option in ran.out
+    assert [
+        option for option in ("--config", "--quiet", "--verbose", "--help") if option not in ran.out
+    ] == []
+
+
+def test_the_store_has_the_commands_of_the_contract(project: Project) -> None:
+    ran = project.digest("store", "--help")
+    assert [name for name in OF_STORE if not re.search(rf"(?m)^\W*{name} ", ran.out)] == []
 
 
 @pytest.mark.parametrize(
