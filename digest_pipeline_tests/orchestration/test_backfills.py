@@ -145,6 +145,7 @@ def test_days_are_materialized_while_the_run_goes_on(shop: Workshop, monkeypatch
     ]
 
 
+@pytest.mark.long
 def test_pages_are_the_same_in_whatever_portions_they_were_made(
     shop: Workshop, engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,7 +220,9 @@ BUGS: Mapping[str, Callable[[pytest.MonkeyPatch], None]] = {
 }
 
 
-@pytest.mark.parametrize("asset", BUGS)
+@pytest.mark.parametrize(
+    "asset", [name if name == "commit_diffs" else pytest.param(name, marks=pytest.mark.long) for name in BUGS]
+)
 def test_a_bug_in_one_day_costs_that_day_alone_in_any_step(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch, asset: str
 ) -> None:
