@@ -425,6 +425,7 @@ def test_a_day_that_changed_after_it_was_made_is_made_again_by_the_run_that_goes
     assert "come late" in shop.page(REPO, DAYS[0])
 
 
+@pytest.mark.long
 def test_re_executing_all_of_a_run_reads_again_though_its_tags_say_from_failure(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -447,6 +448,7 @@ def test_re_executing_all_of_a_run_reads_again_though_its_tags_say_from_failure(
         assert asked == dict.fromkeys(ASSETS, 3)
 
 
+@pytest.mark.long
 def test_what_is_not_stored_any_more_is_made_again(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     with instance_of() as instance:
         killed = _killed_in_the_middle(shop, instance, monkeypatch)

@@ -73,6 +73,7 @@ def test_patches_older_than_the_setting_are_let_go_and_the_rest_stays(
     assert [one for one in check(Place(workshop.data), deep=True) if one.problems] == []
 
 
+@pytest.mark.long
 def test_a_day_that_is_made_again_says_the_same_and_has_its_patches_for_it(
     workshop: Workshop, engine: RepositoryBuilder
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_day_that_is_made_again_says_the_same_and_has_its_patches_for_it(
     assert workshop.content()["commit_files"] == gone
 
 
+@pytest.mark.long
 def test_where_the_repository_is_gone_what_was_said_stays(
     workshop: Workshop, engine: RepositoryBuilder
 ) -> None:
@@ -186,6 +188,7 @@ def test_upkeep_between_reading_again_and_asking_hides_no_patch_from_a_model(
         }
 
 
+@pytest.mark.long
 def test_upkeep_between_reading_again_and_searching_takes_no_fact_away(
     workshop: Workshop, engine: RepositoryBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
