@@ -6,6 +6,8 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from digest_pipeline.pipeline import analyse
 from digest_pipeline.pipeline.read_again import read_again
 from digest_pipeline.store.check import check
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
-
-    import pytest
 
     from digest_pipeline.pipeline import Workbench
     from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
