@@ -38,7 +38,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test test-llm test-long lint format bench bench-history bench-backfill bench-outage bench-packing bench-questions bench-rate docs lock build clean
+.PHONY: help install demo test test-llm lint format bench bench-history bench-backfill bench-outage bench-packing bench-questions bench-rate docs lock build clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | while IFS=: read -r name text; do \
@@ -68,9 +68,6 @@ demo: install ## the digest of this clone's own newest days, offline
 
 test: install lint ## everything that CI checks: lint, then the tests
 	$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
-
-test-long: install ## the tests that make test leaves out: what others hold, once more and longer
-	$(BIN)/pytest --numprocesses auto --dist worksteal -m long $(ARGS)
 
 test-llm: install ## one day through a real model; TEST_LLM_URL=http://… says where
 	@test -n "$(TEST_LLM_URL)" || { echo "Say where: make test-llm TEST_LLM_URL=http://127.0.0.1:8080/v1" >&2; exit 2; }

@@ -29,9 +29,7 @@ _UPDATE = "make test ARGS=--update-golden"
 # A deadline would measure the machine. In CI the same examples come every time, so that a failure there is
 # the change's own; on a developer's machine new ones are tried.
 settings.register_profile("dev", deadline=None)
-settings.register_profile(
-    "ci", deadline=None, max_examples=40, derandomize=True, database=None, print_blob=True
-)
+settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 

@@ -27,8 +27,6 @@ from digest_pipeline_tests.fakes.project import FIRST_DAY, small_repository
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture
 def told(tmp_path: Path) -> Task:

@@ -182,7 +182,6 @@ def weekday(*, today: bool) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_the_second_night_finds_the_history_of_the_first(
     tmp_path: Path, origin: Path, programs: Path
 ) -> None:

@@ -181,7 +181,6 @@ def test_addresses_that_are_none_are_problems(
     assert "tOken" not in ran.said
 
 
-@pytest.mark.long
 def test_open_alarms_are_problems_to_doctor_and_status(project: Project, engine: Path) -> None:
     project.configure(
         local("ada/engine", engine), {"name": "ada/gone", "url": DEAD_URL}, first_day=date(2026, 1, 7)

@@ -33,7 +33,6 @@ def paths(project: Project, repos: list[str], days: list[date]) -> list[str]:
 # --- what is made ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.long
 def test_a_range_gives_the_paths_of_its_pages_day_by_day_and_nothing_else(
     tmp_path: Path, engine: Path
 ) -> None:

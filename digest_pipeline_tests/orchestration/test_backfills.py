@@ -145,7 +145,6 @@ def test_days_are_materialized_while_the_run_goes_on(shop: Workshop, monkeypatch
     ]
 
 
-@pytest.mark.long
 def test_pages_are_the_same_in_whatever_portions_they_were_made(
     shop: Workshop, engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,9 +219,7 @@ BUGS: Mapping[str, Callable[[pytest.MonkeyPatch], None]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "asset", [name if name == "commit_diffs" else pytest.param(name, marks=pytest.mark.long) for name in BUGS]
-)
+@pytest.mark.parametrize("asset", BUGS)
 def test_a_bug_in_one_day_costs_that_day_alone_in_any_step(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch, asset: str
 ) -> None:
@@ -425,7 +422,6 @@ def test_a_day_that_changed_after_it_was_made_is_made_again_by_the_run_that_goes
     assert "come late" in shop.page(REPO, DAYS[0])
 
 
-@pytest.mark.long
 def test_re_executing_all_of_a_run_reads_again_though_its_tags_say_from_failure(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -448,7 +444,6 @@ def test_re_executing_all_of_a_run_reads_again_though_its_tags_say_from_failure(
         assert asked == dict.fromkeys(ASSETS, 3)
 
 
-@pytest.mark.long
 def test_what_is_not_stored_any_more_is_made_again(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     with instance_of() as instance:
         killed = _killed_in_the_middle(shop, instance, monkeypatch)

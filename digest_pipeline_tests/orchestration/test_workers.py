@@ -168,7 +168,6 @@ def test_what_a_worker_has_in_hand_outlives_the_broker_and_a_request_to_end(
 @pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.redis
-@pytest.mark.long
 def test_a_run_whose_worker_is_gone_is_known_to_be_lost(handing: Handing) -> None:
     handing.team.start_worker("one")
     run = handing.launch("run")

@@ -402,7 +402,6 @@ def together(file: Path, count: int) -> None:
     assert [process.exitcode for process in processes] == [0] * count
 
 
-@pytest.mark.long
 def test_processes_that_notice_at_once_say_it_once(shop: Workshop, listener: Listener) -> None:
     listener.delay = 0.5  # so long that each has every chance to send it too
     since = datetime.now(UTC) - timedelta(hours=1)

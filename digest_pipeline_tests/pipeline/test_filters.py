@@ -302,7 +302,6 @@ def test_a_day_has_the_commits_of_all_branches_and_a_cherry_pick_once(
     assert_checks_pass(workshop)
 
 
-@pytest.mark.long
 def test_days_made_one_by_one_in_any_order_come_to_the_same(
     tmp_path: Path, workshop: Workshop, branched: RepositoryBuilder
 ) -> None:

@@ -6,8 +6,6 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from digest_pipeline.pipeline import analyse
 from digest_pipeline.pipeline.read_again import read_again
 from digest_pipeline.store.check import check
@@ -20,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
     from pathlib import Path
+
+    import pytest
 
     from digest_pipeline.pipeline import Workbench
     from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
@@ -73,7 +73,6 @@ def test_patches_older_than_the_setting_are_let_go_and_the_rest_stays(
     assert [one for one in check(Place(workshop.data), deep=True) if one.problems] == []
 
 
-@pytest.mark.long
 def test_a_day_that_is_made_again_says_the_same_and_has_its_patches_for_it(
     workshop: Workshop, engine: RepositoryBuilder
 ) -> None:
@@ -100,7 +99,6 @@ def test_a_day_that_is_made_again_says_the_same_and_has_its_patches_for_it(
     assert workshop.content()["commit_files"] == gone
 
 
-@pytest.mark.long
 def test_where_the_repository_is_gone_what_was_said_stays(
     workshop: Workshop, engine: RepositoryBuilder
 ) -> None:
@@ -188,7 +186,6 @@ def test_upkeep_between_reading_again_and_asking_hides_no_patch_from_a_model(
         }
 
 
-@pytest.mark.long
 def test_upkeep_between_reading_again_and_searching_takes_no_fact_away(
     workshop: Workshop, engine: RepositoryBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -181,7 +181,6 @@ def test_a_commit_that_comes_back_is_on_the_branch_again_and_is_not_read_anew(
     assert_checks_pass(workshop)
 
 
-@pytest.mark.long
 def test_a_day_that_changed_and_is_made_twice_more_is_the_same_byte_for_byte(
     workshop: Workshop, engine: RepositoryBuilder
 ) -> None:

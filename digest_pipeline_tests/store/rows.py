@@ -16,12 +16,6 @@ EVERYWHERE = pytest.mark.parametrize(
     "place", ["embedded", pytest.param("shared", marks=pytest.mark.postgres)], indirect=True
 )
 """For a test that has to pass over a history in a folder, and over one that is shared."""
-IN_EITHER = pytest.mark.parametrize(
-    "place",
-    ["embedded", pytest.param("shared", marks=[pytest.mark.postgres, pytest.mark.long])],
-    indirect=True,
-)
-"""The same where others hold what the two differ in: always in a folder, shared in `make test-long`."""
 
 
 def commit(day: date, number: int, repo: str = REPO, **more: object) -> dict[str, Any]:

@@ -66,7 +66,6 @@ def test_a_backup_is_the_history_and_the_next_one_copies_what_is_new(filled: Pla
     assert len(list(folder.glob("catalog-*.sqlite"))) == 1
 
 
-@pytest.mark.long
 def test_a_backup_is_whole_while_others_write_and_keep(filled: Place, tmp_path: Path) -> None:
     writer = multiprocessing.get_context("spawn").Process(target=write_more, args=(filled.data_dir,))
     writer.start()

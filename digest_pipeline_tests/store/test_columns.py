@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from digest_pipeline.store.columns import arrow_table
 from digest_pipeline.store.history import History, Replacement
-from digest_pipeline_tests.store.rows import IN_EITHER, REPO, analysis, commit
+from digest_pipeline_tests.store.rows import EVERYWHERE, REPO, analysis, commit
 
 DAY = date(2026, 1, 5)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=200)
@@ -40,7 +40,7 @@ def round_trip(history: History, table: str, rows: list[dict[str, Any]], order: 
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-@IN_EITHER
+@EVERYWHERE
 @examples
 @given(
     st.lists(

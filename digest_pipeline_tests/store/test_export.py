@@ -85,7 +85,6 @@ def write_more(data_dir: Path) -> None:
             fill(history, [day])
 
 
-@pytest.mark.long
 def test_an_export_is_of_one_moment_while_others_write_and_keep(filled: Place, tmp_path: Path) -> None:
     writer = multiprocessing.get_context("spawn").Process(target=write_more, args=(filled.data_dir,))
     writer.start()

@@ -27,7 +27,7 @@ from digest_pipeline.store.history import open_history as open_place
 from digest_pipeline.store.place import Place
 from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.fakes.project import days_from
-from digest_pipeline_tests.store.rows import IN_EITHER, REPO, commit, partition, read
+from digest_pipeline_tests.store.rows import EVERYWHERE, REPO, commit, partition, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def everything(history: History) -> list[tuple[Any, ...]]:
 # --- revising --------------------------------------------------------------------------------------------
 
 
-@IN_EITHER
+@EVERYWHERE
 def test_a_revision_decides_over_what_the_writer_before_it_left(history: History, place: Place) -> None:
     history.replace(*partition(DAY, 1))
     asked = {"repo": REPO, "first": DAY, "last": DAY}
@@ -98,7 +98,7 @@ def test_a_partition_that_is_replaced_by_the_same_is_the_same(history: History) 
     assert len(before) == 4
 
 
-@IN_EITHER
+@EVERYWHERE
 def test_what_stood_in_a_partition_leaves_and_its_neighbours_stay(history: History) -> None:
     neighbours = [(DAY, OTHER), (DAY + timedelta(days=1), REPO), (DAY - timedelta(days=1), REPO)]
     for day, repo in neighbours:
@@ -134,7 +134,7 @@ def test_nothing_to_replace_is_no_transaction(history: History) -> None:
     assert snapshots(history) == before
 
 
-@IN_EITHER
+@EVERYWHERE
 @pytest.mark.parametrize(
     "broken",
     [
@@ -262,7 +262,7 @@ def test_the_history_of_a_newer_version_is_refused(data_dir: Path) -> None:
         History(Place(data_dir), ZONE)
 
 
-@IN_EITHER
+@EVERYWHERE
 def test_migrations_that_are_missing_are_made_up_for_and_rows_stay(place: Place) -> None:
     with History(place, ZONE) as history:
         history.replace(*partition(DAY, 2))
@@ -291,7 +291,7 @@ def test_the_data_folder_may_be_moved(data_dir: Path, tmp_path: Path) -> None:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-@IN_EITHER
+@EVERYWHERE
 def test_readers_only_read_and_see_what_is_written_later(history: History, place: Place) -> None:
     with open_place(place) as reader:
         assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(0,)]
@@ -340,7 +340,7 @@ def test_the_order_of_rows_is_that_of_the_query(history: History) -> None:
 # --- upkeep ----------------------------------------------------------------------------------------------
 
 
-@IN_EITHER
+@EVERYWHERE
 def test_upkeep_changes_no_row_and_leaves_open_readers_working(history: History, place: Place) -> None:
     for number, day in enumerate(days_from(DAY, 12)):
         history.replace(*partition(day, number + 1))

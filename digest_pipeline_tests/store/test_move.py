@@ -78,7 +78,6 @@ def test_there_and_back_is_the_same_and_can_be_written(
     assert everything(source) == before, "what was carried from stays as it is"
 
 
-@pytest.mark.long
 def test_a_move_that_is_stopped_is_begun_again_and_one_that_is_done_is_not_done_again(
     data_dir: Path, shared_place: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

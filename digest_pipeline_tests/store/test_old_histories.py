@@ -122,7 +122,6 @@ def test_a_migration_that_was_interrupted_is_done_at_the_next_opening(
 
 
 @pytest.mark.parametrize("level", ["middle"])
-@pytest.mark.long
 def test_an_export_of_an_earlier_level_is_imported_as_it_was_and_brought_up_to_date(
     level: str, tmp_path: Path
 ) -> None:

@@ -61,7 +61,6 @@ def test_a_shared_history_is_kept_exported_and_backed_up_and_comes_back_to_eithe
         restore(place, UTC, folder)
 
 
-@pytest.mark.long
 def test_a_restored_history_may_be_a_shared_one(
     shared_place: Callable[[str], Place], kept: Place, tmp_path: Path
 ) -> None:
@@ -76,7 +75,6 @@ def test_a_restored_history_may_be_a_shared_one(
     assert any("is gone" in problem for found in check(place) for problem in found.problems)
 
 
-@pytest.mark.long
 def test_upkeep_and_a_move_wait_for_a_database_that_restarts_and_say_so_where_it_stays_away(
     shared_place: Callable[[str], Place], postgres_server: PostgresServer, filled: Place
 ) -> None:

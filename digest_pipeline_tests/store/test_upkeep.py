@@ -37,7 +37,6 @@ def test_files_grow_few_and_again_changes_nothing(filled: Place) -> None:
         assert second.removed == second.expired == 0
 
 
-@pytest.mark.long
 def test_a_night_writes_what_is_new_and_not_the_whole_history(data_dir: Path) -> None:
     place = Place(data_dir)
     chance = random.Random(0)  # noqa: S311 - the same every time
@@ -88,7 +87,6 @@ with open("/proc/self/status") as status:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.long
 def test_memory_is_bounded_however_large_the_patches(data_dir: Path) -> None:
     text = random.Random(0).randbytes(3_000_000).hex()  # noqa: S311 - as above
     with History(Place(data_dir), UTC) as history:
