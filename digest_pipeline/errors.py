@@ -15,6 +15,7 @@
         ├── StoreBusy               transient: somebody else holds it too long
         ├── StoreUnavailable        transient: the database or the bucket of a shared store does not answer
         ├── StoreOutdated           an older version made it: the next writer brings it up to date
+        ├── StoreLeft               it was carried elsewhere: the settings name the place that it left
         └── StoreDamaged            terminal: the catalog or a data file is not what it should be
 
 A message is one line and says what to do next. No message holds a secret: where a cause may hold one, the
@@ -101,6 +102,10 @@ class StoreUnavailable(StoreError):  # noqa: N818 - as above
 
 class StoreOutdated(StoreError):  # noqa: N818 - as above
     """An older version made the history, and no writer of this one has opened it yet."""
+
+
+class StoreLeft(StoreError):  # noqa: N818 - as above
+    """The history was carried elsewhere, and the settings still name the place that it left."""
 
 
 class StoreDamaged(StoreError):  # noqa: N818 - as above

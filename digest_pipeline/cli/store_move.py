@@ -33,9 +33,8 @@ def move(
 ) -> None:
     r"""Carry the history from the data folder to where \[store] says, or back. Prints where it is now.
 
-    Stop digest up and all runs first: one with the old settings would go on writing to where the history was.
-
-    What it is carried to must hold none. Both sides are compared before it counts as done; the old one stays as it is.
+    What it is carried to must hold none. Both sides are compared before it counts as done. The old one stays as it is,
+    and is written no more: runs with the old settings are refused from then on.
     """
     del quiet, verbose
     from digest_pipeline.cli.run import progress_bar

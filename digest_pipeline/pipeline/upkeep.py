@@ -30,6 +30,7 @@ def upkeep(
     """
     return keep(
         place,
+        now=now,
         patches_before=patches_before(settings, now=now) if let_go else None,
         said=lambda act, done, total: progress("upkeep", act if done < total else "", done, total),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
@@ -12,12 +13,15 @@ from digest_pipeline.errors import StoreBusy, StoreError, StoreUnavailable
 from digest_pipeline.store.connection import cause, interruptible, translate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from digest_pipeline.store.lock import Held, WritersLock
     from digest_pipeline.store.place import Place
 
 T = TypeVar("T")
+
+Say = Callable[[str, int, int], None]
+"""Told what is being done now, how many steps are done, and of how many."""
 
 _log = logging.getLogger(__name__)
 

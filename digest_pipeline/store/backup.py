@@ -22,14 +22,13 @@ from digest_pipeline.store.settle import being_made, must_be_free
 from digest_pipeline.store.whole import copied, hash_of, not_written, synced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
+    from digest_pipeline.store.acting import Say
     from digest_pipeline.store.place import Place
-
-    Say = Callable[[str, int, int], None]
 
 LIST_FILE = "digest-backup.json"
 _FORMAT = 1
@@ -182,7 +181,8 @@ def _fill(
         name = f"{FILES_FOLDER}/{path}"
         target = folder / name
         had = known.get(name)
-        if had is None or not target.is_file() or target.stat().st_size != had.bytes:
+        # Read, not only looked at: a file that rotted in the backup would be found by the restore that needs it.
+        if had is None or not target.is_file() or hash_of(target) != had.sha256:
             had = _File((source / path).stat().st_size, copied(source / path, target))
             new += 1
         files[name] = had

@@ -14,6 +14,7 @@ import duckdb
 from digest_pipeline.errors import StoreBusy, StoreDamaged, StoreError
 from digest_pipeline.store import shared
 from digest_pipeline.store.complaints import FULL, complaint, lost, shortened
+from digest_pipeline.store.files import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,8 +211,3 @@ def _packaged_extension(name: str) -> Path | None:
         if file.is_file():
             return file
     return None
-
-
-def quoted(value: Path | str) -> str:
-    """A text as SQL writes it, for what cannot be bound."""
-    return "'" + str(value).replace("'", "''") + "'"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from datetime import date
 
     import duckdb
 
@@ -23,6 +24,10 @@ _ORDERS: Mapping[str, str] = {
     "digests": "language",
 }
 """How rows of a day stand; those of tables that are not named here by all their columns."""
+
+_ROWS = {"commit_files": 2000, "reports": 400, "digests": 400, "rollups": 400, "reader_pages": 400}
+_SHORT_ROWS = 20_000
+"""So many rows are sorted at once: some 20 MB of text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,37 @@ def order_of(table: str, columns: list[str]) -> str:
     """What the rows of a table are ordered by, the day first where there is one."""
     order = _ORDERS.get(table, "ALL")
     return f"day, {order}" if "day" in columns and order != "ALL" else order
+
+
+def portions(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    table: str,
+    columns: list[str],
+    parameters: Mapping[str, object],
+) -> Iterator[tuple[str, dict[str, date]]]:
+    """Conditions that give the rows of `source`, which are those of `table`, some days at a time, in their order.
+
+    Sorting all patches at once would take the memory or the disk that they take. A table without days is one portion.
+    """
+    if "day" not in columns:
+        yield "", {}
+        return
+    asked = f"SELECT day, count(*) FROM {source} GROUP BY day ORDER BY day"  # noqa: S608 - our own names
+    most = _ROWS.get(table, _SHORT_ROWS)
+    days: list[date] = []
+    rows = 0
+    for day, count in connection.execute(asked, parameters).fetchall():
+        if days and rows + count > most:
+            yield _BETWEEN, {"first": days[0], "last": days[-1]}
+            days, rows = [], 0
+        days.append(day)
+        rows += count
+    if days:
+        yield _BETWEEN, {"first": days[0], "last": days[-1]}
+
+
+_BETWEEN = "WHERE day BETWEEN $first AND $last"
 
 
 def content(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, Content]:

@@ -15,11 +15,10 @@ from digest_pipeline.store.connection import (
     cause,
     interruptible,
     prepare,
-    quoted,
     translate,
 )
-from digest_pipeline.store.content import RECORD, order_of, tables_of
-from digest_pipeline.store.files import names, statement
+from digest_pipeline.store.content import RECORD, order_of, portions, tables_of
+from digest_pipeline.store.files import names, quoted, statement
 from digest_pipeline.store.history import History, open_history, views_name
 from digest_pipeline.store.lock import writers_lock
 from digest_pipeline.store.move import move
@@ -27,21 +26,15 @@ from digest_pipeline.store.settle import being_made, must_be_free
 from digest_pipeline.store.whole import removed, written_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from datetime import date
+    from collections.abc import Iterator
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
+    from digest_pipeline.store.acting import Say
     from digest_pipeline.store.place import Place
-
-    Say = Callable[[str, int, int], None]
 
 _FILE = "file"
 _MEMORY = "256MB"
-_ROWS = {"commit_files": 2000, "reports": 400, "digests": 400, "rollups": 400, "reader_pages": 400}
-_SHORT_ROWS = 20_000
-"""So many rows are sorted at once: some 20 MB of text."""
-
 _FORM = "v1.2.0"
 """The oldest form of a DuckDB file that compresses long texts: 736 MB of patches make 149 MB, in an older 1.2 GB."""
 
@@ -114,7 +107,8 @@ def put(made: Place, place: Place, timezone: ZoneInfo) -> None:
 
 def _moment(place: Place, timezone: ZoneInfo) -> int:
     """A snapshot of which nothing waits in the catalog: what waits there may be moved under a reader."""
-    with History(place, timezone) as history:
+    # Where a history was carried from it can be read, and so exported.
+    with History(place, timezone, even_if_left=True) as history:
         return history.settled_snapshot()
 
 
@@ -125,23 +119,11 @@ def _carry_out(connection: duckdb.DuckDBPyConnection, moment: int, said: Say) ->
         source = f"{NAME}.{table} AT (VERSION => $moment)"
         connection.execute(f"CREATE TABLE {_FILE}.{table} AS FROM {NAME}.{table} LIMIT 0")
         order = order_of(table, columns)
-        if "day" not in columns:
+        for where, span in portions(connection, source, table, columns, {"moment": moment}):
             yield _count(
                 connection.execute(
-                    f"INSERT INTO {_FILE}.{table} SELECT * FROM {source} ORDER BY {order}",  # noqa: S608 - our own names
-                    {"moment": moment},
-                )
-            )
-            continue
-        # Some days at a time: sorting all patches at once would take the memory or the disk that they take.
-        asked = f"SELECT day, count(*) FROM {source} GROUP BY day ORDER BY day"  # noqa: S608
-        counts = connection.execute(asked, {"moment": moment}).fetchall()
-        for first, last in _steps(counts, _ROWS.get(table, _SHORT_ROWS)):
-            yield _count(
-                connection.execute(
-                    f"INSERT INTO {_FILE}.{table} SELECT * FROM {source} "  # noqa: S608
-                    f"WHERE day BETWEEN $first AND $last ORDER BY {order}",
-                    {"moment": moment, "first": first, "last": last},
+                    f"INSERT INTO {_FILE}.{table} SELECT * FROM {source} {where} ORDER BY {order}",  # noqa: S608 - our own names
+                    {"moment": moment, **span},
                 )
             )
     said("done", len(tables), len(tables))
@@ -199,20 +181,6 @@ def _open_export(connection: duckdb.DuckDBPyConnection, file: Path) -> set[str]:
     if "0001_history" not in applied:
         raise UsageError(f"{file} is no file that digest store export wrote (it holds no history)")
     return applied
-
-
-def _steps(counts: Sequence[tuple[date, int]], most: int) -> Iterator[tuple[date, date]]:
-    """Days with about so many rows together, each time as the first and the last; `counts` are those of each day."""
-    days: list[date] = []
-    rows = 0
-    for day, count in counts:
-        if days and rows + count > most:
-            yield days[0], days[-1]
-            days, rows = [], 0
-        days.append(day)
-        rows += count
-    if days:
-        yield days[0], days[-1]
 
 
 def _count(result: duckdb.DuckDBPyConnection) -> int:

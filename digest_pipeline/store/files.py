@@ -1,4 +1,4 @@
-"""Where the SQL files lie: in the clone's `sql/`, or inside the installed wheel."""
+"""The texts of SQL: the files, in the clone's `sql/` or inside the installed wheel, and what is put into them."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def statement(name: str) -> str:
 def names(folder: str) -> list[str]:
     """The files of one folder in order, without their ending."""
     return sorted(file.stem for file in (sql_folder() / folder).glob("*.sql"))
+
+
+def quoted(value: object) -> str:
+    """A text as SQL writes it, for what cannot be bound."""
+    return "'" + str(value).replace("'", "''") + "'"

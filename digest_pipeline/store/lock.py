@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from digest_pipeline.errors import StoreBusy
+from digest_pipeline.store.left import must_be_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,10 @@ class Patience:
 
 
 Held = Callable[[], None]
-"""Says that the lock is still held, right before what it is held for; raises StoreUnavailable where it is not."""
+"""Says right before a COMMIT that it may come: the lock is still held, and the history still there.
+
+Raises StoreUnavailable where the lock was lost, StoreLeft where the history was carried elsewhere.
+"""
 
 
 class WritersLock(Protocol):
@@ -92,9 +96,10 @@ class Waiting:
 class FileLock:
     """The lock of one machine: a file, which says who holds it."""
 
-    def __init__(self, place: Place, patience: Patience) -> None:
+    def __init__(self, place: Place, patience: Patience, *, even_if_left: bool = False) -> None:
         self._place = place
         self._patience = patience
+        self._even_if_left = even_if_left
 
     @contextmanager
     def __call__(self) -> Iterator[Held]:
@@ -111,11 +116,16 @@ class FileLock:
             with suppress(OSError):  # a note for others is worth no failure
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{whoami()}\n".encode(), 0)
-            yield lambda: None  # it ends with this process alone
+            yield self._must_be_here
         finally:
             with suppress(OSError):
                 os.ftruncate(descriptor, 0)
             os.close(descriptor)
+
+    def _must_be_here(self) -> None:
+        """The lock itself ends with this process alone."""
+        if not self._even_if_left:
+            must_be_here(self._place)
 
     def _wait(self, descriptor: int) -> None:
         taking = _Taking(descriptor)
@@ -167,13 +177,15 @@ class _Taking:
                 os.close(self._descriptor)
 
 
-def writers_lock(place: Place, patience: Patience | None = None) -> WritersLock:
-    """The lock that all writers of the history in `place` take."""
+def writers_lock(
+    place: Place, patience: Patience | None = None, *, even_if_left: bool = False
+) -> WritersLock:
+    """The lock that all writers of the history in `place` take; `even_if_left` is for who carries it back."""
     if place.shared is None:
-        return FileLock(place, patience or Patience())
+        return FileLock(place, patience or Patience(), even_if_left=even_if_left)
     from digest_pipeline.store.postgres import AdvisoryLock  # noqa: PLC0415 - only where it is needed
 
-    return AdvisoryLock(place, patience or Patience())
+    return AdvisoryLock(place, patience or Patience(), even_if_left=even_if_left)
 
 
 def whoami() -> str:

@@ -4,36 +4,33 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
 from digest_pipeline.errors import StoreError, UsageError
+from digest_pipeline.store import left
 from digest_pipeline.store.acting import steadily, under_lock
 from digest_pipeline.store.connection import attach, load_statements, prepare, told
-from digest_pipeline.store.content import RECORD, content, order_of, tables_of
+from digest_pipeline.store.content import RECORD, content, order_of, portions, tables_of
 from digest_pipeline.store.history import History, has_history
 from digest_pipeline.store.lock import writers_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import date
     from zoneinfo import ZoneInfo
 
+    from digest_pipeline.store.acting import Say
     from digest_pipeline.store.content import Content
     from digest_pipeline.store.lock import Held
     from digest_pipeline.store.place import Place
 
-    Say = Callable[[str, int, int], None]
 
 T = TypeVar("T")
 
 _SOURCE = "source"
 _TARGET = "target"
 _MEMORY = "320MB"
-_DAYS = 7
-"""So many days of a table are carried at once; what they hold has to be ordered in memory, or on the disk."""
 
 
 def move(
@@ -46,14 +43,15 @@ def move(
 ) -> dict[str, Content]:
     """Copy the history in `source` to `target`, where there is none; what each table holds there now.
 
-    No writer comes between: `source` is held meanwhile, and stays as it is. The rows arrive in one transaction, which
-    ends after both sides were compared, so that a copy that was stopped is begun again. One that is there already and
-    holds the same is not made again. Raises UsageError where another history is there, StoreError.
+    No writer comes between: `source` is held meanwhile. Its rows stay as they are, and from then on no writer is let in
+    there: see `store.left`. The rows arrive in one transaction, which ends after both sides were compared, so that a
+    copy that was stopped is begun again. One that is there already and holds the same is not made again. Raises
+    UsageError where another history is there, StoreError.
     """
     if not has_history(source):
         raise StoreError(f"there is no history in {source} to move; digest run makes one")
-    History(source, timezone).close()  # an older one is brought up to date first
-    History(target, timezone).close()
+    for place in (source, target):  # an older one is brought up to date first
+        History(place, timezone, even_if_left=True).close()
     return steadily(lambda: _move(source, target, timezone, said), sleep=sleep)
 
 
@@ -83,10 +81,14 @@ def _move(source: Place, target: Place, timezone: ZoneInfo, said: Say) -> dict[s
         def leave(is_source_held: Held) -> dict[str, Content]:
             wanted = content(connection, _SOURCE)
             held_by(target, lambda is_target_held: arrive(wanted, is_source_held, is_target_held))
+            # Stopped here, both are marked or the old one alone is not: the next try sees to it.
+            left.leave(source, target)
+            left.come_back(target)
             return wanted
 
         def held_by(place: Place, act: Callable[[Held], T]) -> T:
-            return under_lock(place, writers_lock(place), act, connection=lambda: connection)
+            lock = writers_lock(place, even_if_left=True)
+            return under_lock(place, lock, act, connection=lambda: connection)
 
         return held_by(source, leave)
 
@@ -107,34 +109,19 @@ def _both(source: Place, target: Place, timezone: ZoneInfo) -> Iterator[duckdb.D
 def _copy(connection: duckdb.DuckDBPyConnection, said: Say) -> None:
     tables = {table: columns for table, columns in tables_of(connection, _TARGET).items() if table != RECORD}
     steps = [
-        (table, step) for table, columns in tables.items() for step in _steps(connection, table, columns)
+        (table, portion)
+        for table, columns in tables.items()
+        for portion in portions(connection, f"{_SOURCE}.{table}", table, columns, {})
     ]
-    for number, (table, (first, last)) in enumerate(steps):
+    for number, (table, (where, span)) in enumerate(steps):
         said(table, number, len(steps))
         columns = ", ".join(tables[table])
-        where, span = "", {}
-        if first is not None:
-            where, span = "WHERE day BETWEEN $first AND $last", {"first": first, "last": last}
         connection.execute(
             f"INSERT INTO {_TARGET}.{table} ({columns}) SELECT {columns} FROM {_SOURCE}.{table} {where} "  # noqa: S608 - our own names
             f"ORDER BY {order_of(table, tables[table])}",
             span,
         )
     said("done", len(steps), len(steps))
-
-
-def _steps(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: list[str]
-) -> Iterator[tuple[date | None, date | None]]:
-    """The days of a table in steps; one step without days where it has none."""
-    if "day" not in columns:
-        yield None, None
-        return
-    asked = connection.execute(f"SELECT min(day), max(day) FROM {_SOURCE}.{table}").fetchone()  # noqa: S608
-    first, last = asked or (None, None)
-    while first is not None and last is not None and first <= last:
-        yield first, min(last, first + timedelta(days=_DAYS - 1))
-        first += timedelta(days=_DAYS)
 
 
 def _compare(

@@ -13,6 +13,7 @@ from psycopg2 import extensions
 
 from digest_pipeline.store.complaints import complaint
 from digest_pipeline.store.files import statement
+from digest_pipeline.store.left import left
 from digest_pipeline.store.lock import Patience, Waiting, whoami
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _LOCK = {"key": int.from_bytes(b"digests!")}
 """A number of our own: whoever else uses such locks in this database has others."""
+_LEFT = "digest_pipeline: carried to "
 _UNREADABLE = (
     "holds an address that cannot be read; in a password write @ as %40, : as %3A, / as %2F, # as %23"
 )
@@ -71,12 +73,33 @@ def identity(place: Place) -> tuple[str, bool]:
     return str(found), bool(has_files)
 
 
+def left_for(place: Place) -> str | None:
+    """Where the history was carried from here; None where it was not. Raises StoreError."""
+    return _target(_row(place, "catalog/left"))
+
+
+def leave_for(place: Place, target: str | None) -> None:
+    """Mark in the catalog that the history was carried to `target`; None takes the mark away. Raises StoreError."""
+    try:
+        with closing(psycopg2.connect(**_parts(place))) as connection, connection:
+            comment = None if target is None else _LEFT + target
+            connection.cursor().execute(statement("catalog/leave"), {"comment": comment})
+    except psycopg2.Error as error:
+        raise failed(error, place) from None
+
+
+def _target(row: tuple[Any, ...] | None) -> str | None:
+    comment = str(row[0] or "") if row else ""
+    return comment.removeprefix(_LEFT) if comment.startswith(_LEFT) else None
+
+
 class AdvisoryLock:
     """The lock of many machines: PostgreSQL's, in a transaction of its own, which ends with whoever holds it."""
 
-    def __init__(self, place: Place, patience: Patience) -> None:
+    def __init__(self, place: Place, patience: Patience, *, even_if_left: bool = False) -> None:
         self._place = place
         self._patience = patience
+        self._even_if_left = even_if_left
 
     @contextmanager
     def __call__(self) -> Iterator[Held]:
@@ -97,9 +120,12 @@ class AdvisoryLock:
     def _must_be_held(self, connection: Any) -> None:  # noqa: ANN401 - psycopg2 has no types
         """Ask over the connection that holds the lock: it can end alone, and what is written goes over another one."""
         try:
-            _said(connection, "SELECT")
+            row = _said(connection, statement("catalog/left")).fetchone()
         except psycopg2.Error as error:
             raise complaint(f"the lock was lost: {_words(error)}", self._place) from None
+        target = _target(row)
+        if target is not None and not self._even_if_left:
+            raise left(self._place, target)
 
     def _taken(self) -> Any:  # noqa: ANN401 - psycopg2 has no types
         waiting = Waiting(self._place, self._patience, self._holder)
@@ -163,10 +189,11 @@ def _parts(place: Place) -> Mapping[str, str]:
     return {"application_name": whoami(), **place.shared.catalog}
 
 
-def _said(connection: Any, query: str) -> None:  # noqa: ANN401 - as above
+def _said(connection: Any, query: str) -> Any:  # noqa: ANN401 - as above
     cursor = connection.cursor()  # psycopg2 wants it to be there as long as the answer is not
     cursor.execute(query)
     _wait(connection, time.monotonic() + _ANSWER_SECONDS)
+    return cursor
 
 
 def _wait(connection: Any, until: float, *, is_patient: bool = False) -> bool:  # noqa: ANN401 - as above

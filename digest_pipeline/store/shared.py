@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from digest_pipeline.errors import ConfigurationError
-from digest_pipeline.store.files import statement
+from digest_pipeline.store.files import quoted, statement
 from digest_pipeline.store.lock import whoami
 from digest_pipeline.store.place import FILES_FOLDER
 from digest_pipeline.store.whole import written_whole
@@ -168,11 +168,6 @@ def _read(connection: duckdb.DuckDBPyConnection, file: str) -> str | None:
         "SELECT content FROM read_text($file)", {"file": f"{file[:-1]}[{file[-1]}]"}
     ).fetchall()
     return rows[0][0].strip() if rows else None
-
-
-def quoted(value: object) -> str:
-    """A text as SQL writes it."""
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _bucket_values(bucket: Bucket) -> dict[str, object]:

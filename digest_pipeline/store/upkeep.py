@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
+    from digest_pipeline.store.acting import Say
     from digest_pipeline.store.lock import Held
     from digest_pipeline.store.place import Place
-
-    Say = Callable[[str, int, int], None]
 
 T = TypeVar("T")
 
@@ -89,15 +89,16 @@ class Kept:
 def keep(
     place: Place,
     *,
+    now: datetime | None = None,
     patches_before: date | None = None,
     said: Say = lambda *_: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Kept:
     """Do what is due for the history in `place`, which is there and up to date. Raises StoreError.
 
-    The patches of days before `patches_before` are let go; None keeps all.
+    What is old enough to go is so at `now`. The patches of days before `patches_before` are let go; None keeps all.
     """
-    upkeep = _Upkeep(place, sleep)
+    upkeep = _Upkeep(place, now or datetime.now(UTC), sleep)
     try:
         return upkeep.run(patches_before, said)
     finally:
@@ -105,8 +106,9 @@ def keep(
 
 
 class _Upkeep:
-    def __init__(self, place: Place, sleep: Callable[[float], None]) -> None:
+    def __init__(self, place: Place, now: datetime, sleep: Callable[[float], None]) -> None:
         self._place = place
+        self._now = now
         self._sleep = sleep
         self._lock = writers_lock(place)
         self._opened: duckdb.DuckDBPyConnection | None = None
@@ -152,8 +154,9 @@ class _Upkeep:
             yield f"merge {table}", partial(self._merge, table)
 
         def forget() -> None:
-            kept.expired = len(self._act("upkeep/expire"))
-            kept.removed = len(self._act("upkeep/clean_up")) + len(self._act("upkeep/orphans"))
+            now: dict[str, object] = {"now": self._now}
+            kept.expired = len(self._act("upkeep/expire", now))
+            kept.removed = len(self._act("upkeep/clean_up", now)) + len(self._act("upkeep/orphans", now))
 
         yield "clean up", forget
 

@@ -137,6 +137,16 @@ def test_a_damaged_backup_is_refused_and_nothing_is_made_of_it(kept: Place, tmp_
         assert list(place.data_dir.iterdir()) == []
 
 
+def test_what_rotted_in_a_backup_is_copied_again_by_the_next(kept: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "b"
+    backup(kept, UTC, folder, now=NOW)
+    for damage in (a_byte_is_another, a_file_is_gone):
+        damage(folder)
+        assert backup(kept, UTC, folder, now=NOW).new == 1
+    restore(Place(tmp_path / "restored"), UTC, folder)
+    assert of(Place(tmp_path / "restored")) == of(kept)
+
+
 def test_what_is_there_is_left_as_it_is(kept: Place, tmp_path: Path) -> None:
     folder = tmp_path / "b"
     backup(kept, UTC, folder, now=NOW)

@@ -504,6 +504,24 @@ def test_moving_the_store_away_begins_a_new_history(data_dir: Path, tmp_path: Pa
         assert everything(history) == []
 
 
+def test_who_has_a_store_open_that_was_moved_away_writes_nothing(data_dir: Path, tmp_path: Path) -> None:
+    place = Place(data_dir)
+    with History(place, ZONE) as early:
+        early.replace(*partition(DAY, 3))
+        shutil.move(data_dir / "store", tmp_path / "away")
+        with pytest.raises(StoreError, match="was moved away or replaced while this process had it open"):
+            early.replace(*partition(DAY, 4))
+        with History(place, ZONE) as restored:
+            restored.replace(*partition(DAY, 5))
+            before = everything(restored)
+            with pytest.raises(StoreError, match="was moved away or replaced while this process had it open"):
+                early.replace(*partition(DAY, 4))
+            assert everything(restored) == before
+    shutil.move(tmp_path / "away", tmp_path / "back/store")
+    with History(Place(tmp_path / "back"), ZONE) as history:
+        assert len(everything(history)) == 4, "the old one is as it was"
+
+
 def test_a_making_that_was_interrupted_is_taken_up(tmp_path: Path) -> None:
     (tmp_path / "data/store").mkdir(parents=True)
     (tmp_path / "data/store/catalog.sqlite").write_bytes(b"")

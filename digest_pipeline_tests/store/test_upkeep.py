@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from digest_pipeline import open_history
 from digest_pipeline.errors import StoreError
+from digest_pipeline.store.check import check
 from digest_pipeline.store.content import content
 from digest_pipeline.store.history import History, Replacement
 from digest_pipeline.store.place import Place
@@ -35,6 +36,33 @@ def test_files_grow_few_and_again_changes_nothing(filled: Place) -> None:
         assert content(reader, "history") == before
         # What was merged stays for a week, and what a reader began to read.
         assert second.removed == second.expired == 0
+
+
+def test_what_nobody_needs_goes_when_it_is_old_enough_and_no_sooner(filled: Place) -> None:
+    keep(filled)
+    with open_history(filled.data_dir) as reader:
+        before = content(reader, "history")
+    needed = {str(path) for path in filled.files.rglob("*.parquet")}
+    stray = filled.files / "main/commit_log/left-by-a-killed-writer.parquet"
+    stray.write_bytes(b"PAR1")
+    today = datetime.now(UTC)
+    for hours in (0, 23):
+        kept = keep(filled, now=today + timedelta(hours=hours))
+        assert (kept.removed, kept.expired, stray.exists()) == (0, 0, True)
+    kept = keep(filled, now=today + timedelta(hours=25))
+    assert (kept.removed, kept.expired, stray.exists()) == (1, 0, False)
+    kept = keep(filled, now=today + timedelta(days=6))
+    assert (kept.removed, kept.expired) == (0, 0)
+    assert {str(path) for path in filled.files.rglob("*.parquet")} == needed
+
+    kept = keep(filled, now=today + timedelta(days=8))
+    assert kept.expired > 0
+    assert kept.removed == len(needed) - len(list(filled.files.rglob("*.parquet"))) > 0
+    with open_history(filled.data_dir) as reader:
+        assert content(reader, "history") == before
+    assert [one for one in check(filled, deep=True) if one.problems] == []
+    kept = keep(filled, now=today + timedelta(days=8))
+    assert (kept.removed, kept.expired) == (0, 0)
 
 
 def test_a_night_writes_what_is_new_and_not_the_whole_history(data_dir: Path) -> None:
