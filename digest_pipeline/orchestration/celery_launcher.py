@@ -18,7 +18,6 @@ from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import (
     CheckRunHealthResult,
     LaunchRunContext,
-    ResumeRunContext,
     WorkerStatus,
 )
 from dagster._grpc.types import ExecuteRunArgs
@@ -62,10 +61,6 @@ class CeleryLauncher(CeleryRunLauncher):
     def supports_resume_run(self) -> bool:
         """No: a run is one step in one process, and has no place to go on from; it is started again instead."""
         return False
-
-    def resume_run(self, context: ResumeRunContext) -> None:
-        """Never asked for."""
-        raise NotImplementedError
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Send a run. Where the broker is away the run goes back into the queue, and is sent later."""
