@@ -26,6 +26,14 @@ def names(folder: str) -> list[str]:
     return sorted(file.stem for file in (sql_folder() / folder).glob("*.sql"))
 
 
+def comes_later(migration: str) -> bool:
+    """Whether a migration runs after all others that are pending, in a transaction of its own.
+
+    DuckLake takes options of a table, and tells what left it, only once it is there.
+    """
+    return migration.endswith(("_options", "_after"))
+
+
 def quoted(value: object) -> str:
     """A text as SQL writes it, for what cannot be bound."""
     return "'" + str(value).replace("'", "''") + "'"

@@ -34,7 +34,7 @@ from digest_pipeline.store.connection import (
     shell_script,
     translate,
 )
-from digest_pipeline.store.files import names, statement
+from digest_pipeline.store.files import comes_later, names, statement
 from digest_pipeline.store.lock import whoami, writers_lock
 from digest_pipeline.store.shared import claim_files
 
@@ -386,11 +386,9 @@ class History:
         views = views_name()
         if not pending and views in applied:
             return
-        # In one transaction, so that a new history's tables have one shape from the start. DuckLake takes options of
-        # a table only once it is there.
-        options = [name for name in pending if name.endswith("_options")]
-        self._apply(held, [name for name in pending if name not in options])
-        self._apply(held, options, views)
+        # In one transaction, so that a new history's tables have one shape from the start.
+        self._apply(held, [name for name in pending if not comes_later(name)])
+        self._apply(held, [name for name in pending if comes_later(name)], views)
         if applied & set(known) and pending:
             # Rows that wait in the catalog lie there by the shape that their table had: upkeep would take those of
             # the old shape away under readers that know them. All of them are in memory at once.
