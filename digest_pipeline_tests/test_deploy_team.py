@@ -11,12 +11,14 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from dagster._core.run_coordinator import RunCoordinator
 
 from digest_pipeline.orchestration.instance import packaged_file
 from digest_pipeline.settings import Settings
@@ -230,6 +232,13 @@ def test_kubernetes_gets_the_same_limits_and_the_version_that_is_locked() -> Non
     assert (
         VALUES["concurrency"]["pools"]["defaultLimit"] == VALUES["concurrency"]["runs"]["maxConcurrentRuns"]
     )
+    # What the chart names no key for is said to Dagster's own queue, by its class.
+    queue = VALUES["dagsterDaemon"]["runCoordinator"]["config"]["customRunCoordinator"]
+    assert issubclass(getattr(import_module(queue["module"]), queue["class"]), RunCoordinator)
+    assert load("deploy/compose/dagster.yaml")["run_queue"].items() <= queue["config"].items()
+    # A run's pod may write to the volume, whichever version of the chart starts it.
+    started = VALUES["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
+    assert started["podSpecConfig"]["securityContext"] == deployment["podSecurityContext"]
 
 
 def load_toml() -> dict[str, Any]:
