@@ -35,6 +35,19 @@ LEVELS = {
         "0005_filters",
         "0005_filters_options",
     ],
+    "later": [
+        "0001_history",
+        "0002_options",
+        "0003_never_lost",
+        "0004_endings",
+        "0005_filters",
+        "0005_filters_options",
+        "0006_delivery",
+        "0007_headlines",
+        "0008_rollups",
+        "0009_row_groups_options",
+        "0010_texts_options",
+    ],
 }
 _AT = "2026-01-07T02:00:00+00:00"
 _MORE: dict[str, list[dict[str, Any]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ from digest_pipeline.errors import StoreOutdated
 from digest_pipeline.store.check import check
 from digest_pipeline.store.content import content
 from digest_pipeline.store.export import export, import_file
-from digest_pipeline.store.files import names, statement
+from digest_pipeline.store.files import names, sql_folder, statement
 from digest_pipeline.store.history import History, open_history, read_once
 from digest_pipeline.store.place import Place
 from digest_pipeline.store.questions import bound, questions
@@ -75,6 +76,31 @@ def assert_is_all_there(place: Place, case: dict[str, Any]) -> None:
     assert [one for one in check(place) if one.problems] == []
 
 
+APPLIED = {
+    "0000_migrations": "dc97f47e6a2cfeb5",
+    "0001_history": "172523f8795e7e94",
+    "0002_options": "2e1c174e24e2d8ce",
+    "0003_never_lost": "63f1277d1fca35c9",
+    "0004_endings": "0a342aed1e0d21fa",
+    "0005_filters": "a7759aaf817a9090",
+    "0005_filters_options": "1a3b2481320ad31e",
+    "0006_delivery": "07c50e906cd09c86",
+    "0007_headlines": "7d5f88ab5d9b1f95",
+    "0008_rollups": "9f30fea02ff90b51",
+    "0009_row_groups_options": "73b543884390eae5",
+    "0010_texts_options": "8618fab96559e841",
+    "0011_first_rows": "bf1ac31b6ed44f4e",
+    "0011_first_rows_after": "a285ccdb1c77ae37",
+}
+"""Each migration as histories have had it: what changed one of them would be in new histories alone."""
+
+
+def test_a_migration_stays_as_histories_have_had_it() -> None:
+    folder = sql_folder() / "migrations"
+    found = {file.stem: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in folder.glob("*.sql")}
+    assert found == APPLIED, "a new one gets its line here; one that is here is never changed"
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_history_of_an_earlier_level_is_brought_up_to_date(level: str, tmp_path: Path) -> None:
     shop = Workshop(tmp_path / "project")
@@ -104,6 +130,7 @@ def test_a_migration_that_was_interrupted_is_done_at_the_next_opening(
     for stop in (
         "migrations/0007_headlines",
         "migrations/0009_row_groups_options",
+        "migrations/0011_first_rows_after",
         f"views/{names('views')[-1]}",
         "flush",
     ):
