@@ -64,6 +64,11 @@ def test_a_run_on_one_machine_is_read_on_another_and_carried_home_without_a_secr
     assert f"{store['data_url']} can be read and written, no file is missing" in runs[1].said
     assert not (other.data / "store").exists()
 
+    monkeypatch.setenv("STORE_SECRET", WRONG)
+    runs.append(one.digest("run", "--day", "2026-01-05", "--verbose"))
+    assert "refuses the keys; look at the variables that key_env and secret_env" in runs[-1].err
+    monkeypatch.setenv("STORE_SECRET", s3.SECRET)
+
     # Home, and from there nowhere else: the settings no longer say where.
     runs.append(other.digest("store", "move", "--to", "embedded"))
     assert (runs[-1].code, runs[-1].out.strip()) == (0, str(other.data)), runs[-1].said
@@ -72,15 +77,14 @@ def test_a_run_on_one_machine_is_read_on_another_and_carried_home_without_a_secr
     assert asked(other) == asked(one)
     runs.append(other.digest("store", "move", "--to", "shared"))
     assert (runs[-1].code, "write [store] with catalog_url_env" in runs[-1].err) == (2, True)
+    runs += [one.digest("run", "--day", "2026-01-05"), one.digest("doctor")]
+    assert [ran.code for ran in runs[-2:]] == [1, 1]
+    assert all("by digest store move, and nothing is written where it was" in ran.said for ran in runs[-2:])
 
     # What goes wrong says what to do, and nothing that nobody may see.
     script = (one.data / "history.sql").read_text(encoding="utf-8")
     assert "getenv('STORE_SECRET')" in script
     runs.append(Ran(0, script, ""))
-    monkeypatch.setenv("STORE_SECRET", WRONG)
-    runs.append(one.digest("run", "--day", "2026-01-05", "--verbose"))
-    assert "refuses the keys; look at the variables that key_env and secret_env" in runs[-1].err
-    monkeypatch.setenv("STORE_SECRET", s3.SECRET)
     monkeypatch.setenv("STORE_URL", postgres_url.replace(PASSWORD, WRONG))
     runs += [one.digest("sql", QUESTION), one.digest("doctor")]
     assert all("look at the address in STORE_URL" in ran.said for ran in runs[-2:])
