@@ -63,12 +63,13 @@ def under_lock(
 ) -> T:
     """What `act` gives while no other writer is at the history; again where one that takes no lock was faster.
 
-    `act` is handed what says right before a COMMIT that the lock is still held. Raises StoreError, one line that says
-    what to do whatever went wrong.
+    `act` is handed what says right before a COMMIT that it may come. Raises StoreError, one line that says what to do
+    whatever went wrong.
     """
     for attempt in range(1, _TRIES + 1):
         try:
             with lock() as held, interruptible(connection() if connection is not None else None):
+                held()
                 return act(held)
         except duckdb.Error as error:
             failure = translate(error, place)

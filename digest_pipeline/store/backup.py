@@ -182,8 +182,15 @@ def _fill(
         target = folder / name
         had = known.get(name)
         # Read, not only looked at: a file that rotted in the backup would be found by the restore that needs it.
-        if had is None or not target.is_file() or hash_of(target) != had.sha256:
-            had = _File((source / path).stat().st_size, copied(source / path, target))
+        if had is None or not _is_as_it_was(target, had):
+            found = copied(source / path, target)
+            if had is not None and found != had.sha256:
+                # Files never change: this one is damaged in the history itself, and no backup is made of that.
+                raise StoreError(
+                    f"{source / path} is not what was backed up before; digest store check --deep says what is "
+                    f"damaged, and the backup in {folder} lacks that file"
+                )
+            had = _File((source / path).stat().st_size, found)
             new += 1
         files[name] = had
     said("backup", len(paths), len(paths))
@@ -197,6 +204,13 @@ def _fill(
         if file.is_file() and str(file.relative_to(folder)) not in files:
             file.unlink(missing_ok=True)
     return Copied(len(files), sum(file.bytes for file in files.values()), new)
+
+
+def _is_as_it_was(target: Path, had: _File) -> bool:
+    try:
+        return target.is_file() and hash_of(target) == had.sha256
+    except OSError:  # a disk that does not give it back
+        return False
 
 
 def _write_list(folder: Path, listed: _List) -> None:

@@ -25,9 +25,10 @@ _ORDERS: Mapping[str, str] = {
 }
 """How rows of a day stand; those of tables that are not named here by all their columns."""
 
-_ROWS = {"commit_files": 2000, "reports": 400, "digests": 400, "rollups": 400, "reader_pages": 400}
+_ROWS = {"commit_files": 2000, "reports": 400, "digests": 400, "reader_pages": 400}
 _SHORT_ROWS = 20_000
 """So many rows are sorted at once: some 20 MB of text."""
+_BETWEEN = "WHERE day BETWEEN $first AND $last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def portions(
     columns: list[str],
     parameters: Mapping[str, object],
 ) -> Iterator[tuple[str, dict[str, date]]]:
-    """Conditions that give the rows of `source`, which are those of `table`, some days at a time, in their order.
+    """Conditions that give the rows of `source`, which are those of `table`, some days at a time, the first ones first.
 
     Sorting all patches at once would take the memory or the disk that they take. A table without days is one portion.
     """
@@ -84,9 +85,6 @@ def portions(
         rows += count
     if days:
         yield _BETWEEN, {"first": days[0], "last": days[-1]}
-
-
-_BETWEEN = "WHERE day BETWEEN $first AND $last"
 
 
 def content(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, Content]:

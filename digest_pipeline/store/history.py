@@ -113,7 +113,6 @@ class History:
         self._in_use = threading.Lock()
         self._columns: dict[str, dict[str, str]] = {}
         self._lock = writers_lock(place, patience, even_if_left=even_if_left)
-        self._file: tuple[int, int] | None = None
         self._is_lost = False
         self._steadily(self._open, _OPENING_WAITS, is_open=False)
         self._check_timezone()
@@ -140,10 +139,8 @@ class History:
         except duckdb.Error as error:
             raise translate(error, place) from cause(error, place)
 
-    def _attach(self, held: Held) -> None:
-        held()
+    def _attach(self, _: Held) -> None:
         attach(self._connection, self.place, read_only=False)
-        self._file = _file_of(self.place)
         if self.place.shared is not None:
             self._claim_files()
 
@@ -248,7 +245,6 @@ class History:
                 self._connection.close()
             self._connection = self._prepared()
             attach(self._connection, self.place, read_only=False)
-            self._file = _file_of(self.place)
             self._is_lost = False
 
     def _under_lock(self, act: Callable[[Held], T]) -> T:
@@ -266,7 +262,6 @@ class History:
     ) -> None:
         with self._in_use:
             connection = self._connection
-            self._must_be_the_same()
             if self._was_committed(once):
                 return
             connection.execute("BEGIN")
@@ -283,27 +278,15 @@ class History:
                 _quietly(connection, "ROLLBACK")
                 raise
 
-    def _may_commit(self, held: Held) -> None:
-        held()
-        self._must_be_the_same()
-
-    def _must_be_the_same(self) -> None:
-        # A history is moved away before a backup is restored: what this one knows of the old is not so in the new.
-        if _file_of(self.place) != self._file:
-            raise StoreError(
-                f"the history in {self.place} was moved away or replaced while this process had it open; nothing was "
-                "written to the old one: run again"
-            )
-
     def _commit(self, once: _Once, held: Held) -> None:
         """Commit, so that it is known again where the answer is lost: what was added must not be added twice."""
         if self.place.shared is None:
-            self._may_commit(held)
+            held()
             self._connection.execute("COMMIT")
             return
         token = uuid.uuid4().hex
         self._connection.execute(statement("pipeline/mark"), {"author": whoami(), "token": token})
-        self._may_commit(held)
+        held()
         try:
             self._connection.execute("COMMIT")
         except duckdb.Error as error:
@@ -410,7 +393,7 @@ class History:
                 connection.execute("DELETE FROM schema_migrations WHERE name LIKE 'views-%'")
             for name in (*migrations, *([views] if views is not None else [])):
                 connection.execute("INSERT INTO schema_migrations VALUES ($name, now())", {"name": name})
-            self._may_commit(held)
+            held()
             connection.execute("COMMIT")
         except BaseException:
             _quietly(connection, "ROLLBACK")
@@ -431,17 +414,6 @@ class History:
         text = shell_script(self.place, self.timezone.key)
         if not file.exists() or file.read_bytes() != text.encode():
             file.write_bytes(text.encode())
-
-
-def _file_of(place: Place) -> tuple[int, int] | None:
-    """Which file an embedded history's catalog is; None where there is none."""
-    if place.shared is not None:
-        return None
-    try:
-        found = place.catalog_path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def open_history(place: Place, timezone: ZoneInfo | None = None) -> duckdb.DuckDBPyConnection:

@@ -14,14 +14,15 @@ import socket
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from digest_pipeline.errors import StoreBusy
-from digest_pipeline.store.left import must_be_here
+from digest_pipeline.errors import StoreBusy, StoreError
+from digest_pipeline.store.left import carried_to, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,9 +46,10 @@ class Patience:
 
 
 Held = Callable[[], None]
-"""Says right before a COMMIT that it may come: the lock is still held, and the history still there.
+"""Says before anything is written, and right before a COMMIT, that it may be: the lock is held, the history is here.
 
-Raises StoreUnavailable where the lock was lost, StoreLeft where the history was carried elsewhere.
+Raises StoreUnavailable where the lock was lost, StoreLeft where the history was carried elsewhere, StoreError where
+another one lies in its place.
 """
 
 
@@ -100,6 +102,7 @@ class FileLock:
         self._place = place
         self._patience = patience
         self._even_if_left = even_if_left
+        self._folder: int | None = None
 
     @contextmanager
     def __call__(self) -> Iterator[Held]:
@@ -124,8 +127,19 @@ class FileLock:
 
     def _must_be_here(self) -> None:
         """The lock itself ends with this process alone."""
-        if not self._even_if_left:
-            must_be_here(self._place)
+        if self._folder is None:
+            # Held open, so that no other folder gets its number. Not the catalog's file: closing that would take
+            # away the locks that SQLite has on it.
+            self._folder = os.open(self._place.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            weakref.finalize(self, os.close, self._folder)
+        if not _is_the_same(self._folder, self._place.folder):
+            raise StoreError(
+                f"the history in {self._place} was moved away or replaced while this process had it open; nothing "
+                "more is written by it: run again"
+            )
+        target = None if self._even_if_left else carried_to(self._place)
+        if target is not None:
+            raise refusal(self._place, target)
 
     def _wait(self, descriptor: int) -> None:
         taking = _Taking(descriptor)
@@ -175,6 +189,13 @@ class _Taking:
             self._is_wanted = False
             if self.is_done.is_set():
                 os.close(self._descriptor)
+
+
+def _is_the_same(descriptor: int, folder: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), folder.stat())
+    except FileNotFoundError:
+        return False
 
 
 def writers_lock(

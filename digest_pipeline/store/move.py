@@ -44,9 +44,9 @@ def move(
     """Copy the history in `source` to `target`, where there is none; what each table holds there now.
 
     No writer comes between: `source` is held meanwhile. Its rows stay as they are, and from then on no writer is let in
-    there: see `store.left`. The rows arrive in one transaction, which ends after both sides were compared, so that a
-    copy that was stopped is begun again. One that is there already and holds the same is not made again. Raises
-    UsageError where another history is there, StoreError.
+    there: see `store.left`. The rows arrive in one transaction, which ends after both sides were compared. Whatever it
+    was stopped at, it is begun again; what is there already and holds the same is not copied again. Raises UsageError
+    where another history is there, StoreError.
     """
     if not has_history(source):
         raise StoreError(f"there is no history in {source} to move; digest run makes one")
@@ -60,30 +60,32 @@ def _move(source: Place, target: Place, timezone: ZoneInfo, said: Say) -> dict[s
 
         def arrive(wanted: dict[str, Content], is_source_held: Held, is_target_held: Held) -> None:
             found = content(connection, _TARGET)
-            if not any(table.rows for table in found.values()):
+            if found != wanted:
+                if any(table.rows for table in found.values()):
+                    raise UsageError(
+                        f"there is another history in {target} already, and it is left as it is; move it away, or name "
+                        "another data_dir, or another database and data_url"
+                    )
                 connection.execute("BEGIN")
                 try:
                     _copy(connection, said)
                     _compare(wanted, content(connection, _TARGET), source, target)
                     is_source_held()
                     is_target_held()
+                    # Before the end, so that there is no moment at which both may be written.
+                    left.mark(source, target)
                     connection.execute("COMMIT")
                 except BaseException:
                     with suppress(duckdb.Error):
                         connection.execute("ROLLBACK")
+                    left.unmark(source)
                     raise
-            elif found != wanted:
-                raise UsageError(
-                    f"there is another history in {target} already, and it is left as it is; move it away, or name "
-                    "another data_dir, or another database and data_url"
-                )
+            left.mark(source, target)
+            left.unmark(target)
 
         def leave(is_source_held: Held) -> dict[str, Content]:
             wanted = content(connection, _SOURCE)
             held_by(target, lambda is_target_held: arrive(wanted, is_source_held, is_target_held))
-            # Stopped here, both are marked or the old one alone is not: the next try sees to it.
-            left.leave(source, target)
-            left.come_back(target)
             return wanted
 
         def held_by(place: Place, act: Callable[[Held], T]) -> T:

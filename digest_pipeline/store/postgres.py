@@ -13,7 +13,7 @@ from psycopg2 import extensions
 
 from digest_pipeline.store.complaints import complaint
 from digest_pipeline.store.files import statement
-from digest_pipeline.store.left import left
+from digest_pipeline.store.left import refusal
 from digest_pipeline.store.lock import Patience, Waiting, whoami
 
 if TYPE_CHECKING:
@@ -118,14 +118,17 @@ class AdvisoryLock:
                 connection.close()
 
     def _must_be_held(self, connection: Any) -> None:  # noqa: ANN401 - psycopg2 has no types
-        """Ask over the connection that holds the lock: it can end alone, and what is written goes over another one."""
+        """Ask over the connection that holds the lock: it can end alone, and what is written goes over another one.
+
+        What it asks is whether the history is still here.
+        """
         try:
             row = _said(connection, statement("catalog/left")).fetchone()
         except psycopg2.Error as error:
             raise complaint(f"the lock was lost: {_words(error)}", self._place) from None
         target = _target(row)
         if target is not None and not self._even_if_left:
-            raise left(self._place, target)
+            raise refusal(self._place, target)
 
     def _taken(self) -> Any:  # noqa: ANN401 - psycopg2 has no types
         waiting = Waiting(self._place, self._patience, self._holder)
@@ -137,7 +140,8 @@ class AdvisoryLock:
         try:
             _wait(connection, time.monotonic() + _CONNECT_SECONDS)
             cursor = connection.cursor()
-            cursor.execute("BEGIN;" + statement("catalog/lock"), _LOCK)
+            # Whatever the server's default is: a snapshot of before the wait would not show that the history left.
+            cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED;" + statement("catalog/lock"), _LOCK)
             while not _wait(connection, time.monotonic() + waiting.seconds(), is_patient=True):
                 pass
         except BaseException as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import signal
 import threading
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -29,12 +31,11 @@ from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.store.rows import EVERYWHERE, REPO, commit, partition, read
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 ZONE = ZoneInfo("UTC")
 DAY = date(2026, 1, 5)
 OTHER = "ada/bits"
+MAY_STAY_EMPTY = ["alarms", "answers", "attempts", "deliveries", "endpoints", "headlines", "pull_requests"]
+MAY_STAY_EMPTY += ["reader_pages", "rollups"]
 
 
 def everything(history: History) -> list[tuple[Any, ...]]:
@@ -504,22 +505,70 @@ def test_moving_the_store_away_begins_a_new_history(data_dir: Path, tmp_path: Pa
         assert everything(history) == []
 
 
-def test_who_has_a_store_open_that_was_moved_away_writes_nothing(data_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_who_has_a_store_open_that_is_gone_writes_nothing_to_the_next_one(
+    data_dir: Path, tmp_path: Path, *, is_deleted: bool
+) -> None:
     place = Place(data_dir)
+    backup = shutil.copytree(data_dir / "store", tmp_path / "backup")
     with History(place, ZONE) as early:
         early.replace(*partition(DAY, 3))
-        shutil.move(data_dir / "store", tmp_path / "away")
-        with pytest.raises(StoreError, match="was moved away or replaced while this process had it open"):
+        if is_deleted:
+            shutil.rmtree(data_dir / "store")
+        else:
+            shutil.move(data_dir / "store", tmp_path / "back/store")
+        gone = "was moved away or replaced while this process had it open"
+        with pytest.raises(StoreError, match=gone):
             early.replace(*partition(DAY, 4))
+        shutil.copytree(backup, data_dir / "store")
         with History(place, ZONE) as restored:
             restored.replace(*partition(DAY, 5))
             before = everything(restored)
-            with pytest.raises(StoreError, match="was moved away or replaced while this process had it open"):
+            with pytest.raises(StoreError, match=gone):
                 early.replace(*partition(DAY, 4))
             assert everything(restored) == before
-    shutil.move(tmp_path / "away", tmp_path / "back/store")
-    with History(Place(tmp_path / "back"), ZONE) as history:
-        assert len(everything(history)) == 4, "the old one is as it was"
+    if not is_deleted:
+        with History(Place(tmp_path / "back"), ZONE) as history:
+            assert len(everything(history)) == 4, "the old one is as it was"
+
+
+def test_an_upkeep_stops_where_the_store_was_exchanged_under_it(kept: Place, tmp_path: Path) -> None:
+    def exchange(_: str, number: int, __: int) -> None:
+        if number == 3:
+            shutil.move(kept.folder, tmp_path / "away")
+            shutil.copytree(tmp_path / "away", kept.folder)
+
+    with pytest.raises(StoreError, match="was moved away or replaced"):
+        keep(kept, said=exchange)
+
+
+def test_tables_that_may_stay_empty_have_statistics_and_nothing_else(history: History, place: Place) -> None:
+    # Without them DuckLake asks its catalog once for each column of each query.
+    catalog = "__ducklake_metadata_history"
+    connection = history._connection
+    empty = connection.execute(
+        f"SELECT table_name, record_count FROM {catalog}.ducklake_table JOIN {catalog}.ducklake_table_stats "
+        "USING (table_id) WHERE table_name <> 'schema_migrations' ORDER BY 1"
+    ).fetchall()
+    assert empty == [(table, 0) for table in MAY_STAY_EMPTY]
+    for table in MAY_STAY_EMPTY:
+        assert connection.execute(f"SELECT count(*) FROM {table}").fetchall() == [(0,)]
+    assert list(place.folder.rglob("*.parquet")) == []
+    limits = connection.execute(
+        f"SELECT DISTINCT value FROM {catalog}.ducklake_metadata WHERE key = 'data_inlining_row_limit'"
+    ).fetchall()
+    assert limits == [("0",)]
+
+
+def test_what_is_loaded_later_has_to_be_signed(history: History, tmp_path: Path) -> None:
+    package = importlib.util.find_spec("duckdb_extension_httpfs")
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    [signed] = Path(package.submodule_search_locations[0]).rglob("*.duckdb_extension")
+    forged = tmp_path / signed.name
+    forged.write_bytes(signed.read_bytes()[:-1] + b"!")
+    with pytest.raises(duckdb.IOException, match="signature is either missing or invalid"):
+        history._connection.execute(f"LOAD '{forged}'")
 
 
 def test_a_making_that_was_interrupted_is_taken_up(tmp_path: Path) -> None:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import psycopg2  # type: ignore[import-untyped]
 import pytest
 
 from digest_pipeline.errors import StoreError, StoreLeft, UsageError
+from digest_pipeline.store import left
+from digest_pipeline.store.export import export
 from digest_pipeline.store.history import History, Replacement, check_files, open_history, read_once
+from digest_pipeline.store.lock import Patience
 from digest_pipeline.store.move import move
 from digest_pipeline.store.place import Place
+from digest_pipeline.store.postgres import AdvisoryLock
+from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.fakes.project import days_from
+from digest_pipeline_tests.fakes.team import wait_until
 from digest_pipeline_tests.store.rows import REPO, analysis, partition
 
 if TYPE_CHECKING:
@@ -45,8 +55,10 @@ def applied(place: Place) -> list[tuple[str]]:
 
 
 def test_there_and_back_is_the_same_and_can_be_written(
-    data_dir: Path, shared_place: Machines, tmp_path: Path
+    data_dir: Path, shared_place: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Each table in many portions, and days with more rows than one has.
+    monkeypatch.setattr("digest_pipeline.store.content._SHORT_ROWS", 9)
     source, shared, back = Place(data_dir), shared_place("here"), Place(tmp_path / "back")
     with History(source, UTC) as history:
         for number, day in enumerate(days_from(DAY, 20)):
@@ -62,7 +74,7 @@ def test_there_and_back_is_the_same_and_can_be_written(
     moved = move(source, shared, UTC, said=lambda _, done, of: told.append((done, of)))
     assert moved["commit_log"].rows == len(before["commit_log"])
     assert told == sorted(told)
-    assert told[-1][0] == told[-1][1] >= sum(table.rows > 0 for table in moved.values())
+    assert told[-1][0] == told[-1][1] > 20
     move(shared, back, UTC)
     assert everything(shared) == before
     assert everything(back) == before
@@ -135,3 +147,71 @@ def test_nobody_writes_to_where_the_history_was(
     with History(source, UTC) as history:
         history.replace(*partition(DAY, 5))
     assert everything(source) != everything(shared)
+
+
+@pytest.mark.parametrize("stop", ["mark", "unmark"])
+def test_a_move_that_stops_between_its_marks_is_finished_by_the_next(
+    data_dir: Path, shared_place: Machines, monkeypatch: pytest.MonkeyPatch, stop: str
+) -> None:
+    source, shared = Place(data_dir), shared_place("here")
+    with History(source, UTC) as history:
+        history.replace(*partition(DAY, 3))
+    left.mark(shared, source)  # of a move before: nothing was written there since it was made
+    real = getattr(left, stop)
+
+    def killed(place: Place, *more: Place) -> None:
+        if stop == "mark":
+            real(place, *more)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(left, stop, killed)
+        with pytest.raises(KeyboardInterrupt):
+            move(source, shared, UTC)
+    if stop == "unmark":  # it had arrived
+        with pytest.raises(StoreLeft, match=r"If that move was cut short, run it again"):
+            History(source, UTC)
+    move(source, shared, UTC)
+    History(shared, UTC).close()
+    with pytest.raises(StoreLeft):
+        History(source, UTC)
+    with pytest.raises(StoreLeft):
+        keep(source)
+    assert everything(shared) == everything(source)
+    export(source, UTC, data_dir / "copy.duckdb")  # it can be read
+
+
+def is_waited_for(place: Place) -> bool:
+    assert place.shared is not None
+    with closing(psycopg2.connect(**place.shared.catalog)) as connection:
+        cursor = connection.cursor()
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database "
+            "WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def test_who_waited_for_the_move_is_refused_whatever_the_server_takes_for_isolation(
+    data_dir: Path, shared_place: Machines
+) -> None:
+    shared = shared_place("here").shared
+    assert shared is not None
+    strict = {**shared.catalog, "options": r"-c default_transaction_isolation=repeatable\ read"}
+    place = Place(data_dir.parent / "there", replace(shared, catalog=strict))
+    failed: list[Exception] = []
+
+    def write(history: History) -> None:
+        try:
+            history.replace(*partition(DAY, 1))
+        except StoreLeft as error:
+            failed.append(error)
+
+    with History(place, UTC) as history:
+        thread = threading.Thread(target=write, args=(history,))
+        with AdvisoryLock(place, Patience())():
+            thread.start()
+            wait_until(lambda: is_waited_for(place), 60, "the writer waited")
+            left.mark(place, Place(data_dir))
+        thread.join(60)
+    assert len(failed) == 1
