@@ -13,7 +13,7 @@ from digest_pipeline.orchestration.checks import log_checks
 from digest_pipeline.orchestration.events import log_materializations
 from digest_pipeline.orchestration.metadata import CODE_VERSION_TAG, asset_metadata
 from digest_pipeline.pipeline import EVERY_REPO, Pipeline, StepResult
-from digest_pipeline.pipeline.workbench import batches
+from digest_pipeline.pipeline.workbench import batches_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ def make_days(
     counts = Counts(context)
     failed: dict[str, DigestError] = {}
     pipeline.begin(EVERY_REPO, days)
-    for portion in batches(days):
+    for portion in batches_over(pipeline.settings.repos, days):
         result = pipeline.apart(lambda some: step(pipeline, some), portion, unexpected(context, asset))
         failed |= {day.isoformat(): error for day, error in result.failed.items()}
         log_materializations(

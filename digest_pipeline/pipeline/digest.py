@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from digest_pipeline.domain.page import DigestEntry
 from digest_pipeline.pipeline.pages import digest_path, preview, revision, settle, write_page
 from digest_pipeline.pipeline.report import renderer
-from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches, by_bytes, span
+from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches_over, by_bytes, span
 from digest_pipeline.render.markdown import MarkdownRenderer, body_of, headline_of
 from digest_pipeline.store.history import Replacement
 
@@ -26,7 +26,7 @@ def digest(bench: Workbench, days: Sequence[date]) -> StepResult:
     """
     result = StepResult()
     pages = renderer(bench.settings)
-    for chunk in batches(days):
+    for chunk in batches_over(bench.settings.repos, days):
         _digest_chunk(bench, chunk, pages, result)
         bench.progress("digest", "all repositories", len(result.done), len(days))
     return result

@@ -16,7 +16,7 @@ from digest_pipeline.errors import StoreError
 from digest_pipeline.pipeline.contents import repo_pages
 from digest_pipeline.pipeline.pages import reader_path, revision, write_page
 from digest_pipeline.pipeline.report import content_of, renderer
-from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches, by_bytes, span
+from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches_over, by_bytes, span
 from digest_pipeline.render.headline import headline
 from digest_pipeline.render.markdown import body_of
 from digest_pipeline.store.history import Replacement
@@ -176,7 +176,7 @@ def reader_pages(bench: Workbench, days: Sequence[date]) -> StepResult:
     """
     result = StepResult()
     readers = bench.settings.readers()
-    for chunk in batches(days):
+    for chunk in batches_over(bench.settings.repos, days):
         shelf = Shelf(bench, chunk)
         before = {
             (row["reader"], row["day"]): row

@@ -13,7 +13,7 @@ from digest_pipeline.pipeline.books import Books, open_purse
 from digest_pipeline.pipeline.tally import Progress, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from digest_pipeline.alarms import Messenger
@@ -52,6 +52,8 @@ BATCH_BYTES = 8 << 20
 
 BATCH_DAYS = 62
 """Days whose commits are held in memory at once, without their patches."""
+BATCH_PAGES = 124
+"""Pages that are held at once where those of all repos go into one: some 30 kB each, a few times."""
 
 
 @dataclass(slots=True)
@@ -182,6 +184,11 @@ def batches(days: Sequence[date], most: int = BATCH_DAYS) -> Iterator[list[date]
     """`days` in their order, at most `most` at a time."""
     for start in range(0, len(days), most):
         yield list(days[start : start + most])
+
+
+def batches_over(repos: Collection[object], days: Sequence[date]) -> Iterator[list[date]]:
+    """`days` in their order, at most so many at a time as have BATCH_PAGES pages of `repos`; at least one."""
+    return batches(days, max(1, min(BATCH_DAYS, BATCH_PAGES // max(1, len(repos)))))
 
 
 def by_bytes(rows: Sequence[Row], column: str) -> Iterator[list[Row]]:
