@@ -80,6 +80,8 @@ def test_a_run_on_one_machine_is_read_on_another_and_carried_home_without_a_secr
     runs += [one.digest("run", "--day", "2026-01-05"), one.digest("doctor")]
     assert [ran.code for ran in runs[-2:]] == [1, 1]
     assert all("by digest store move, and nothing is written where it was" in ran.said for ran in runs[-2:])
+    runs += [one.digest("sql", QUESTION), one.digest("status")]
+    assert all("this history was carried to " in ran.err for ran in runs[-2:])
 
     # What goes wrong says what to do, and nothing that nobody may see.
     script = (one.data / "history.sql").read_text(encoding="utf-8")

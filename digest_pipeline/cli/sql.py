@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line
+from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, say
 from digest_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -102,12 +102,15 @@ def _ask(
     from digest_pipeline.errors import StoreDamaged, StoreUnavailable
     from digest_pipeline.store.connection import interruptible, translate
     from digest_pipeline.store.history import must_be_up_to_date, open_history
+    from digest_pipeline.store.left import notice
     from digest_pipeline.store.questions import bound
 
     text = asked if isinstance(asked, str) else asked.sql
     _must_only_read(text)
     place = open_place(settings)
     with open_history(place, settings.timezone) as connection:
+        if told := notice(place):
+            say(told, style="yellow")
         try:
             with interruptible(connection):
                 values = given if isinstance(asked, str) else bound(connection, asked, given)

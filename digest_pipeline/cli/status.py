@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line
+from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, say
 from digest_pipeline.domain.state import counted
 
 if TYPE_CHECKING:
@@ -91,9 +91,12 @@ def _stored(settings: Settings, place: Place, last: date) -> _Stored:
     from digest_pipeline.pipeline import utc_now
     from digest_pipeline.pipeline.endpoints import endpoints_in_use, named_endpoints
     from digest_pipeline.store.history import check_files, has_history, reading
+    from digest_pipeline.store.left import notice
 
     if not has_history(place):
         return _Stored()
+    if told := notice(place):
+        say(told, style="yellow")
     check_files(place)
     where = {"first": settings.first_day, "last": last, "language": settings.language}
     with reading(place, settings.timezone) as read:

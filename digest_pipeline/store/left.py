@@ -51,6 +51,12 @@ def unmark(place: Place) -> None:
     (place.folder / MARK_FILE).unlink(missing_ok=True)
 
 
+def notice(place: Place) -> str | None:
+    """What to tell who reads a history that was carried elsewhere; None of one that was not. Raises as above."""
+    target = carried_to(place)
+    return target and f"this history was carried to {target} by digest store move: what came since is there"
+
+
 def refusal(place: Place, target: str) -> StoreLeft:
     """The error for who would write to `place`, whose history was carried to `target`; it says what to do."""
     settings = (
