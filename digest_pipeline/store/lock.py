@@ -42,7 +42,7 @@ class Patience:
     tell_again: float = 60
     give_up_after: float = 15 * 60
     """Nothing that is done under the lock takes so long: the upkeep of a year of a busy repository takes half a minute.
-    Eight writers at once wait for each other for 11 s (95 % of the time), over PostgreSQL for 25 s."""
+    Eight writers at once wait for each other for two seconds, over PostgreSQL too."""
 
 
 Held = Callable[[], None]
