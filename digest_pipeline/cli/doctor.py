@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -48,7 +50,7 @@ def doctor(
     for name, check in _checks(settings, send_test_alarm=send_test_alarm):
         try:
             result_line(f"✓ {name}: {check()}")
-        except DigestError as error:
+        except (DigestError, OSError) as error:
             healthy = False
             result_line(f"✗ {name}: {error}")
     if not healthy:
@@ -152,14 +154,37 @@ def _place(url: str) -> str:
 
 def _history(settings: Settings) -> str:
     from digest_pipeline.compose import open_pipeline, open_place
-    from digest_pipeline.store.history import check_files
+    from digest_pipeline.store.history import check_files, has_history
+    from digest_pipeline.store.left import carried_to
+    from digest_pipeline.store.place import Place
 
     open_pipeline(settings).close()
     place = open_place(settings)
     check_files(place)
-    if place.shared is not None:
-        return f"{place} and {place.shared.data_url} can be read and written, no file is missing"
-    return f"{place} can be read and written, no file is missing"
+    if place.shared is None:
+        return f"{place} can be read and written, no file is missing"
+    if place.shared.bucket is None:
+        must_take_files(Path(place.shared.data_url))
+    alone = Place(settings.data_dir)
+    if has_history(alone) and carried_to(alone) is None:
+        raise DigestError(
+            f"{alone.folder} holds a history of its own, which these settings do not use; digest store move --to "
+            "shared takes it along, where the shared one is empty; else move it away"
+        )
+    return f"{place} and {place.shared.data_url} can be read and written, no file is missing"
+
+
+def must_take_files(folder: Path) -> None:
+    """Raise DigestError where no file can be written there."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(1 << 16))
+            file.flush()
+    except OSError as error:
+        raise DigestError(
+            f"{folder} takes no files: {error.strerror or error}; free some space there, or look at its rights and how "
+            "it is mounted"
+        ) from None
 
 
 def _dagster(settings: Settings) -> str:

@@ -51,7 +51,7 @@ def check(
             result_line(f"  and {len(finding.problems) - MOST_SHOWN} more")
         is_whole &= not finding.problems
     if not is_whole:
-        say("docs/operations.md says what to do; digest store restore brings a backup back")
+        say("docs/operations.md says what to do")
         raise typer.Exit(1)
 
 
@@ -200,10 +200,13 @@ def _history(settings: Settings) -> Place:
     from digest_pipeline.compose import open_place
     from digest_pipeline.errors import StoreError
     from digest_pipeline.store.history import has_history
+    from digest_pipeline.store.left import notice
 
     place = open_place(settings)
     if not has_history(place):
         raise StoreError(f"there is no history in {place} yet; digest run makes one")
+    if told := notice(place):
+        say(told, style="yellow")
     return place
 
 

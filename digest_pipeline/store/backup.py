@@ -13,10 +13,11 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from digest_pipeline.errors import ConfigurationError, StoreError, UsageError
+from digest_pipeline.errors import ConfigurationError, StoreDamaged, StoreError, UsageError
 from digest_pipeline.store.export import export, import_file, put
 from digest_pipeline.store.files import statement
 from digest_pipeline.store.history import History, open_history, rows_of
+from digest_pipeline.store.left import carried_to, refusal
 from digest_pipeline.store.place import FILES_FOLDER
 from digest_pipeline.store.settle import being_made, must_be_free
 from digest_pipeline.store.whole import copied, hash_of, not_written, synced
@@ -67,8 +68,11 @@ def backup(
 ) -> Copied:
     """Copy the history in `place` into `folder`, which is empty or holds an earlier backup of it.
 
-    Raises UsageError where the folder holds something else, StoreError.
+    Raises UsageError where the folder holds something else, StoreError; StoreLeft where the history was carried
+    elsewhere: a backup of every night would go on with what is written no more.
     """
+    if (target := carried_to(place)) is not None:
+        raise refusal(place, target)
     with open_history(place, timezone) as connection:
         identity = rows_of(connection, statement("backup/identity"), None, place)[0]
     _is_of(_list_in(folder, or_nothing=True), identity, folder)
@@ -183,7 +187,13 @@ def _fill(
         had = known.get(name)
         # Read, not only looked at: a file that rotted in the backup would be found by the restore that needs it.
         if had is None or not _is_as_it_was(target, had):
-            found = copied(source / path, target)
+            try:
+                found = copied(source / path, target)
+            except FileNotFoundError:
+                raise StoreDamaged(
+                    f"{source / path} is gone, and no backup is made of a history that lacks a file; digest store "
+                    f"check says what else is damaged, and the backup in {folder} is as it was"
+                ) from None
             if had is not None and found != had.sha256:
                 # Files never change: this one is damaged in the history itself, and no backup is made of that.
                 raise StoreError(

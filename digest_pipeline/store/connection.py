@@ -26,6 +26,7 @@ NAME = "history"
 
 _EMBEDDED_EXTENSIONS = ("ducklake", "sqlite_scanner")
 
+_IO = re.compile(r"(?i)disk i/o error")
 _BUSY = re.compile(r"(?i)database is locked|transaction conflict|conflict|busy")
 _NO_ACCESS = re.compile(r"(?i)unable to open database|readonly database|permission denied")
 _DAMAGED = re.compile(
@@ -169,9 +170,10 @@ def translate(error: duckdb.Error, place: Place) -> StoreError:
         return complaint(str(error), place)
     text = " ".join(str(error).split())
     short = shortened(text)
-    if FULL.search(text):
+    if FULL.search(text) or _IO.search(text):
+        what = "is full" if FULL.search(text) else "gives an error, as it does when it is full"
         return StoreError(
-            f"the disk that holds {place} is full; free some space and run again, nothing was lost ({short})"
+            f"the disk that holds {place} {what}; free some space and run again, nothing was lost ({short})"
         )
     if _BUSY.search(text):
         return StoreBusy(

@@ -47,8 +47,10 @@ def export(
     All of it is of one moment, whatever is written meanwhile. The same history gives the same rows in the same order.
     Raises UsageError where `file` exists and not `force`, StoreError.
     """
-    if file.exists() and file.resolve() == place.catalog_path.resolve():
-        raise UsageError(f"{file} is the history itself; name another file")
+    if file.resolve().is_relative_to(place.folder.resolve()):
+        raise UsageError(f"{file} is part of the history itself; name a file elsewhere")
+    if force and file.is_file() and not _is_duckdb(file):
+        raise UsageError(f"{file} is no DuckDB file, and is left as it is; name another file")
     with written_whole(file, force=force) as temporary:
         open_history(place).close()
         moment = _moment(place, timezone)
@@ -86,6 +88,13 @@ def import_file(place: Place, timezone: ZoneInfo, file: Path, *, said: Say = lam
         History(made, timezone).close()
         put(made, place, timezone)
     return rows
+
+
+def _is_duckdb(file: Path) -> bool:
+    """Whether it is what an export may take the place of; an empty file is, too."""
+    with file.open("rb") as opened:
+        start = opened.read(12)
+    return not start or start[8:] == b"DUCK"
 
 
 def put(made: Place, place: Place, timezone: ZoneInfo) -> None:

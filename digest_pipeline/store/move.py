@@ -50,9 +50,43 @@ def move(
     """
     if not has_history(source):
         raise StoreError(f"there is no history in {source} to move; digest run makes one")
-    for place in (source, target):  # an older one is brought up to date first
-        History(place, timezone, even_if_left=True).close()
-    return steadily(lambda: _move(source, target, timezone, said), sleep=sleep)
+    History(source, timezone, even_if_left=True).close()  # an older one is brought up to date first
+    with _coming(source, target):
+        History(target, timezone, even_if_left=True).close()
+        return steadily(lambda: _move(source, target, timezone, said), sleep=sleep)
+
+
+@contextmanager
+def _coming(source: Place, target: Place) -> Iterator[None]:
+    """A target that is new is marked as the source's until all has come: no run fills what a move was killed over."""
+    is_new = not has_history(target)
+    if is_new and target.shared is None:
+        left.mark(target, source)
+    try:
+        yield
+    except BaseException:
+        if is_new and target.shared is None:
+            left.unmark(target)
+        raise
+
+
+def _is_taken(source: Place, target: Place) -> UsageError:
+    """The error for a target that holds a history with other rows: by the marks, whose they are."""
+    where = str(target.folder) if target.shared is None else f"the database and data_url of {target}"
+    if left.carried_to(target) is not None:
+        return UsageError(
+            f"what lies in {target} was left there by an earlier move, and is older than what {source} holds; remove "
+            f"{where}, and run again"
+        )
+    if left.carried_to(source) is not None:
+        return UsageError(
+            f"the history was carried from {source} to {target} before, and was written there since: nothing is left "
+            "to carry, and the settings are to name where it is now"
+        )
+    return UsageError(
+        f"there is another history in {target} already, and it is left as it is; move it away, or name another "
+        "data_dir, or another database and data_url"
+    )
 
 
 def _move(source: Place, target: Place, timezone: ZoneInfo, said: Say) -> dict[str, Content]:
@@ -62,10 +96,7 @@ def _move(source: Place, target: Place, timezone: ZoneInfo, said: Say) -> dict[s
             found = content(connection, _TARGET)
             if found != wanted:
                 if any(table.rows for table in found.values()):
-                    raise UsageError(
-                        f"there is another history in {target} already, and it is left as it is; move it away, or name "
-                        "another data_dir, or another database and data_url"
-                    )
+                    raise _is_taken(source, target)
                 connection.execute("BEGIN")
                 try:
                     _copy(connection, said)

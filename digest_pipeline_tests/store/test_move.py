@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +16,7 @@ import pytest
 
 from digest_pipeline.errors import StoreError, StoreLeft, UsageError
 from digest_pipeline.store import left
+from digest_pipeline.store.backup import backup
 from digest_pipeline.store.export import export
 from digest_pipeline.store.history import History, Replacement, check_files, open_history, read_once
 from digest_pipeline.store.lock import Patience
@@ -119,9 +122,22 @@ def test_a_move_that_is_stopped_is_begun_again_and_one_that_is_done_is_not_done_
         history.replace(*partition(DAY, 4))
     before = everything(target)
     with pytest.raises(
-        UsageError, match=r"another history in postgresql://.* already, and it is left as it is"
+        UsageError, match=r"carried from .* to postgresql://.* before, and was written there since"
     ):
         move(source, target, UTC)
+    with pytest.raises(
+        UsageError, match=r"was left there by an earlier move, and is older.* remove .*store,"
+    ):
+        move(target, source, UTC)
+    other = Place(tmp_path / "other")
+    with History(other, UTC) as history:
+        history.replace(*partition(DAY, 9))
+    with pytest.raises(
+        UsageError, match=r"another history in postgresql://.* already, and it is left as it is"
+    ):
+        move(other, target, UTC)
+    with pytest.raises(StoreLeft, match="carried from"):
+        backup(source, UTC, tmp_path / "backup", now=datetime.now(UTC))
     assert everything(target) == before
 
 
@@ -179,6 +195,24 @@ def test_a_move_that_stops_between_its_marks_is_finished_by_the_next(
         keep(source)
     assert everything(shared) == everything(source)
     export(source, UTC, data_dir / "copy.duckdb")  # it can be read
+
+
+def test_no_run_fills_what_a_killed_move_left(data_dir: Path, tmp_path: Path) -> None:
+    source, target = Place(data_dir), Place(tmp_path / "target")
+    with History(source, UTC) as history:
+        history.replace(*partition(DAY, 3))
+    program = (
+        "import os, sys; from pathlib import Path; from zoneinfo import ZoneInfo\n"
+        "from digest_pipeline.store.move import move; from digest_pipeline.store.place import Place\n"
+        "move(Place(Path(sys.argv[1])), Place(Path(sys.argv[2])), ZoneInfo('UTC'), said=lambda *_: os._exit(9))"
+    )
+    command = [sys.executable, "-c", program, str(data_dir), str(target.data_dir)]
+    assert subprocess.run(command, check=False).returncode == 9
+    with pytest.raises(StoreLeft, match=r"If that move was cut short, run it again"):
+        History(target, UTC)
+    move(source, target, UTC)
+    History(target, UTC).close()
+    assert everything(target) == everything(source)
 
 
 def is_waited_for(place: Place) -> bool:
