@@ -50,7 +50,9 @@ def export(
     if file.resolve().is_relative_to(place.folder.resolve()):
         raise UsageError(f"{file} is part of the history itself; name a file elsewhere")
     if force and file.is_file() and not _is_duckdb(file):
-        raise UsageError(f"{file} is no DuckDB file, and is left as it is; name another file")
+        raise UsageError(
+            f"{file} is no DuckDB file, and --force replaces no other; remove it, or name another file"
+        )
     with written_whole(file, force=force) as temporary:
         open_history(place).close()
         moment = _moment(place, timezone)

@@ -122,22 +122,28 @@ def test_what_is_there_is_never_replaced_unasked(filled: Place, tmp_path: Path) 
     file.write_text("mine", encoding="utf-8")
     with pytest.raises(UsageError, match="--force"):
         export(filled, UTC, file)
+    with pytest.raises(UsageError, match=r"is no DuckDB file, and --force replaces no other"):
+        export(filled, UTC, file, force=True)
     assert file.read_text(encoding="utf-8") == "mine"
+    file.unlink()
+    other_database(file)
     export(filled, UTC, file, force=True)
     with pytest.raises(UsageError, match=r"there is a history in .* already"):
         import_file(filled, UTC, file)
-    with pytest.raises(UsageError, match="is the history itself"):
-        export(filled, UTC, filled.catalog_path, force=True)
+    for inside in (filled.catalog_path, filled.files / "export.duckdb"):
+        with pytest.raises(UsageError, match="is part of the history itself"):
+            export(filled, UTC, inside, force=True)
 
 
 def test_an_export_that_fails_leaves_what_was_there(filled: Place, tmp_path: Path) -> None:
     file = tmp_path / "e.duckdb"
-    file.write_text("mine", encoding="utf-8")
+    other_database(file)
+    before = file.read_bytes()
     for part in filled.files.rglob("commit_files/*.parquet"):
         part.unlink()
     with pytest.raises(StoreError, match="damaged"):
         export(filled, UTC, file, force=True)
-    assert file.read_text(encoding="utf-8") == "mine"
+    assert file.read_bytes() == before
     assert sorted(one.name for one in tmp_path.iterdir()) == ["data", "e.duckdb"]
 
 
