@@ -25,23 +25,13 @@ if TYPE_CHECKING:
 CASES = Path(__file__).parent / "cases/histories"
 REPO = "ada/engine"
 DAYS = days_from(FIRST_DAY, 2)
+_FIRST = ["0001_history", "0002_options"]
+_MIDDLE = [*_FIRST, "0003_never_lost", "0004_endings", "0005_filters", "0005_filters_options"]
 LEVELS = {
-    "first": ["0001_history", "0002_options"],
-    "middle": [
-        "0001_history",
-        "0002_options",
-        "0003_never_lost",
-        "0004_endings",
-        "0005_filters",
-        "0005_filters_options",
-    ],
+    "first": _FIRST,
+    "middle": _MIDDLE,
     "later": [
-        "0001_history",
-        "0002_options",
-        "0003_never_lost",
-        "0004_endings",
-        "0005_filters",
-        "0005_filters_options",
+        *_MIDDLE,
         "0006_delivery",
         "0007_headlines",
         "0008_rollups",
