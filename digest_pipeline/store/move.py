@@ -97,6 +97,7 @@ def _move(source: Place, target: Place, timezone: ZoneInfo, said: Say) -> dict[s
             if found != wanted:
                 if any(table.rows for table in found.values()):
                     raise _is_taken(source, target)
+                was_left = left.carried_to(source) is not None
                 connection.execute("BEGIN")
                 try:
                     _copy(connection, said)
@@ -109,7 +110,8 @@ def _move(source: Place, target: Place, timezone: ZoneInfo, said: Say) -> dict[s
                 except BaseException:
                     with suppress(duckdb.Error):
                         connection.execute("ROLLBACK")
-                    left.unmark(source)
+                    if not was_left:  # the mark of an earlier move stays
+                        left.unmark(source)
                     raise
             left.mark(source, target)
             left.unmark(target)
