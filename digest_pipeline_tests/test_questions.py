@@ -216,7 +216,7 @@ def texts(made: Project) -> dict[str, str]:
     return found
 
 
-PIECES = [*"aeq缓存%_.\\\"'([{,:*", "qu", "take", "Limit", "(#1)", "summary", "risk"]
+PIECES = [*"aeqskSK缓存%_.\\\"'([{,:*", "qu", "take", "Limit", "(#1)", "summary", "risk"]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)

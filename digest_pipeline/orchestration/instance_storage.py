@@ -1,9 +1,10 @@
 """Where Dagster keeps runs, events and ticks: SQLite in the home folder, PostgreSQL where its URL is set.
 
-`dagster.yaml` names `InstanceStorage`. The SQLite side is Dagster's own with another event log, which keeps
-its connections and writes a batch of events in one transaction a file: 229 days × 4 empty assets in one run
-took 16.9 s on the stock event log, nearly all of it opening files, and 1.0 s on this one. It rests on private
-names of Dagster 1.13, hence the pin in pyproject.toml; its tests compare it to stock event by event.
+`dagster.yaml` names `InstanceStorage`. The SQLite side is Dagster's own, but keeps its connections, and writes
+a batch of events in one transaction a file: 229 days × 4 empty assets in one run took 16.9 s on the stock event
+log, nearly all of it opening files, and 1.0 s on this one; a run of one day opened the file of the runs 69 times.
+It rests on private names of Dagster 1.13, hence the pin in pyproject.toml; its tests compare it to stock event by
+event.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
 )
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.sql import get_alembic_config
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
@@ -162,10 +164,11 @@ def _postgres_storage(url: str, inst_data: ConfigurableClassData | None) -> Dags
 
 
 class BatchingSqliteStorage(DagsterSqliteStorage):
-    """Dagster's SQLite storage with the event log below; runs and schedules stay stock."""
+    """Dagster's SQLite storage with the runs and the event log below; schedules stay stock."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(base_dir, inst_data)
+        self._run_storage = WarmSqliteRunStorage(self._run_storage._conn_string)  # noqa: SLF001
         self._event_log_storage = BatchingSqliteEventLogStorage(self._event_log_storage._base_dir)  # noqa: SLF001
 
 
@@ -187,8 +190,9 @@ class ShardEngines:
     """An engine with one open connection for each SQLite file, kept while it is in use.
 
     Keeping both saves opening the file and compiling the SQL for every event, and closing the last connection
-    of a file, at which SQLite writes its log back and deletes it. The caller holds a lock around every call
-    and around the use of what it gets.
+    of a file, at which SQLite writes its log back and deletes it. The caller holds a lock around every call.
+    A second connection to a file is open while it is used; what is in use while its engine is closed, is closed
+    when it is given back.
     """
 
     def __init__(
@@ -218,15 +222,20 @@ class ShardEngines:
         self._shards.move_to_end(path)
         return kept.engine
 
-    def open(self, path: str, url: str) -> sa.Engine:
-        """A new engine for a file that exists; the one unused for longest goes where there are too many."""
+    def open(self, path: str, url: str, *, syncs: bool = False) -> sa.Engine:
+        """A new engine for a file that exists; the one unused for longest goes where there are too many.
+
+        With `syncs` every commit reaches the disk, as on stock.
+        """
         engine = sa.create_engine(
             url,
             poolclass=QueuePool,
             pool_size=1,
+            max_overflow=-1,
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
         )
-        sa.event.listen(engine, "connect", _relax_synchronous)
+        if not syncs:
+            sa.event.listen(engine, "connect", _relax_synchronous)
         while len(self._shards) >= self._keep:
             self.close(next(iter(self._shards)))
         self._shards[path] = _Shard(engine, _identity(path), self._clock())
@@ -262,6 +271,42 @@ def _relax_synchronous(connection: sqlite3.Connection, _record: object) -> None:
     # Where a file system cannot do WAL the file has a rollback journal, for which only FULL is safe.
     if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
         connection.execute("PRAGMA synchronous = NORMAL")
+
+
+# --- runs ------------------------------------------------------------------------------------------------
+
+
+class WarmSqliteRunStorage(SqliteRunStorage):
+    """Dagster's runs in their SQLite file, over a connection that is kept; everything else is stock."""
+
+    def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(conn_string, inst_data)
+        self._path = sa.make_url(conn_string).database or ""
+        self._engines = ShardEngines()
+        self._engines_lock = threading.Lock()
+        _live.add(self)
+        weakref.finalize(self, self._engines.close)
+
+    @contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        """A transaction; each thread that is in one at the same time has a connection of its own."""
+        with self._engines_lock:
+            engine = self._engines.get(self._path)
+            if engine is None:
+                engine = self._engines.open(self._path, self._conn_string, syncs=True)
+        with engine.begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close the file; the storage opens it again where it is used again."""
+        super().dispose()
+        with self._engines_lock:
+            self._engines.close()
+
+    def start_over_after_fork(self) -> None:
+        """In a forked child: leave the parent's connections, and its lock, which nobody would release."""
+        self._engines.abandon()
+        self._engines_lock = threading.Lock()
 
 
 # --- events ----------------------------------------------------------------------------------------------
@@ -427,11 +472,13 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
         if not for_index_shard:
             with suppress(sa.exc.DatabaseError), engine.connect() as connection:
                 context = MigrationContext.configure(connection)
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+                # By itself each table and index would be a transaction, twenty of them for a file.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
                 if context.get_current_revision() is None:
-                    SqlEventLogStorageMetadata.create_all(engine)
-                    connection.execute(sa.text("PRAGMA journal_mode=WAL;"))
+                    SqlEventLogStorageMetadata.create_all(connection)
                     context.stamp(_revisions(), "head")
-                    connection.commit()
+                connection.commit()
                 return
         # Stock bears with another process that makes the same file.
         super()._initdb(engine, for_index_shard)
@@ -481,7 +528,7 @@ def _type_of(event: EventLogEntry) -> object:
     return event.dagster_event_type if event.is_dagster_event else None
 
 
-_live: weakref.WeakSet[BatchingSqliteEventLogStorage] = weakref.WeakSet()
+_live: weakref.WeakSet[BatchingSqliteEventLogStorage | WarmSqliteRunStorage] = weakref.WeakSet()
 
 
 def _start_over_after_fork() -> None:

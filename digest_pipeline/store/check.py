@@ -60,12 +60,15 @@ def check(place: Place, *, deep: bool = False) -> Iterator[Finding]:
         if _is_up_to_date(connection, place):
             # Of an older one the tables that these ask are not all there yet.
             checks += [(name, _asking(connection, place, name)) for name in _SEEN]
+        told: dict[str, str] = {}
         for name, look in checks:
             try:
                 seen, problems = look()
             except (duckdb.Error, StoreError) as error:
-                failure = translate(error, place) if isinstance(error, duckdb.Error) else error
-                yield Finding(name, "it cannot be looked at", [str(failure)])
+                failure = str(translate(error, place) if isinstance(error, duckdb.Error) else error)
+                first = told.setdefault(failure, name)
+                problem = failure if first == name else f"for the reason told under {first}"
+                yield Finding(name, "it cannot be looked at", [problem])
             else:
                 yield Finding(name, seen, problems)
 

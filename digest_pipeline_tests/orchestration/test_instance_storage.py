@@ -32,6 +32,7 @@ from digest_pipeline.orchestration.instance_storage import (
     BatchingSqliteStorage,
     InstanceStorage,
     ShardEngines,
+    WarmSqliteRunStorage,
     postgres_url,
 )
 from digest_pipeline_tests.fakes.postgres import PASSWORD, postgres_server
@@ -471,6 +472,72 @@ def test_after_a_wipe_nothing_is_left_and_the_storage_goes_on(tmp_path: Path) ->
         assert list(storage.get_asset_keys()) == []
         storage.store_event(materialized("commits", KEYS[1]))
         assert storage.get_materialized_partitions(dg.AssetKey("commits")) == {KEYS[1]}
+
+
+# --- runs ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def runs_in(folder: Path) -> Iterator[WarmSqliteRunStorage]:
+    storage = WarmSqliteRunStorage.from_local(str(folder))
+    try:
+        yield storage
+    finally:
+        storage.dispose()
+
+
+def a_run(run_id: str) -> dg.DagsterRun:
+    return dg.DagsterRun(job_name="repo_days", run_id=run_id)
+
+
+def test_a_commit_of_a_run_reaches_the_disk_as_on_stock(tmp_path: Path) -> None:
+    with runs_in(tmp_path) as storage, storage.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_the_file_of_the_runs_is_opened_once(tmp_path: Path) -> None:
+    with runs_in(tmp_path) as storage:
+        storage.add_run(a_run(RUN_ID))
+        with storage.connect() as connection:
+            kept = connection.connection.dbapi_connection
+        storage.add_run(a_run(OTHER_RUN_ID))
+        with storage.connect() as connection:
+            assert connection.connection.dbapi_connection is kept
+            with storage.connect() as second:  # while the first one is in use
+                assert second.connection.dbapi_connection is not kept
+        assert {run.run_id for run in storage.get_runs()} == {RUN_ID, OTHER_RUN_ID}
+
+
+def test_runs_whose_file_another_one_took_the_place_of_are_read_from_that(tmp_path: Path) -> None:
+    with runs_in(tmp_path / "other") as other:
+        other.add_run(a_run(OTHER_RUN_ID))
+    with runs_in(tmp_path / "home") as storage:
+        storage.add_run(a_run(RUN_ID))
+        for file in (tmp_path / "home").glob("runs.db-*"):
+            file.unlink()
+        (tmp_path / "other" / "runs.db").replace(tmp_path / "home" / "runs.db")
+        assert [run.run_id for run in storage.get_runs()] == [OTHER_RUN_ID]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_forked_child_adds_runs_through_a_connection_of_its_own(tmp_path: Path) -> None:
+    with runs_in(tmp_path) as storage:
+        storage.get_runs()
+        with storage._engines_lock:  # as if another thread were about to use it
+            child = os.fork()
+            if child == 0:
+                try:
+                    storage.add_run(a_run(RUN_ID))
+                    os._exit(0)
+                finally:
+                    os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+        storage.add_run(a_run(OTHER_RUN_ID))
+        assert {run.run_id for run in storage.get_runs()} == {RUN_ID, OTHER_RUN_ID}
+        with storage.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
 
 
 # --- the switch ------------------------------------------------------------------------------------------
