@@ -192,7 +192,7 @@ class ShardEngines:
     Keeping both saves opening the file and compiling the SQL for every event, and closing the last connection
     of a file, at which SQLite writes its log back and deletes it. The caller holds a lock around every call.
     A second connection to a file is open while it is used; what is in use while its engine is closed, is closed
-    when it is given back.
+    when Python collects it.
     """
 
     def __init__(
@@ -277,7 +277,7 @@ def _relax_synchronous(connection: sqlite3.Connection, _record: object) -> None:
 
 
 class WarmSqliteRunStorage(SqliteRunStorage):
-    """Dagster's runs in their SQLite file, over a connection that is kept; everything else is stock."""
+    """Dagster's runs in their SQLite file, over a connection that is kept, and that waits as long as an event's."""
 
     def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(conn_string, inst_data)
@@ -286,6 +286,13 @@ class WarmSqliteRunStorage(SqliteRunStorage):
         self._engines_lock = threading.Lock()
         _live.add(self)
         weakref.finalize(self, self._engines.close)
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> WarmSqliteRunStorage:
+        """The storage in `base_dir`."""
+        return cls.from_local(inst_data=inst_data, **config_value)
 
     @contextmanager
     def connect(self) -> Iterator[sa.Connection]:
@@ -302,6 +309,10 @@ class WarmSqliteRunStorage(SqliteRunStorage):
         super().dispose()
         with self._engines_lock:
             self._engines.close()
+
+    def rest_before_fork(self) -> None:
+        """Close what is not in use: SQLite's locks belong to a process, and a child would think it held them."""
+        _close_idle(self._engines, self._engines_lock)
 
     def start_over_after_fork(self) -> None:
         """In a forked child: leave the parent's connections, and its lock, which nobody would release."""
@@ -472,6 +483,9 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
         if not for_index_shard:
             with suppress(sa.exc.DatabaseError), engine.connect() as connection:
                 context = MigrationContext.configure(connection)
+                if context.get_current_revision() is not None:
+                    return
+                connection.rollback()
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL")
                 # By itself each table and index would be a transaction, twenty of them for a file.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -494,6 +508,10 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
         super().dispose()
         with self._db_lock:
             self._engines.close()
+
+    def rest_before_fork(self) -> None:
+        """Close what is not in use, as the runs do."""
+        _close_idle(self._engines, self._db_lock)
 
     def start_over_after_fork(self) -> None:
         """In a forked child: leave the parent's connections, and its lock, which nobody would release."""
@@ -531,10 +549,24 @@ def _type_of(event: EventLogEntry) -> object:
 _live: weakref.WeakSet[BatchingSqliteEventLogStorage | WarmSqliteRunStorage] = weakref.WeakSet()
 
 
+def _close_idle(engines: ShardEngines, lock: threading.Lock) -> None:
+    # What another thread is at while this one forks is as open as it would be on stock.
+    if lock.acquire(blocking=False):
+        try:
+            engines.close()
+        finally:
+            lock.release()
+
+
+def _rest_before_fork() -> None:
+    for storage in list(_live):
+        storage.rest_before_fork()
+
+
 def _start_over_after_fork() -> None:
     for storage in list(_live):
         storage.start_over_after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_over_after_fork)
+    os.register_at_fork(before=_rest_before_fork, after_in_child=_start_over_after_fork)

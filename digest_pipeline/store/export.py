@@ -18,7 +18,7 @@ from digest_pipeline.store.connection import (
     translate,
 )
 from digest_pipeline.store.content import RECORD, order_of, portions, tables_of
-from digest_pipeline.store.files import comes_later, names, quoted, statement
+from digest_pipeline.store.files import names, quoted, statement, turn
 from digest_pipeline.store.history import History, open_history, views_name
 from digest_pipeline.store.lock import writers_lock
 from digest_pipeline.store.move import move
@@ -145,7 +145,7 @@ def _carry_in(connection: duckdb.DuckDBPyConnection, applied: set[str], said: Sa
     known = names("migrations")
     connection.execute(statement(f"migrations/{known[0]}"))
     mine = [name for name in known[1:] if name in applied]
-    for name in sorted(mine, key=comes_later):
+    for name in sorted(mine, key=turn):
         connection.execute(statement(f"migrations/{name}"))
     if views_name() in applied:
         for name in names("views"):

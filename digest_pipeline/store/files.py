@@ -26,12 +26,13 @@ def names(folder: str) -> list[str]:
     return sorted(file.stem for file in (sql_folder() / folder).glob("*.sql"))
 
 
-def comes_later(migration: str) -> bool:
-    """Whether a migration runs after all others that are pending, in a transaction of its own.
+def turn(migration: str) -> int:
+    """When a migration runs among all that are pending: those of one turn in a transaction of their own.
 
-    DuckLake takes options of a table, and tells what left it, only once it is there.
+    DuckLake takes options of a table, and tells what left it, only once it is there (`_options`, `_after`); in its own
+    tables nothing may be written in one transaction with the history's (`_catalog`).
     """
-    return migration.endswith(("_options", "_after"))
+    return 2 if migration.endswith("_catalog") else 1 if migration.endswith(("_options", "_after")) else 0
 
 
 def quoted(value: object) -> str:

@@ -34,7 +34,7 @@ from digest_pipeline.store.connection import (
     shell_script,
     translate,
 )
-from digest_pipeline.store.files import comes_later, names, statement
+from digest_pipeline.store.files import names, statement, turn
 from digest_pipeline.store.lock import whoami, writers_lock
 from digest_pipeline.store.shared import claim_files
 
@@ -370,8 +370,13 @@ class History:
         if not pending and views in applied:
             return
         # In one transaction, so that a new history's tables have one shape from the start.
-        self._apply(held, [name for name in pending if not comes_later(name)])
-        self._apply(held, [name for name in pending if comes_later(name)], views)
+        self._apply(held, [name for name in pending if turn(name) == 0])
+        self._apply(held, [name for name in pending if turn(name) == 1], views)
+        for name in [name for name in pending if turn(name) > 1]:
+            # Doing it twice changes nothing: it is recorded once it is done.
+            held()
+            connection.execute(statement(f"migrations/{name}"))
+            self._apply(held, [name], run=False)
         if applied & set(known) and pending:
             # Rows that wait in the catalog lie there by the shape that their table had: upkeep would take those of
             # the old shape away under readers that know them. All of them are in memory at once.
@@ -379,12 +384,17 @@ class History:
             connection.execute(statement("flush"))
             connection.execute(f"SET memory_limit = '{_WRITER_MEMORY}'")
 
-    def _apply(self, held: Held, migrations: Sequence[str], views: str | None = None) -> None:
-        """Run migrations, and make the views, in one transaction: all of it is done, or it never happened."""
+    def _apply(
+        self, held: Held, migrations: Sequence[str], views: str | None = None, *, run: bool = True
+    ) -> None:
+        """Run and record migrations, and make the views, in one transaction: all of it is done, or it never happened.
+
+        Without `run` they were run already, and are recorded alone.
+        """
         connection = self._connection
         connection.execute("BEGIN")
         try:
-            for name in migrations:
+            for name in migrations if run else ():
                 connection.execute(statement(f"migrations/{name}"))
             if views is not None:
                 for name in names("views"):

@@ -540,6 +540,34 @@ def test_a_forked_child_adds_runs_through_a_connection_of_its_own(tmp_path: Path
             assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_run_that_a_forked_child_adds_stays_when_its_parent_closes_the_file(tmp_path: Path) -> None:
+    # SQLite counts who has a file open by process, and a child inherits the count.
+    is_open, wait_for_open = os.pipe()[::-1]
+    close, wait_for_close = os.pipe()[::-1]
+    with runs_in(tmp_path) as storage:
+        storage.get_runs()
+        child = os.fork()
+        if child == 0:
+            try:
+                with storage.connect() as connection:
+                    connection.exec_driver_sql("SELECT count(*) FROM runs").scalar()
+                os.write(is_open, b".")
+                os.read(wait_for_close, 1)
+                storage.add_run(a_run(RUN_ID))
+                os._exit(0)
+            finally:
+                os._exit(1)
+        os.read(wait_for_open, 1)
+        storage.dispose()
+        os.write(close, b".")
+        assert os.waitpid(child, 0)[1] == 0
+        assert [run.run_id for run in storage.get_runs()] == [RUN_ID]
+    for end in (is_open, wait_for_open, close, wait_for_close):
+        os.close(end)
+
+
 # --- the switch ------------------------------------------------------------------------------------------
 
 

@@ -551,6 +551,22 @@ def test_an_upkeep_stops_where_the_store_was_exchanged_under_it(kept: Place, tmp
         keep(kept, said=exchange)
 
 
+@EVERYWHERE
+def test_the_least_and_the_most_of_a_table_are_those_of_its_rows(history: History, place: Place) -> None:
+    # DuckDB may answer them from statistics alone.
+    asked = "SELECT min(day), max(day), min(position), min(authored_at) FROM commit_log"
+    assert history._connection.execute(asked).fetchall() == [(None, None, None, None)]
+    for day in (DAY, DAY + timedelta(days=3), DAY - timedelta(days=3)):
+        history.replace(*partition(day, 3))
+        by_rows = asked + " WHERE sha || '' <> ''"
+        assert (
+            history._connection.execute(asked).fetchall() == history._connection.execute(by_rows).fetchall()
+        )
+    keep(place)
+    with History(place, ZONE) as again:
+        assert again._connection.execute(asked).fetchall() == again._connection.execute(by_rows).fetchall()
+
+
 def test_tables_that_are_asked_while_they_are_empty_have_statistics_and_nothing_else(
     history: History, place: Place
 ) -> None:
@@ -565,6 +581,13 @@ def test_tables_that_are_asked_while_they_are_empty_have_statistics_and_nothing_
     for table in ASKED_WHILE_EMPTY:
         assert connection.execute(f"SELECT count(*) FROM {table}").fetchall() == [(0,)]
     assert list(place.folder.rglob("*.parquet")) == []
+    for table in ASKED_WHILE_EMPTY:
+        for (column,) in connection.execute(
+            f"SELECT column_name FROM (DESCRIBE {table}) WHERE NOT contains(column_type, '[]')"
+        ).fetchall():
+            assert connection.execute(f"SELECT min({column}), max({column}) FROM {table}").fetchall() == [
+                (None, None)
+            ]
     limits = connection.execute(
         f"SELECT DISTINCT value FROM {catalog}.ducklake_metadata WHERE key = 'data_inlining_row_limit'"
     ).fetchall()

@@ -91,6 +91,7 @@ APPLIED = {
     "0010_texts_options": "8618fab96559e841",
     "0011_first_rows_after": "13063d85269b2b95",
     "0012_first_rows_of_a_run_after": "d8e7cbe42211b173",
+    "0013_first_rows_catalog": "bc479d4b734dae55",
 }
 """Each migration as histories have had it: what changed one of them would be in new histories alone."""
 
@@ -132,6 +133,7 @@ def test_a_migration_that_was_interrupted_is_done_at_the_next_opening(
         "migrations/0009_row_groups_options",
         "migrations/0011_first_rows_after",
         "migrations/0012_first_rows_of_a_run_after",
+        "migrations/0013_first_rows_catalog",
         f"views/{names('views')[-1]}",
         "flush",
     ):
