@@ -10,7 +10,8 @@ WITH elsewhere AS (
         bit_or(words) AS words -- from the seventh bit on those of its analyses
     FROM (
         SELECT repo, day, sha, NULL AS tier, NULL AS analysed_at, words_in(path, string_split($words, ' '), '', '') AS words
-        FROM commit_files WHERE day >= $since::DATE AND repo LIKE $repo AND words > 0
+        -- LIKE '%' leaves IS NOT NULL, for which DuckLake asks for the statistics of every file: 2 ms a table.
+        FROM commit_files WHERE day >= $since::DATE AND ($repo = '%' OR repo LIKE $repo) AND words > 0
         UNION ALL
         -- All of them, for their tiers. In every language. The JSON is searched as it stands, unless a word may be one of
         -- its keys, its signs, or is escaped.
@@ -30,13 +31,13 @@ WITH elsewhere AS (
             -- A key is followed by ": at once, and nothing else is.
             CASE WHEN regexp_matches($words, '["\\]|(?:^| )[\[\]{},:]+(?: |$)') THEN '' ELSE '[A-Za-z_]*(?:[^A-Za-z_"]|"[^:])' END
         )
-        FROM analyses WHERE day >= $since::DATE AND repo LIKE $repo
+        FROM analyses WHERE day >= $since::DATE AND ($repo = '%' OR repo LIKE $repo)
     )
     GROUP BY repo, day, sha
 ),
 messages AS (
     SELECT repo, day, sha, position, author_name, message, words_in(message, string_split($words, ' '), '', '') AS words
-    FROM branch_log WHERE day >= $since::DATE AND repo LIKE $repo
+    FROM branch_log WHERE day >= $since::DATE AND ($repo = '%' OR repo LIKE $repo)
 ),
 found AS (
     SELECT repo, day, sha, position, author_name, message, tier, messages.words AS in_message,
