@@ -9,9 +9,10 @@ import secrets
 import shutil
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from digest_pipeline.sources.git_diff import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 
     from digest_pipeline.domain.commit import PullRequest
     from digest_pipeline.domain.day import Window
@@ -63,8 +64,8 @@ _DIFF_TREE = (
 _GITS = 2
 """So many read patches at once: one alone keeps one core busy, and what is done with them does not fill another."""
 
-_PIECE = 64
-"""Commits that one git reads: with their patches some four megabytes, of which a few are held."""
+_BLOCK, _AHEAD = 16, 8
+"""Commits that one git reads before the next are the other's, a megabyte of patches; and how many blocks are held."""
 
 _PATCH = ("--raw", "-z", "-p", "-M", "-l1000", "--no-abbrev")
 
@@ -384,41 +385,58 @@ class GitSource:
         return self._mirror.succeeds("config", "--get", "remote.origin.promisor")
 
     def _stream(self, git: Git, shas: Sequence[str]) -> Iterator[CommitChanges]:
-        """The changes in the order of `shas`: while those of one piece are taken, two gits read the next ones."""
-        with ThreadPoolExecutor(_GITS, thread_name_prefix="git") as threads:
+        """The changes in the order of `shas`: while those of one block are taken, two gits read the next ones."""
+        blocks = [shas[start : start + _BLOCK] for start in range(0, len(shas), _BLOCK)]
+        with ExitStack() as opened:
+            shares = (list(chain.from_iterable(blocks[first::_GITS])) for first in range(_GITS))
+            gits = [opened.enter_context(closing(self._share(git, share))) for share in shares if share]
+            threads = [opened.enter_context(ThreadPoolExecutor(1, thread_name_prefix="git")) for _ in gits]
             ahead: deque[Future[list[CommitChanges]]] = deque()
             try:
-                for start in range(0, len(shas), _PIECE):
-                    ahead.append(threads.submit(self._piece, git, shas[start : start + _PIECE]))
-                    if len(ahead) > _GITS:
+                for number, block in enumerate(blocks):
+                    turn = number % _GITS
+                    ahead.append(threads[turn].submit(list, islice(gits[turn], len(block))))
+                    if len(ahead) > _AHEAD:
                         yield from ahead.popleft().result()
                 while ahead:
                     yield from ahead.popleft().result()
             finally:
-                for piece in ahead:
-                    piece.cancel()
+                for coming in ahead:
+                    coming.cancel()
 
-    def _piece(self, git: Git, shas: Sequence[str]) -> list[CommitChanges]:
-        marker = secrets.token_hex(16)
+    def _share(self, git: Git, shas: Sequence[str]) -> Generator[CommitChanges, None, None]:
+        """The changes of these in their order; where git ends over one, that one says so and another git goes on."""
+        told = 0
+        while told < len(shas):
+            last: tuple[str, bytes] | None = None
+            try:
+                for one in self._patches(git, shas[told:]):
+                    whole, last = last, one
+                    if whole is not None:
+                        told += 1
+                        yield parse_commit(*whole)
+            except SourceDamaged:
+                # Over the last one that it spoke of, or over the next before a word of it.
+                yield self._alone(git, shas[told])
+                told += 1
+            else:
+                if last is not None:
+                    yield parse_commit(*last)
+                return
+
+    def _alone(self, git: Git, sha: str) -> CommitChanges:
         try:
-            with git.stream(*_DIFF_TREE, *_PATCH, f"--format={marker}%H", lines=shas) as output:
-                return [parse_commit(sha, chunk) for sha, chunk in split_commits(output, marker.encode())]
+            ((_, chunk),) = self._patches(git, [sha])
         except SourceDamaged as error:
-            if len(shas) == 1:
-                return [_unreadable(shas[0], error)]
-        middle = len(shas) // 2
-        return [*self._piece(git, shas[:middle]), *self._piece(git, shas[middle:])]
+            return _unreadable(sha, error)
+        return parse_commit(sha, chunk)
 
     def _marred(self, git: Git, sha: str, missing: Sequence[RawEntry]) -> CommitChanges:
         """The commit without the files at fault, and those as records that say so."""
-        marker = secrets.token_hex(16)
         leave_out = [
             f":(exclude,literal,top){entry.path.decode('utf-8', 'surrogateescape')}" for entry in missing
         ]
-        with git.stream(
-            *_DIFF_TREE, *_PATCH, f"--format={marker}%H", "--", ".", *leave_out, lines=[sha]
-        ) as output:
-            chunks = list(split_commits(output, marker.encode()))
+        chunks = list(self._patches(git, [sha], "--", ".", *leave_out))
         # With pathspecs a commit of which nothing is left prints nothing, --always or not.
         rest = parse_commit(*chunks[0]).files if chunks else ()
         files = sorted(
@@ -426,6 +444,12 @@ class GitSource:
             key=lambda file: file.path.encode("utf-8", "surrogateescape"),
         )
         return CommitChanges(sha, tuple(files))
+
+    def _patches(self, git: Git, shas: Sequence[str], *paths: str) -> Iterator[tuple[str, bytes]]:
+        """What git says of each; the last may be half of it where SourceDamaged follows."""
+        marker = secrets.token_hex(16)
+        with git.stream(*_DIFF_TREE, *_PATCH, f"--format={marker}%H", *paths, lines=shas) as output:
+            yield from split_commits(output, marker.encode())
 
     # --- errors -------------------------------------------------------------------------------------------
 
