@@ -56,7 +56,8 @@ def stored_pull_requests(bench: Workbench, repo: str, numbers: Sequence[int]) ->
     """The rows of these numbers, where they were ever asked about."""
     if not numbers:
         return {}
-    found = bench.history.read("pipeline/pull_requests", {"repo": repo, "numbers": list(numbers)})
+    # As one text, which DuckDB reads as a list: it takes 80 µs to bind a value, and these are a thousand.
+    found = bench.history.read("pipeline/pull_requests", {"repo": repo, "numbers": str([*numbers])})
     return {row["number"]: row for row in found}
 
 

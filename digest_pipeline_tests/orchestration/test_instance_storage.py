@@ -265,6 +265,27 @@ def test_a_batch_of_mixed_events_leaves_what_they_leave_one_by_one(tmp_path: Pat
     assert rows_of(tmp_path / "ours") == rows_of(tmp_path / "stock")
 
 
+def test_a_batch_of_evaluations_leaves_what_they_leave_one_by_one_whether_planned_or_not(
+    tmp_path: Path,
+) -> None:
+    batches = [
+        [evaluated("commits", key, passed=True) for key in KEYS[:3]],
+        # Those have their rows now.
+        [evaluated("commits", key, passed=False) for key in KEYS[:2]],
+        # One of these has, and one comes twice.
+        [evaluated("commits", key, passed=True) for key in (KEYS[2], KEYS[3], KEYS[3], KEYS[0])],
+        [evaluated("commits", KEYS[0], passed=False, run_id=OTHER_RUN_ID)],
+    ]
+    stock = SqliteEventLogStorage(str(tmp_path / "stock" / "storage" / "history" / "runs"))
+    with ours_in(tmp_path / "ours" / "storage" / "history" / "runs") as ours:
+        for batch in batches:
+            for event in batch:
+                stock.store_event(event)
+            ours.store_event_batch(batch)
+        ours.dispose()
+    assert rows_of(tmp_path / "ours") == rows_of(tmp_path / "stock")
+
+
 def test_a_batch_that_cannot_be_written_whole_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
