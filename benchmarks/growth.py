@@ -5,9 +5,10 @@ growth …"`. Each size is a `digest run --from … --to …` of its own in an e
 further commit costs is what the next size takes more, divided by the commits that it has more: what every run takes
 before its first commit is in neither. By days it stands beside what these commits cost git alone, for no two months
 of a history have commits of one size; how that ratio grows from the first step on is wanted at most 1.2, and so is
-the time itself by repos, where the commits are the same. A peak of memory is not divided. By days it is wanted not
-to grow over an invented history whose days are alike; that of a real one follows its largest commit, and is wanted
-below 600 MB. Of several repos each is the same repository under another name.
+the time itself by repos, where the commits are the same. Memory is wanted not to grow by the commit, and below 600 MB.
+Its peak itself is wanted not to grow once there is more to do than goes through the steps at once, a portion of
+1,000 commits: by days over an invented history whose days are alike, for that of a real one follows its largest
+commit; by repos from the second size on. Of several repos each is the same repository under another name.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from benchmarks.measure import Measured as Cost
 from benchmarks.measure import measure
 from benchmarks.repository import REPO, Truth, ask_git, choose_span, commits_by_day
 from benchmarks.table import MEMORY_LIMIT_MB
+from digest_pipeline.pipeline.portions import PORTION_COMMITS
 from digest_pipeline.store.connection import connect
 from digest_pipeline.store.history import open_history
 from digest_pipeline.store.place import Place
@@ -132,8 +134,14 @@ def run_growth(
         start,
         tuple(sizes[many, 1] for many in days),
         tuple(sizes[few, names] for names in repos),
-        tuple(_part(alike, many, 1, site=False) for many in (min(days), alike.days)) if alike else (),
+        tuple(_part(alike, many, 1, site=False) for many in _portions_of(alike)) if alike else (),
     )
+
+
+def _portions_of(alike: Span) -> tuple[int, int]:
+    """So many of its days as two portions have, and all of them."""
+    two_portions = 2 * PORTION_COMMITS // invented.COMMITS_A_DAY
+    return min(two_portions, alike.days // 2), alike.days
 
 
 def _part(span: Span, days: int, repos: int, *, site: bool = True) -> Size:
@@ -221,11 +229,14 @@ def figures(growth: Growth) -> Iterator[Figure]:
         first = by_days[0]
         name = f"{step.name}: CPU time of a further commit, in git's"
         yield Figure.at_most(MOST_GROWTH, PART, name, step.times_git, "× git", first.name, first.times_git)
+    for sizes in (growth.by_days, growth.by_repos[1:]):
+        for size in sizes:
+            if size.measured.peak_bytes is not None:
+                peak = size.measured.peak_bytes / 1e6
+                yield Figure.at_most(MEMORY_LIMIT_MB, PART, f"{size.name}: peak memory", peak, "MB")
+    yield from _memory(growth.by_days, by_the_commit=True)
+    yield from _memory(growth.by_repos, by_the_commit=True)
     yield from _memory(growth.alike, "days that are alike, ")
-    for size in growth.by_days:
-        if size.measured.peak_bytes is not None:
-            peak = size.measured.peak_bytes / 1e6
-            yield Figure.at_most(MEMORY_LIMIT_MB, PART, f"{size.name}: peak memory", peak, "MB")
     by_repos = Step.all(growth.by_repos)
     for step in by_repos[1:]:
         first = by_repos[0]
@@ -233,7 +244,7 @@ def figures(growth: Growth) -> Iterator[Figure]:
         yield Figure.at_most(MOST_GROWTH, PART, name, step.wall, "ms", first.name, first.wall)
         cpu = f"{step.name}: CPU time of a further commit"
         yield Figure.at_most(MOST_GROWTH, PART, cpu, step.cpu, "ms", first.name, first.cpu)
-    yield from _memory(growth.by_repos)
+    yield from _memory(growth.by_repos[1:])
     for place in PLACES:
         kb = most.after[place] / most.commits / 1000
         yield Figure(
@@ -247,19 +258,18 @@ def figures(growth: Growth) -> Iterator[Figure]:
     yield from _year(growth)
 
 
-def _memory(sizes: Sequence[Size], of_what: str = "") -> Iterator[Figure]:
-    for size in sizes[1:]:
-        least = sizes[0].measured.peak_bytes
+def _memory(sizes: Sequence[Size], of_what: str = "", *, by_the_commit: bool = False) -> Iterator[Figure]:
+    name, unit = ("peak memory by the commit", "kB") if by_the_commit else ("peak memory", "MB")
+
+    def shown(size: Size) -> float | None:
         peak = size.measured.peak_bytes
+        return None if peak is None else peak / size.commits / 1e3 if by_the_commit else peak / 1e6
+
+    for size in sizes[1:]:
+        peak, least = shown(size), shown(sizes[0])
         if peak is not None and least is not None:
             yield Figure.at_most(
-                MOST_GROWTH,
-                PART,
-                f"{of_what}{size.name}: peak memory",
-                peak / 1e6,
-                "MB",
-                sizes[0].name,
-                least / 1e6,
+                MOST_GROWTH, PART, f"{of_what}{size.name}: {name}", peak, unit, sizes[0].name, least
             )
 
 

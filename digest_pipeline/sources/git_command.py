@@ -36,7 +36,7 @@ _READING = (
     # 112 instead of 243 MB while 250 MB of patches stream by, for one second more.
     "core.packedGitWindowSize=4m",
     "core.packedGitLimit=32m",
-    "core.deltaBaseCacheLimit=48m",
+    "core.deltaBaseCacheLimit=24m",
 )
 
 _FETCHING = (
