@@ -24,11 +24,11 @@ _WORDS = ("queue", "shard", "token", "batch", "cursor", "route", "cache", "lease
 _KINDS = ("feat", "fix", "docs", "test", "chore", "refactor", "perf")
 
 
-def make_repository(folder: Path, days: int = DAYS) -> Path:
+def make_repository(folder: Path, days: int = DAYS, first_day: date = FIRST_DAY) -> Path:
     """A bare repository with the same commits every time: 15 on each day, of files with 200 lines."""
     commands: list[tuple[list[str], bytes | None]] = [
         (["git", "init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(folder)], None),
-        (["git", "-C", str(folder), "fast-import", "--quiet"], "".join(_stream(days)).encode()),
+        (["git", "-C", str(folder), "fast-import", "--quiet"], "".join(_stream(days, first_day)).encode()),
     ]
     for command, stdin in commands:
         done = subprocess.run(command, input=stdin, capture_output=True, check=False)
@@ -39,14 +39,14 @@ def make_repository(folder: Path, days: int = DAYS) -> Path:
     return folder
 
 
-def _stream(days: int) -> Iterator[str]:
+def _stream(days: int, first_day: date) -> Iterator[str]:
     """What `git fast-import` reads."""
     chance = random.Random(0)  # noqa: S311 - the same history every time is the point
     files = {f"src/{chance.choice(_WORDS)}/module_{number:03}.py": _text(chance) for number in range(FILES)}
     written: set[str] = set()
     for number in range(days * COMMITS_A_DAY):
         day, place = divmod(number, COMMITS_A_DAY)
-        moment = datetime.combine(FIRST_DAY, time(1), UTC) + timedelta(days=day, minutes=place * 90)
+        moment = datetime.combine(first_day, time(1), UTC) + timedelta(days=day, minutes=place * 90)
         stamp = f"{int(moment.timestamp())} +0000"
         message = f"{chance.choice(_KINDS)}: {' '.join(chance.sample(_WORDS, 4))} (#{number + 1})\n"
         yield f"commit refs/heads/{BRANCH}\n"

@@ -406,13 +406,15 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
 
     def _index_checks(self, connection: sa.Connection, stored: Sequence[_Stored]) -> None:
         of_checks = [one for one in stored if _type_of(one.event) in ASSET_CHECK_EVENTS]
-        for is_told, group in itertools.groupby(of_checks, key=lambda one: _has_planned_row(one.event)):
+        for is_of_a_partition, group in itertools.groupby(
+            of_checks, key=lambda one: _evaluates_a_partition(one.event)
+        ):
             checks = list(group)
-            # Each has one row by the table's unique index, which was written when the check was planned.
-            if is_told and connection.execute(
-                _EVALUATED, [_evaluated(one) for one in checks]
-            ).rowcount == len(checks):
-                continue
+            # By the table's unique index an event has one row at most: as many as there are events, or one is missing.
+            if is_of_a_partition:
+                told = connection.execute(_EVALUATED, [_evaluated(one) for one in checks])
+                if told.rowcount == len(checks):
+                    continue
             for event, _, id_ in checks:
                 self.store_asset_check_event(event, id_)
 
@@ -552,6 +554,7 @@ class BatchingSqliteEventLogStorage(SqliteEventLogStorage):
 
 
 _INSERT = SqlEventLogStorageTable.insert()
+_INSERT_RETURNING = _INSERT.returning(SqlEventLogStorageTable.c.id, sort_by_parameter_order=True)
 _CHECKS = AssetCheckExecutionsTable.c
 _EVALUATED = (
     AssetCheckExecutionsTable.update()
@@ -570,7 +573,6 @@ _EVALUATED = (
     )
 )
 """What stock's `_update_asset_check_evaluation` executes, for many at once."""
-_INSERT_RETURNING = _INSERT.returning(SqlEventLogStorageTable.c.id, sort_by_parameter_order=True)
 
 
 @cache
@@ -586,8 +588,8 @@ class _Stored(NamedTuple):
     id_: int
 
 
-def _has_planned_row(event: EventLogEntry) -> bool:
-    """Whether it is the evaluation of a check of one partition in a run, which begins with a row for each."""
+def _evaluates_a_partition(event: EventLogEntry) -> bool:
+    """Whether it is the evaluation of a check of one partition in a run: as a rule there is a row that planned it."""
     said = event.get_dagster_event().event_specific_data
     return isinstance(said, AssetCheckEvaluation) and said.partition is not None and bool(event.run_id)
 

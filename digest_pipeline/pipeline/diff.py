@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, Self
 
 from digest_pipeline.domain.commit import UNREAD_STATES
@@ -13,7 +14,7 @@ from digest_pipeline.pipeline.workbench import BATCH_BYTES, StepResult, Workbenc
 from digest_pipeline.store.history import Replacement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
     from digest_pipeline.domain.commit import CommitChanges
@@ -75,14 +76,17 @@ def _read(
     for row in bench.rows("stray_sizes_of_days", repo, list(commits)):
         strays[row["day"]].append(row["sha"])
     shas = [sha for day_shas in wanted.values() for sha in day_shas]
-    changes = bench.source(repo)[0].changes(shas) if shas else iter(())
-    for number, (day, day_shas) in enumerate(wanted.items(), start=1):
-        found = [next(changes) for _ in day_shas]
-        if fault := next((change.fault for change in found if change.fault), None):
-            damaged[day] = SourceDamaged(f"{repo} {day}: {fault}", repo=repo)
-        else:
-            writer.take(day, found, strays=strays[day])
-        bench.progress("diff", repo, number, len(wanted))
+    with ExitStack() as reading:
+        changes: Iterator[CommitChanges] = iter(())
+        if shas:
+            changes = reading.enter_context(closing(bench.source(repo)[0].changes(shas)))
+        for number, (day, day_shas) in enumerate(wanted.items(), start=1):
+            found = [next(changes) for _ in day_shas]
+            if fault := next((change.fault for change in found if change.fault), None):
+                damaged[day] = SourceDamaged(f"{repo} {day}: {fault}", repo=repo)
+            else:
+                writer.take(day, found, strays=strays[day])
+            bench.progress("diff", repo, number, len(wanted))
     return damaged
 
 

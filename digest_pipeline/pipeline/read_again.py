@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -38,15 +39,15 @@ def read_again(
         return failed
     with FilesWriter(bench.history, repo) as writer:
         try:
-            changes = bench.source(repo)[0].changes(shas)
-            for day, rows in wanted.items():
-                whole = []
-                for row, change in zip(rows, [next(changes) for _ in rows], strict=True):
-                    if _says_less(change, row):
-                        failed[day, row["sha"]] = _has_less(repo, row)
-                    else:
-                        whole.append(change)
-                writer.take(day, whole, strays=())
+            with closing(bench.source(repo)[0].changes(shas)) as changes:
+                for day, rows in wanted.items():
+                    whole = []
+                    for row, change in zip(rows, [next(changes) for _ in rows], strict=True):
+                        if _says_less(change, row):
+                            failed[day, row["sha"]] = _has_less(repo, row)
+                        else:
+                            whole.append(change)
+                    writer.take(day, whole, strays=())
         except SourceError as error:
             _log.warning("%s: patches that were let go cannot be read again: %s", repo, error)
             left = (
@@ -83,14 +84,16 @@ def made_whole(
     ]
     waiting = {(row["day"], row["sha"]): row for row in without}
     failed: dict[Key, SourceError] = {}
+    if not without:
+        return failed
     try:
-        changes = bench.source(repo)[0].changes([row["sha"] for row in without]) if without else ()
-        for row, change in zip(without, changes, strict=True):
-            if _says_less(change, row):
-                failed[row["day"], row["sha"]] = _has_less(repo, row)
-            else:
-                files[row["sha"]] = [asdict(file) for file in change.files]
-            del waiting[row["day"], row["sha"]]
+        with closing(bench.source(repo)[0].changes([row["sha"] for row in without])) as changes:
+            for row, change in zip(without, changes, strict=True):
+                if _says_less(change, row):
+                    failed[row["day"], row["sha"]] = _has_less(repo, row)
+                else:
+                    files[row["sha"]] = [asdict(file) for file in change.files]
+                del waiting[row["day"], row["sha"]]
     except SourceError as error:
         _log.warning("%s: patches that were let go cannot be read again: %s", repo, error)
         failed |= dict.fromkeys(waiting, error)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Generator, Mapping, Sequence
 
     from digest_pipeline.domain.commit import Commit, CommitChanges, PullRequest
     from digest_pipeline.domain.day import Window
@@ -47,11 +47,12 @@ class Source(Protocol):
         """
         ...
 
-    def changes(self, shas: Sequence[str]) -> Iterator[CommitChanges]:
+    def changes(self, shas: Sequence[str]) -> Generator[CommitChanges, None, None]:
         """The files of each of `shas` against its first parent, in the order of `shas`, one after the other.
 
         A root commit is compared with the empty tree. An object that is missing costs its file the patch; one
         without which the commit cannot be read at all costs the commit, and no other one, which its `fault` says.
+        Others are read ahead meanwhile: who stops before the end closes it.
         """
         ...
 

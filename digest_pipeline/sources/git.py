@@ -134,7 +134,7 @@ class GitSource:
         commits = (_parse_commit(chunk) for chunk in chunks)
         return [commit for commit in commits if commit.committed_at in window]
 
-    def changes(self, shas: Sequence[str]) -> Iterator[CommitChanges]:
+    def changes(self, shas: Sequence[str]) -> Generator[CommitChanges, None, None]:
         """See `Source.changes`. The objects that are missing are found first: one would end the stream."""
         git = self._reading()
         entries, faults = self._raw_entries(git, shas)
@@ -152,12 +152,13 @@ class GitSource:
             if missing and any(missing.intersection(entry.blobs) for entry in files)
         }
         del entries, needed
-        whole = self._stream(git, [sha for sha in shas if sha not in marred and sha not in faults])
-        for sha in shas:
-            if sha in faults:
-                yield _unreadable(sha, faults[sha])
-            else:
-                yield self._marred(git, sha, marred[sha]) if sha in marred else next(whole)
+        rest = [sha for sha in shas if sha not in marred and sha not in faults]
+        with closing(self._stream(git, rest)) as whole:
+            for sha in shas:
+                if sha in faults:
+                    yield _unreadable(sha, faults[sha])
+                else:
+                    yield self._marred(git, sha, marred[sha]) if sha in marred else next(whole)
 
     def read(self, head: Head, path: str) -> str | None:
         """See `Source.read`. A link is no file, and what is longer than a megabyte no text."""
@@ -384,7 +385,7 @@ class GitSource:
     def _is_partial(self) -> bool:
         return self._mirror.succeeds("config", "--get", "remote.origin.promisor")
 
-    def _stream(self, git: Git, shas: Sequence[str]) -> Iterator[CommitChanges]:
+    def _stream(self, git: Git, shas: Sequence[str]) -> Generator[CommitChanges, None, None]:
         """The changes in the order of `shas`: while those of one block are taken, two gits read the next ones."""
         blocks = [shas[start : start + _BLOCK] for start in range(0, len(shas), _BLOCK)]
         with ExitStack() as opened:
@@ -411,10 +412,12 @@ class GitSource:
             last: tuple[str, bytes] | None = None
             try:
                 for one in self._patches(git, shas[told:]):
-                    whole, last = last, one
-                    if whole is not None:
+                    changes = None if last is None else parse_commit(*last)
+                    last = one
+                    del one  # what was parsed is held by nobody while the next is read
+                    if changes is not None:
                         told += 1
-                        yield parse_commit(*whole)
+                        yield changes
             except SourceDamaged:
                 # Over the last one that it spoke of, or over the next before a word of it.
                 yield self._alone(git, shas[told])

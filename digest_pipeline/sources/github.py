@@ -47,7 +47,7 @@ from digest_pipeline.sources.github_answers import (
 from digest_pipeline.sources.github_api import GitHubApi, says_no_diff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 
     from digest_pipeline.domain.commit import PullRequest
     from digest_pipeline.domain.day import Window
@@ -154,7 +154,7 @@ class GitHubSource:
         commits = (commit_of(listed) for page in pages for listed in page)
         return [commit for commit in commits if commit.committed_at in window]
 
-    def changes(self, shas: Sequence[str]) -> Iterator[CommitChanges]:
+    def changes(self, shas: Sequence[str]) -> Generator[CommitChanges, None, None]:
         """See `Source.changes`. A few commits are read ahead and no more, so that memory stays bounded."""
         rest = iter(shas)
         ahead: deque[Future[CommitChanges]] = deque()

@@ -18,7 +18,7 @@ from digest_pipeline.domain.commit import Commit, CommitChanges, FileChange
 from digest_pipeline.sources import Head
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Generator, Mapping, Sequence
 
     from digest_pipeline.domain.day import Window
     from digest_pipeline.domain.importance import Tier
@@ -113,7 +113,7 @@ class RecordedSource:
         shas = [commit.sha for commit in self._commits]
         return [commit for commit in self._commits[shas.index(head.sha) :] if commit.committed_at in window]
 
-    def changes(self, shas: Sequence[str]) -> Iterator[CommitChanges]:
+    def changes(self, shas: Sequence[str]) -> Generator[CommitChanges, None, None]:
         """See `Source.changes`."""
         for sha in shas:
             yield self._changes[sha]

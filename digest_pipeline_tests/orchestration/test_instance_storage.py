@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import dagster as dg
 import psycopg2  # type: ignore[import-untyped]
 import pytest
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 from dagster._core.events import (
     AssetMaterializationPlannedData,
     AssetObservationData,
@@ -165,6 +168,12 @@ def rows_of(home: Path) -> dict[str, list[Any]]:
     return tables
 
 
+def asked(home: Path, question: str) -> list[Any]:
+    """What the index of a home answers."""
+    with closing(sqlite3.connect(home / "storage/history/runs/index.db")) as connection:
+        return connection.execute(question).fetchall()
+
+
 def steady(value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, str) and value.startswith("{"):
         return steady(json.loads(value))
@@ -275,6 +284,7 @@ def test_a_batch_of_evaluations_leaves_what_they_leave_one_by_one_whether_planne
         # One of these has, and one comes twice.
         [evaluated("commits", key, passed=True) for key in (KEYS[2], KEYS[3], KEYS[3], KEYS[0])],
         [evaluated("commits", KEYS[0], passed=False, run_id=OTHER_RUN_ID)],
+        [evaluated("commits", KEYS[0], passed=True, of=7), evaluated("commits", KEYS[1], passed=True, of=8)],
     ]
     stock = SqliteEventLogStorage(str(tmp_path / "stock" / "storage" / "history" / "runs"))
     with ours_in(tmp_path / "ours" / "storage" / "history" / "runs") as ours:
@@ -284,6 +294,24 @@ def test_a_batch_of_evaluations_leaves_what_they_leave_one_by_one_whether_planne
             ours.store_event_batch(batch)
         ours.dispose()
     assert rows_of(tmp_path / "ours") == rows_of(tmp_path / "stock")
+    told = (
+        "SELECT asset_key, check_name, partition, run_id, evaluation_event_timestamp, materialization_event_storage_id "
+        "FROM asset_check_executions ORDER BY id"
+    )
+    assert asked(tmp_path / "ours", told) == asked(tmp_path / "stock", told)
+
+
+def test_evaluations_that_were_planned_are_told_by_one_statement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ours_in(tmp_path) as storage:
+        storage.store_event_batch([evaluated("commits", key, passed=True) for key in KEYS])
+        monkeypatch.setattr(storage, "store_asset_check_event", None)
+        storage.store_event_batch([evaluated("commits", key, passed=False) for key in KEYS])
+        found = storage.get_asset_check_execution_history(
+            dg.AssetCheckKey(dg.AssetKey("commits"), "has_rows"), 1000
+        )
+        assert [one.status.value for one in found] == ["FAILED"] * len(KEYS)
 
 
 def test_a_batch_that_cannot_be_written_whole_leaves_nothing(
@@ -736,9 +764,18 @@ def observed(asset: str) -> EventLogEntry:
     return entry(dg.DagsterEventType.ASSET_OBSERVATION, data, RUN_ID)
 
 
-def evaluated(asset: str, key: str, *, passed: bool, run_id: str = RUN_ID) -> EventLogEntry:
+def evaluated(
+    asset: str, key: str, *, passed: bool, run_id: str = RUN_ID, of: int | None = None
+) -> EventLogEntry:
     data = dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(asset), check_name="has_rows", passed=passed, metadata={}, partition=key
+        asset_key=dg.AssetKey(asset),
+        check_name="has_rows",
+        passed=passed,
+        metadata={},
+        partition=key,
+        target_materialization_data=None
+        if of is None
+        else AssetCheckEvaluationTargetMaterializationData(storage_id=of, run_id=run_id, timestamp=1.0),
     )
     return entry(dg.DagsterEventType.ASSET_CHECK_EVALUATION, data, run_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,7 +58,7 @@ def test_commits_that_git_ends_over_are_told_and_cost_their_neighbours_nothing(
             ]
 
 
-def test_who_stops_listening_waits_for_nothing(
+def test_who_stops_listening_leaves_no_thread(
     built: tuple[RepositoryBuilder, list[str]], tmp_path: Path
 ) -> None:
     builder, shas = built
@@ -65,5 +66,18 @@ def test_who_stops_listening_waits_for_nothing(
     source.refresh()
     changes = source.changes(shas)
     assert next(changes).sha == shas[0]
-    changes.close()  # type: ignore[attr-defined]
+    changes.close()
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("git")] == []
+
+
+def test_an_error_that_is_kept_keeps_no_thread(
+    built: tuple[RepositoryBuilder, list[str]], tmp_path: Path
+) -> None:
+    builder, shas = built
+    source = GitSource(repo="ada/engine", url=str(builder.path), branch=None, mirror_dir=tmp_path / "mirror")
+    source.refresh()
+    with pytest.raises(KeyError) as kept, closing(source.changes(shas)) as changes:
+        next(changes)
+        raise KeyError
+    assert kept.tb is not None
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("git")] == []
