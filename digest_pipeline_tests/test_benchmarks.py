@@ -118,7 +118,7 @@ def test_what_grows_is_missed() -> None:
         for times in (1, 2, 3)
     )
     names = tuple(replace(size, days=30, repos=size.days // 30) for size in sizes)
-    flat = Growth(Measured(9, 9, 10**8, 0), sizes, names, sizes[:2])
+    flat = Growth(Measured(9, 9, 10**8, 0), sizes, names, sizes)
     heavy = replace(sizes[1], measured=replace(sizes[1].measured, peak_bytes=13 * 10**7))
     slow = replace(sizes[2].measured, cpu_seconds=8.0)
 
@@ -126,9 +126,11 @@ def test_what_grows_is_missed() -> None:
         return [one.name for one in missed(figures(growth))]
 
     assert missing(flat) == []
-    assert missing(replace(flat, alike=(sizes[0], heavy))) == ["days that are alike, 60 days: peak memory"]
-    assert missing(replace(flat, by_days=(*sizes[:2], replace(sizes[2], measured=slow)))) == [
-        "from 60 to 90 days: CPU time of a further commit, in git's"
+    assert missing(replace(flat, alike=(sizes[0], heavy, sizes[2]))) == [
+        "days that are alike, 60 days: peak memory"
+    ]
+    assert missing(replace(flat, alike=(*sizes[:2], replace(sizes[2], measured=slow)))) == [
+        "days that are alike, from 60 to 90 days: CPU time of a further commit"
     ]
     assert missing(replace(flat, by_repos=(*names[:2], replace(names[2], measured=slow)))) == [
         "from 2 to 3 repos: CPU time of a further commit"
