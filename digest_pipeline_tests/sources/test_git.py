@@ -42,8 +42,7 @@ def test_commits_that_git_ends_over_are_told_and_cost_their_neighbours_nothing(
         file = copy / ".git/objects" / blob[:2] / blob[2:]
         file.chmod(0o644)
         file.write_bytes(b"no object")
-    source = GitSource(repo="ada/engine", url=str(copy), branch=None, mirror_dir=tmp_path / "mirror")
-    source.refresh()
+    source = opened(copy, tmp_path)
     found = list(source.changes(shas))
     assert [change.sha for change in found] == shas
     for number, change in enumerate(found):
@@ -62,8 +61,7 @@ def test_who_stops_listening_leaves_no_thread(
     built: tuple[RepositoryBuilder, list[str]], tmp_path: Path
 ) -> None:
     builder, shas = built
-    source = GitSource(repo="ada/engine", url=str(builder.path), branch=None, mirror_dir=tmp_path / "mirror")
-    source.refresh()
+    source = opened(builder.path, tmp_path)
     changes = source.changes(shas)
     assert next(changes).sha == shas[0]
     changes.close()
@@ -74,10 +72,15 @@ def test_an_error_that_is_kept_keeps_no_thread(
     built: tuple[RepositoryBuilder, list[str]], tmp_path: Path
 ) -> None:
     builder, shas = built
-    source = GitSource(repo="ada/engine", url=str(builder.path), branch=None, mirror_dir=tmp_path / "mirror")
-    source.refresh()
+    source = opened(builder.path, tmp_path)
     with pytest.raises(KeyError) as kept, closing(source.changes(shas)) as changes:
         next(changes)
         raise KeyError
     assert kept.tb is not None
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("git")] == []
+
+
+def opened(repository: Path, scratch: Path) -> GitSource:
+    source = GitSource(repo="ada/engine", url=str(repository), branch=None, mirror_dir=scratch / "mirror")
+    source.refresh()
+    return source
