@@ -3,12 +3,13 @@
 `python -m benchmarks.growth --repo PATH --branch main --timezone ZONE --from DAY`, or `make bench ARGS="--only
 growth …"`. Each size is a `digest run --from … --to …` of its own in an empty folder, one after the other. What a
 further commit costs is what the next size takes more, divided by the commits that it has more: what every run takes
-before its first commit is in neither. No two months of a real history have commits of one size, so that there it only
-stands beside what they cost git alone; that it does not grow is wanted of an invented history whose days are alike,
-and of repos, where the commits are the same: at most 1.2. A peak of memory is not divided; it is wanted below 600 MB,
-and not to grow once there is more to do than goes through the steps at once, a portion of 1,000 commits: by days that
-are alike, for that of a real history follows its largest commit; by repos from the second size on. Of several repos
-each is the same repository under another name.
+before its first commit is in neither. By days it stands beside what these commits cost git alone, for no two months
+of a history have commits of one size; how that ratio grows from the first step on is wanted at most 1.2, and so is
+the time itself of an invented history whose days are alike, and by repos, where the commits are the same. A peak of
+memory is not divided. It is wanted not to grow over the days that are alike and by repos, from the first size on and
+again from the second: the first has not more than one portion of 1,000 commits, which go through the steps at once.
+That of a real history follows its largest commit, and is wanted below 600 MB. Of several repos each is the same
+repository under another name.
 """
 
 from __future__ import annotations
@@ -114,6 +115,11 @@ class Step:
             (larger.git.cpu_seconds - smaller.git.cpu_seconds) / commits,
         )
 
+    @property
+    def times_git(self) -> float:
+        """CPU time in that of git."""
+        return self.cpu / self.git
+
 
 def run_growth(
     span: Span, alike: Span | None = None, days: Sequence[int] = DAYS, repos: Sequence[int] = REPOS
@@ -133,7 +139,8 @@ def run_growth(
         tuple(sizes[many, 1] for many in days),
         tuple(sizes[few, names] for names in repos),
         tuple(
-            _part(alike, many, 1, site=False) for many in (alike.days // 3, alike.days * 2 // 3, alike.days)
+            _part(alike, many, 1, site=False)
+            for many in (min(days), alike.days // 3, alike.days * 2 // 3, alike.days)
         )
         if alike
         else (),
@@ -223,6 +230,10 @@ def figures(growth: Growth) -> Iterator[Figure]:
         yield Figure(
             PART, f"{step.name}: CPU time of a further commit", step.cpu, "ms", "git alone", step.git
         )
+    for step in by_days[1:]:
+        first = by_days[0]
+        name = f"{step.name}: CPU time of a further commit, in git's"
+        yield Figure.at_most(MOST_GROWTH, PART, name, step.times_git, "× git", first.name, first.times_git)
     if growth.alike:
         yield from _time(growth.alike, "days that are alike, ")
     for sizes in (growth.by_days, growth.by_repos[1:]):
@@ -231,8 +242,10 @@ def figures(growth: Growth) -> Iterator[Figure]:
                 peak = size.measured.peak_bytes / 1e6
                 yield Figure.at_most(MEMORY_LIMIT_MB, PART, f"{size.name}: peak memory", peak, "MB")
     yield from _memory(growth.alike, "days that are alike, ")
+    yield from _memory(growth.alike[1:], "beyond a portion, days that are alike, ")
     yield from _time(growth.by_repos)
-    yield from _memory(growth.by_repos[1:])
+    yield from _memory(growth.by_repos)
+    yield from _memory(growth.by_repos[1:], "beyond a portion, ")
     for place in PLACES:
         kb = most.after[place] / most.commits / 1000
         yield Figure(

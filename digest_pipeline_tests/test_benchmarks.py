@@ -132,6 +132,9 @@ def test_what_grows_is_missed() -> None:
     assert missing(replace(flat, alike=(*sizes[:2], replace(sizes[2], measured=slow)))) == [
         "days that are alike, from 60 to 90 days: CPU time of a further commit"
     ]
+    assert missing(replace(flat, by_days=(*sizes[:2], replace(sizes[2], measured=slow)))) == [
+        "from 60 to 90 days: CPU time of a further commit, in git's"
+    ]
     assert missing(replace(flat, by_repos=(*names[:2], replace(names[2], measured=slow)))) == [
         "from 2 to 3 repos: CPU time of a further commit"
     ]
