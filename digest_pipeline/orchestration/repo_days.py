@@ -6,6 +6,7 @@ A day that fails costs itself alone, in any step. In the run's log stands how fa
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
-COLLECT = "raw_commits"
+COLLECT, DIFF = "raw_commits", "commit_diffs"
 
 STEPS: Mapping[str, Callable[[Pipeline, str, Sequence[date]], StepResult]] = {
     COLLECT: Pipeline.collect,
-    "commit_diffs": Pipeline.diff,
+    DIFF: Pipeline.diff,
     "commit_analyses": Pipeline.analyse,
     "repo_report": Pipeline.report,
 }
@@ -83,14 +84,17 @@ class _Run:
             rest.remove(COLLECT)
             days, _ = self._step(COLLECT, repo, days, total)
         again: set[date] = set()
-        for portion in self._portions(repo, days):
+        portions = self._portions(repo, days)
+        for portion, following in zip_longest(portions, portions[1:]):
             left: Sequence[date] = portion
             for asset in rest:
                 left, elsewhere = self._step(asset, repo, left, total)
                 again |= {*elsewhere} - {*days}
+                if asset == DIFF and following is not None:
+                    self._pipeline.read_ahead(repo, following)
         # A cherry-pick may change what the page of another day says, one that this run had not to make.
         if again:
-            assets = [name for name in rest if name != "commit_diffs"]
+            assets = [name for name in rest if name != DIFF]
             again = {*self._free(repo, sorted(again), assets)}
             for portion in self._portions(repo, sorted(again)):
                 left = portion
@@ -100,7 +104,7 @@ class _Run:
     def _portions(self, repo: str, days: Sequence[date]) -> list[list[date]]:
         """The days as they go through the steps together; none where that cannot be read, and they failed."""
         with self._lost_with(repo, days):
-            return list(self._pipeline.portions(repo, days))
+            return self._pipeline.portions(repo, days)
         return []
 
     @contextmanager

@@ -34,7 +34,7 @@ from digest_pipeline.pipeline.tally import Progress
 from digest_pipeline.pipeline.workbench import StepResult, Workbench, span, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -98,7 +98,7 @@ class Pipeline:
         """So many days of a repo (or of `EVERY_REPO`) are to come: what progress is told of."""
         self._workbench.progress.begin(what, len(days))
 
-    def portions(self, repo: str, days: Sequence[date]) -> Iterator[list[date]]:
+    def portions(self, repo: str, days: Sequence[date]) -> list[list[date]]:
         """The days in their order, as many at a time as go through all steps together, by what is stored of them."""
         rows = self._workbench.rows("reads", repo, days) if days else []
         return in_portions(days, {row["day"]: row["commit_count"] or 0 for row in rows})
@@ -134,6 +134,13 @@ class Pipeline:
     def diff(self, repo: str, days: Sequence[date]) -> StepResult:
         """Read the files of these commits; asset `commit_diffs`."""
         return _logged(diff.diff, self._workbench, repo, days)
+
+    def read_ahead(self, repo: str, days: Sequence[date]) -> None:
+        """`diff` of these days comes when those before them are done: it may begin. What fails is raised there."""
+        try:
+            diff.read_ahead(self._workbench, repo, days)
+        except Exception as error:  # noqa: BLE001 - it is done again in its place, and told there
+            _log.debug("%s was not read ahead: %s", repo, error)
 
     def analyse(self, repo: str, days: Sequence[date]) -> StepResult:
         """Score the commits and ask the analyst about them; asset `commit_analyses`."""

@@ -38,15 +38,7 @@ def diff(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
             reason = f"{repo} {day}: its commits were not collected; materialize raw_commits first"
             result.failed[day] = StoreError(reason)
     commits = bench.by_day("commits_of_days", repo, [day for day in days if day in collected] or days)
-    wanted = {
-        day: [
-            row["sha"]
-            for row in rows
-            if needs_files(row) and (row["files"] is None or row["unread_files"] or not row["complete"])
-        ]
-        for day, rows in commits.items()
-        if day in collected
-    }
+    wanted = {day: _wanted(rows) for day, rows in commits.items() if day in collected}
     with FilesWriter(bench.history, repo) as writer:
         try:
             result.failed |= _read(bench, repo, commits, wanted, writer)
@@ -61,6 +53,21 @@ def diff(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
             result.done[day] = _counts(rows) | ({"filtered": left_out} if left_out else {})
     bench.progress("diff", repo, len(days), len(days))
     return result
+
+
+def read_ahead(bench: Workbench, repo: str, days: Sequence[date]) -> None:
+    """`diff` of these days is to come, and its source may begin. Raises DigestError, which is no reason to fail."""
+    commits = bench.by_day("commits_of_days", repo, days)
+    bench.source(repo)[0].read_ahead([sha for rows in commits.values() for sha in _wanted(rows)])
+
+
+def _wanted(rows: Sequence[Row]) -> list[str]:
+    """The commits of a day whose files are not here, or were not seen whole."""
+    return [
+        row["sha"]
+        for row in rows
+        if needs_files(row) and (row["files"] is None or row["unread_files"] or not row["complete"])
+    ]
 
 
 def _read(

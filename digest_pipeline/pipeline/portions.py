@@ -12,7 +12,7 @@ from digest_pipeline.errors import DigestError
 from digest_pipeline.pipeline.workbench import BATCH_DAYS, StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 PORTION_COMMITS = 1000
 """So many commits end a portion; a day is never cut."""
@@ -21,18 +21,30 @@ MOST_SUSPECTS = 8
 """So many days of a portion are found at fault one by one; where it is more, the fault is not in the days."""
 
 
-def in_portions(days: Sequence[date], commits: Mapping[date, int]) -> Iterator[list[date]]:
-    """`days` in their order, some at a time, by how many commits each has."""
-    portion: list[date] = []
+def in_portions(days: Sequence[date], commits: Mapping[date, int]) -> list[list[date]]:
+    """`days` in their order, some at a time, by how many commits each has: as few portions as may be, and alike.
+
+    For while one goes through the steps, git reads the next: it waits for the first, and has nothing beside the last.
+    """
+    fewest = _cut(days, commits, 1)
+    alike = _cut(days, commits, len(fewest))
+    return alike if len(alike) == len(fewest) else fewest
+
+
+def _cut(days: Sequence[date], commits: Mapping[date, int], number: int) -> list[list[date]]:
+    """About so many portions, and more where a day would be too much for one."""
+    enough = sum(commits.get(day, 0) for day in days) / max(1, number)
+    portions: list[list[date]] = []
     held = 0
     for day in days:
-        if portion and (len(portion) == BATCH_DAYS or held + commits.get(day, 0) > PORTION_COMMITS):
-            yield portion
-            portion, held = [], 0
-        portion.append(day)
-        held += commits.get(day, 0)
-    if portion:
-        yield portion
+        more = commits.get(day, 0)
+        is_full = not portions or len(portions[-1]) == BATCH_DAYS or held + more > PORTION_COMMITS
+        if is_full or (held >= enough and len(portions) < number):
+            portions.append([])
+            held = 0
+        portions[-1].append(day)
+        held += more
+    return portions
 
 
 def apart(

@@ -56,6 +56,13 @@ class Source(Protocol):
         """
         ...
 
+    def read_ahead(self, shas: Sequence[str]) -> None:
+        """`changes` of exactly these is asked for soon: begin with it, where that costs nobody else anything.
+
+        Nothing is raised for what is found then; `changes` raises it. What was begun for others before is let go.
+        """
+        ...
+
     def read(self, head: Head, path: str) -> str | None:
         """The text of a file at the top of the tracked branch; None where there is none, or it is no text file."""
         ...

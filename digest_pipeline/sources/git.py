@@ -7,12 +7,10 @@ import hashlib
 import re
 import secrets
 import shutil
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,12 +59,6 @@ _DIFF_TREE = (
     "--no-ext-diff",
     "--no-textconv",
 )
-_GITS = 2
-"""So many read patches at once: one alone keeps one core busy, and what is done with them does not fill another."""
-
-_BLOCK, _AHEAD = 16, 8
-"""Commits that one git reads before the next are the other's, a megabyte of patches; and how many blocks are held."""
-
 _PATCH = ("--raw", "-z", "-p", "-M", "-l1000", "--no-abbrev")
 
 
@@ -97,6 +89,7 @@ class GitSource:
         self._asking = Git(None, repo=repo, origin=url, token=token)
         self._mirror = Git(mirror_dir, repo=repo, origin=url, token=token)
         self._git: Git | None = None
+        self._ahead: _Ahead | None = None
 
     def refresh(self) -> Head:
         """Resolve the tracked branch, after fetching what the mirror lacks; see `Source.refresh`."""
@@ -134,8 +127,24 @@ class GitSource:
         commits = (_parse_commit(chunk) for chunk in chunks)
         return [commit for commit in commits if commit.committed_at in window]
 
+    def read_ahead(self, shas: Sequence[str]) -> None:
+        """See `Source.read_ahead`. Where something has to be fetched first, that waits until it is asked for."""
+        self.close()
+        if shas:
+            self._ahead = _Ahead(shas, self._changes(shas, may_fetch=False))
+
     def changes(self, shas: Sequence[str]) -> Generator[CommitChanges, None, None]:
-        """See `Source.changes`. The objects that are missing are found first: one would end the stream."""
+        """See `Source.changes`."""
+        ahead = self._ahead
+        if ahead is None or not ahead.has(shas):
+            yield from self._changes(shas, may_fetch=True)
+            return
+        self._ahead = None
+        with closing(ahead):
+            yield from ahead.changes()
+
+    def _changes(self, shas: Sequence[str], *, may_fetch: bool) -> Generator[CommitChanges, None, None]:
+        """The changes. The objects that are missing are found first: one would end the stream."""
         git = self._reading()
         entries, faults = self._raw_entries(git, shas)
         needed = {blob for files in entries.values() for entry in files for blob in entry.blobs}
@@ -145,7 +154,7 @@ class GitSource:
                 f"{self._repo}: commit {gone[:12]} is not in {self._url} any more; materialize raw_commits first",
                 repo=self._repo,
             )
-        missing = self._missing_blobs(git, needed)
+        missing = self._missing_blobs(git, needed, may_fetch=may_fetch)
         marred = {
             sha: [entry for entry in files if missing.intersection(entry.blobs)]
             for sha, files in entries.items()
@@ -153,7 +162,7 @@ class GitSource:
         }
         del entries, needed
         rest = [sha for sha in shas if sha not in marred and sha not in faults]
-        with closing(self._stream(git, rest)) as whole:
+        with closing(self._whole(git, rest)) as whole:
             for sha in shas:
                 if sha in faults:
                     yield _unreadable(sha, faults[sha])
@@ -180,7 +189,10 @@ class GitSource:
         return None
 
     def close(self) -> None:
-        """Nothing is held between calls."""
+        """See `Source.close`."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.close()
 
     # --- where the history lies ---------------------------------------------------------------------------
 
@@ -353,12 +365,14 @@ class GitSource:
         one, other = self._raw_entries(git, shas[:middle]), self._raw_entries(git, shas[middle:])
         return one[0] | other[0], one[1] | other[1]
 
-    def _missing_blobs(self, git: Git, needed: set[bytes]) -> set[bytes]:
-        """Which of these objects are not here, and cannot be had."""
+    def _missing_blobs(self, git: Git, needed: set[bytes], *, may_fetch: bool) -> set[bytes]:
+        """Which of these objects are not here, and cannot be had. Raises SourceError."""
         if not needed:
             return set()
         missing = needed - _present(git, needed)
         if missing and not self._is_local and self._is_partial():
+            if not may_fetch:
+                raise SourceUnavailable(f"{self._repo}: objects are to be fetched", repo=self._repo)
             with _exclusive(self._mirror_dir, self._repo):
                 self._fetch_blobs(missing)
             missing -= _present(git, missing)
@@ -385,27 +399,7 @@ class GitSource:
     def _is_partial(self) -> bool:
         return self._mirror.succeeds("config", "--get", "remote.origin.promisor")
 
-    def _stream(self, git: Git, shas: Sequence[str]) -> Generator[CommitChanges, None, None]:
-        """The changes in the order of `shas`: while those of one block are taken, two gits read the next ones."""
-        blocks = [shas[start : start + _BLOCK] for start in range(0, len(shas), _BLOCK)]
-        with ExitStack() as opened:
-            shares = (list(chain.from_iterable(blocks[first::_GITS])) for first in range(_GITS))
-            gits = [opened.enter_context(closing(self._share(git, share))) for share in shares if share]
-            threads = [opened.enter_context(ThreadPoolExecutor(1, thread_name_prefix="git")) for _ in gits]
-            ahead: deque[Future[list[CommitChanges]]] = deque()
-            try:
-                for number, block in enumerate(blocks):
-                    turn = number % _GITS
-                    ahead.append(threads[turn].submit(list, islice(gits[turn], len(block))))
-                    if len(ahead) > _AHEAD:
-                        yield from ahead.popleft().result()
-                while ahead:
-                    yield from ahead.popleft().result()
-            finally:
-                for coming in ahead:
-                    coming.cancel()
-
-    def _share(self, git: Git, shas: Sequence[str]) -> Generator[CommitChanges, None, None]:
+    def _whole(self, git: Git, shas: Sequence[str]) -> Generator[CommitChanges, None, None]:
         """The changes of these in their order; where git ends over one, that one says so and another git goes on."""
         told = 0
         while told < len(shas):
@@ -467,6 +461,30 @@ class GitSource:
             f"set branch to one of: {_some(known)}",
             repo=self._repo,
         )
+
+
+class _Ahead:
+    """The changes of `shas`: the first is read, of the others what git says by itself until its spool is full."""
+
+    def __init__(self, shas: Sequence[str], changes: Generator[CommitChanges, None, None]) -> None:
+        self._shas = tuple(shas)
+        self._changes = changes
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="git-ahead")
+        self._first = self._thread.submit(next, changes)
+
+    def has(self, shas: Sequence[str]) -> bool:
+        """Whether these are the ones; what could not be read is tried again in its place."""
+        return self._shas == tuple(shas) and self._first.exception() is None
+
+    def changes(self) -> Iterator[CommitChanges]:
+        """All of them, once."""
+        yield self._first.result()
+        yield from self._changes
+
+    def close(self) -> None:
+        """End what reads them."""
+        self._thread.shutdown(wait=True)
+        self._changes.close()
 
 
 def git_version() -> tuple[int, ...]:

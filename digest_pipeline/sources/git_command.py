@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import re
 import subprocess
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from digest_pipeline.errors import SourceDamaged, SourceError, SourceRejected, SourceUnavailable
 from digest_pipeline.sources.network import ca_bundle
+from digest_pipeline.sources.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -82,7 +84,10 @@ _NO_SPACE = re.compile(r"(?i)no space left on device|disk quota exceeded")
 
 
 PIPE_BYTES = 1 << 20
-"""So much may wait in the pipe, so that git goes on while its output is parsed (Linux; elsewhere 64 KB)."""
+"""So much may wait in the pipe (Linux; elsewhere 64 KB)."""
+
+SPOOL_BYTES = 32 << 20
+"""So much may wait behind it, on the disk: half of what 1,000 commits of a busy repository change."""
 
 
 class Git:
@@ -143,8 +148,12 @@ class Git:
 
     @contextmanager
     def stream(self, *arguments: str, lines: Iterable[str]) -> Iterator[IO[bytes]]:
-        """Standard output of a command as it comes, fed with `lines`; raises as `run` does, at the end."""
-        with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
+        """Standard output of a command as it comes, fed with `lines`; raises as `run` does, at the end.
+
+        While nobody reads, the command goes on for as much as a spool holds.
+        """
+        with ExitStack() as opened:
+            stdin, stderr = (opened.enter_context(tempfile.TemporaryFile()) for _ in range(2))
             stdin.write("".join(f"{line}\n" for line in lines).encode())
             stdin.seek(0)
             try:
@@ -157,19 +166,17 @@ class Git:
                 )
             except OSError as error:
                 raise _cannot_start(self._repo, error) from None
-            try:
-                assert process.stdout is not None  # noqa: S101 - PIPE was asked for
-                _widen(process.stdout)
-                yield process.stdout
-                process.stdout.read()
-                if process.wait() != 0:
-                    stderr.seek(0)
-                    raise self._failure(_named(arguments), stderr.read())
-            finally:
-                process.kill()
-                process.wait()
-                if process.stdout is not None:
-                    process.stdout.close()
+            assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+            opened.callback(process.stdout.close)
+            _widen(process.stdout)
+            output = opened.enter_context(io.BufferedReader(Spool(process.stdout, SPOOL_BYTES), PIPE_BYTES))
+            opened.callback(_end, process)
+            yield output
+            while output.read(PIPE_BYTES):
+                pass
+            if process.wait() != 0:
+                stderr.seek(0)
+                raise self._failure(_named(arguments), stderr.read())
 
     def _command(self, arguments: tuple[str, ...], *, network: bool) -> list[str]:
         location = [] if self._git_dir is None else [f"--git-dir={self._git_dir}"]
@@ -277,6 +284,11 @@ def _named(arguments: Sequence[str]) -> str:
         if number == 0 or arguments[number - 1] not in {"-C", "-c"}
     ]
     return next((word for word in words if not word.startswith("-")), "command")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 def _widen(pipe: IO[bytes]) -> None:

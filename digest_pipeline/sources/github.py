@@ -169,6 +169,9 @@ class GitHubSource:
                 for future in ahead:
                     future.cancel()
 
+    def read_ahead(self, shas: Sequence[str]) -> None:
+        """See `Source.read_ahead`. Each request counts against a limit, and may not be needed."""
+
     def read(self, head: Head, path: str) -> str | None:
         """See `Source.read`."""
         response = self._api.get(f"{self._url}/contents/{quote(path)}", {"ref": head.sha})

@@ -97,6 +97,17 @@ def attach_again(connection: duckdb.DuckDBPyConnection, place: Place) -> None:
     attach(connection, place, read_only=False)
 
 
+def beside(
+    connection: duckdb.DuckDBPyConnection, *, timezone: ZoneInfo | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Another connection to the history that is attached there, for another thread or transaction."""
+    another = connection.cursor()
+    another.execute(f"USE {NAME}")
+    if timezone is not None:
+        another.execute("SET TimeZone = $zone", {"zone": timezone.key})
+    return another
+
+
 @contextmanager
 def told(place: Place) -> Iterator[None]:
     """What DuckDB complains of in the block is told as one of ours, without what nobody may see."""

@@ -26,6 +26,7 @@ from digest_pipeline.store.columns import arrow_table
 from digest_pipeline.store.connection import (
     attach,
     attach_again,
+    beside,
     cause,
     connect,
     damaged,
@@ -109,8 +110,10 @@ class History:
         self.place = place
         self.timezone = timezone
         self._sleep = sleep
-        # A connection serves one thread at a time: a read must not land inside another thread's transaction.
+        # A connection serves one thread at a time, and what is written has one of its own: no read lands inside
+        # a transaction, or waits for it.
         self._in_use = threading.Lock()
+        self._readers: list[duckdb.DuckDBPyConnection] = []
         self._columns: dict[str, dict[str, str]] = {}
         self._lock = writers_lock(place, patience, even_if_left=even_if_left)
         self._is_lost = False
@@ -162,15 +165,16 @@ class History:
         self.close()
 
     def close(self) -> None:
-        """Close the connection; the history stays."""
+        """Close the connections; the history stays."""
         self._connection.close()
+        self._close_readers()
 
     def read(self, name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         """The rows that `sql/<name>.sql` gives, each by column name."""
 
         def ask() -> list[dict[str, Any]]:
-            with self._in_use:
-                return rows_of(self._connection, statement(name), parameters, self.place)
+            with self._reader() as connection:
+                return rows_of(connection, statement(name), parameters, self.place)
 
         return self._steadily(ask)
 
@@ -243,9 +247,31 @@ class History:
                 return  # another thread was here before
             with suppress(duckdb.Error):
                 self._connection.close()
+            self._close_readers()
             self._connection = self._prepared()
             attach(self._connection, self.place, read_only=False)
             self._is_lost = False
+
+    @contextmanager
+    def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that nobody reads over just now; there are as many as threads that read at once."""
+        of = self._connection
+        try:
+            connection = self._readers.pop()
+        except IndexError:
+            connection = beside(of, timezone=self.timezone)
+        try:
+            yield connection
+        finally:
+            if of is self._connection:
+                self._readers.append(connection)
+            else:  # made anew meanwhile
+                connection.close()
+
+    def _close_readers(self) -> None:
+        while self._readers:
+            with suppress(duckdb.Error):
+                self._readers.pop().close()
 
     def _under_lock(self, act: Callable[[Held], T]) -> T:
         return under_lock(self.place, self._lock, act, connection=lambda: self._connection, sleep=self._sleep)

@@ -118,6 +118,9 @@ class RecordedSource:
         for sha in shas:
             yield self._changes[sha]
 
+    def read_ahead(self, shas: Sequence[str]) -> None:
+        """See `Source.read_ahead`; all is here."""
+
     def read(self, head: Head, path: str) -> str | None:
         """See `Source.read`; it is not recorded that there was a file."""
 

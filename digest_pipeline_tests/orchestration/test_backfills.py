@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
 import pytest
@@ -22,6 +22,7 @@ from digest_pipeline.orchestration.jobs import DIGESTS, REPO_DAYS
 from digest_pipeline.orchestration.pace import paced, quicken_backfills
 from digest_pipeline.orchestration.partitions import RANGE_END, RANGE_START, range_tags
 from digest_pipeline.pipeline import Pipeline, StepResult, analyse, collect, diff, digest, portions, report
+from digest_pipeline.sources.git import GitSource
 from digest_pipeline.store.history import History
 from digest_pipeline_tests.fakes.project import FIRST_DAY, days_from, local, small_repository
 from digest_pipeline_tests.fakes.repositories import RepositoryBuilder, git
@@ -367,7 +368,7 @@ def test_one_read_that_fails_costs_its_days_and_not_the_other_repos(
     shop.configure(local(REPO, engine), local(other, engine))
     original = Pipeline.portions
 
-    def unreadable(self: Pipeline, repo: str, days: Sequence[date]) -> Iterator[list[date]]:
+    def unreadable(self: Pipeline, repo: str, days: Sequence[date]) -> list[list[date]]:
         if repo == REPO:
             raise StoreError("the disk that holds it is full")
         return original(self, repo, days)
@@ -384,6 +385,50 @@ def test_one_read_that_fails_costs_its_days_and_not_the_other_repos(
             *(0, 0, 0),
             *(1, 1, 1),
         ]
+
+
+def test_the_next_portion_is_read_while_one_is_explained(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest_pipeline.pipeline.portions.PORTION_COMMITS", 1)  # a day each
+    told: list[tuple[str, list[str]]] = []
+    for method in (GitSource.changes, GitSource.read_ahead):
+        monkeypatch.setattr(GitSource, method.__name__, _told(method, told))
+    with instance_of() as instance:
+        assert execute(shop, instance).success
+        assert statuses(shop, instance, "repo_report") == dict.fromkeys(KEYS, "MATERIALIZED")
+        assert [name for name, _ in told] == ["changes", "read_ahead", "changes", "read_ahead", "changes"]
+        assert [shas for _, shas in told[1::2]] == [shas for _, shas in told[2::2]]
+
+        told.clear()
+        assert execute(shop, instance).success
+        assert told == [("read_ahead", [])] * 2  # all is here
+
+
+def test_what_cannot_be_read_ahead_is_read_in_its_place(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_order(*_: object) -> None:
+        raise ValueError("not now")
+
+    monkeypatch.setattr("digest_pipeline.pipeline.portions.PORTION_COMMITS", 1)
+    monkeypatch.setattr(GitSource, "read_ahead", out_of_order)
+    with instance_of() as instance:
+        assert execute(shop, instance).success
+        assert statuses(shop, instance, "repo_report") == dict.fromkeys(KEYS, "MATERIALIZED")
+
+
+T = TypeVar("T")
+
+
+def _told(
+    method: Callable[[GitSource, Sequence[str]], T], calls: list[tuple[str, list[str]]]
+) -> Callable[[GitSource, Sequence[str]], T]:
+    def telling(source: GitSource, shas: Sequence[str]) -> T:
+        calls.append((method.__name__, list(shas)))
+        return method(source, shas)
+
+    return telling
 
 
 def test_a_check_that_cannot_be_asked_is_a_warning(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

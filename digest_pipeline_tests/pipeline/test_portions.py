@@ -21,12 +21,26 @@ def test_portions_hold_every_day_once_in_order_and_few_commits(counts: list[int]
     days = DAYS[: len(counts)]
     commits = dict(zip(days, counts, strict=True))
 
-    found = list(in_portions(days, commits))
+    found = in_portions(days, commits)
 
     assert [day for portion in found for day in portion] == days
     for portion in found:
         assert 1 <= len(portion) <= BATCH_DAYS
         assert len(portion) == 1 or sum(commits[day] for day in portion) <= PORTION_COMMITS
+
+
+@pytest.mark.parametrize(
+    ("days", "a_day", "lengths"),
+    [(100, 10, [50, 50]), (200, 20, [50, 50, 50, 50]), (150, 14, [50, 50, 50]), (101, 10, [51, 50])],
+)
+def test_portions_are_few_and_alike(days: int, a_day: int, lengths: list[int]) -> None:
+    found = in_portions(DAYS[:days], dict.fromkeys(DAYS[:days], a_day))
+    assert [len(portion) for portion in found] == lengths
+
+
+def test_days_behind_the_last_commit_are_no_portion_of_their_own() -> None:
+    commits = dict.fromkeys(DAYS[:60], 30)
+    assert [len(portion) for portion in in_portions(DAYS[:64], commits)] == [30, 34]
 
 
 def test_a_day_that_nobody_counted_has_its_place_in_a_portion() -> None:

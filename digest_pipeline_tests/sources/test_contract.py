@@ -476,3 +476,36 @@ def test_changes_may_be_left_half_read(source: Source, nasty: NastyRepository) -
     del changes
     [again] = source.changes([nasty.shas["merge"]])
     assert again.files == EXPECTED["merge"]
+
+
+def test_what_was_read_ahead_is_the_same(source: Source, nasty: NastyRepository) -> None:
+    source.refresh()
+    names = sorted(nasty.shas)
+    shas = [nasty.shas[name] for name in names]
+
+    source.read_ahead(shas)
+    assert [changes.files for changes in source.changes(shas)] == [EXPECTED[name] for name in names]
+    assert [changes.files for changes in source.changes(shas)] == [EXPECTED[name] for name in names]
+
+
+def test_others_than_those_that_were_read_ahead_may_be_asked_for(
+    source: Source, nasty: NastyRepository
+) -> None:
+    source.refresh()
+    shas = list(nasty.shas.values())
+
+    source.read_ahead(shas)
+    [merge] = source.changes([nasty.shas["merge"]])
+    assert merge.files == EXPECTED["merge"]
+    assert [changes.sha for changes in source.changes(shas)] == shas
+
+
+def test_reading_ahead_raises_nothing(source: Source, nasty: NastyRepository) -> None:
+    source.refresh()
+    shas = [nasty.shas["merge"], "0" * 40]
+
+    source.read_ahead(shas)
+    source.read_ahead([])
+    source.read_ahead(shas)
+    with pytest.raises(SourceRejected):
+        list(source.changes(shas))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -57,27 +58,118 @@ def test_commits_that_git_ends_over_are_told_and_cost_their_neighbours_nothing(
             ]
 
 
-def test_who_stops_listening_leaves_no_thread(
-    built: tuple[RepositoryBuilder, list[str]], tmp_path: Path
+def test_who_stops_listening_leaves_nothing_running(
+    built: tuple[RepositoryBuilder, list[str]], tmp_path: Path, processes: list[subprocess.Popen[bytes]]
 ) -> None:
     builder, shas = built
     source = opened(builder.path, tmp_path)
     changes = source.changes(shas)
     assert next(changes).sha == shas[0]
     changes.close()
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("git")] == []
+    assert is_quiet(processes)
 
 
-def test_an_error_that_is_kept_keeps_no_thread(
-    built: tuple[RepositoryBuilder, list[str]], tmp_path: Path
+def test_an_error_that_is_kept_keeps_nothing_running(
+    built: tuple[RepositoryBuilder, list[str]], tmp_path: Path, processes: list[subprocess.Popen[bytes]]
 ) -> None:
     builder, shas = built
     source = opened(builder.path, tmp_path)
+    source.read_ahead(shas)
     with pytest.raises(KeyError) as kept, closing(source.changes(shas)) as changes:
         next(changes)
         raise KeyError
     assert kept.tb is not None
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("git")] == []
+    assert is_quiet(processes)
+
+
+@pytest.mark.parametrize("asked", [0, 1, COMMITS])
+def test_what_was_read_ahead_and_not_taken_ends_with_the_source(
+    built: tuple[RepositoryBuilder, list[str]],
+    tmp_path: Path,
+    processes: list[subprocess.Popen[bytes]],
+    asked: int,
+) -> None:
+    builder, shas = built
+    source = opened(builder.path, tmp_path)
+    source.read_ahead(shas)
+    with closing(source.changes(shas)) as changes:
+        assert [next(changes).sha for _ in range(asked)] == shas[:asked]
+    source.close()
+    assert is_quiet(processes)
+
+
+def test_what_was_read_ahead_for_others_ends_where_more_is(
+    built: tuple[RepositoryBuilder, list[str]], tmp_path: Path, processes: list[subprocess.Popen[bytes]]
+) -> None:
+    builder, shas = built
+    source = opened(builder.path, tmp_path)
+    source.read_ahead(shas[:5])
+    source.read_ahead(shas[5:])
+    assert [change.sha for change in source.changes(shas[5:])] == shas[5:]
+    assert is_quiet(processes)
+
+
+def test_what_went_wrong_ahead_is_tried_again_in_its_place(
+    built: tuple[RepositoryBuilder, list[str]], tmp_path: Path
+) -> None:
+    builder, shas = built
+    moved, there = tmp_path / "away", tmp_path / "copy"
+    builder.git("clone", "--quiet", str(builder.path), str(there))
+    source = opened(there, tmp_path)
+    there.rename(moved)
+    source.read_ahead(shas)
+    wait_until_read(source)
+    moved.rename(there)
+    assert [change.sha for change in source.changes(shas)] == shas
+
+
+def test_reading_ahead_fetches_nothing(built: tuple[RepositoryBuilder, list[str]], tmp_path: Path) -> None:
+    builder, shas = built
+    builder.git("config", "uploadpack.allowFilter", "true")
+    builder.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    mirror = tmp_path / "mirror"
+    source = GitSource(repo="ada/engine", url=f"file://{builder.path}", branch=None, mirror_dir=mirror)
+    source.refresh()
+    before = packs(mirror)
+    source.read_ahead(shas)
+    wait_until_read(source)
+    assert packs(mirror) == before
+    assert [file.patch for change in source.changes(shas) for file in change.files] == [
+        f"@@ -0,0 +1 @@\n+{number}" for number in range(COMMITS)
+    ]
+    assert packs(mirror) > before
+
+
+def wait_until_read(source: GitSource) -> None:
+    """Until the first commit was read ahead, or could not be."""
+    assert source._ahead is not None
+    source._ahead._first.exception()
+
+
+def packs(mirror: Path) -> set[Path]:
+    """The files that fetching has made."""
+    return set(mirror.rglob("*.pack"))
+
+
+@pytest.fixture(autouse=True)
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Every git that was started."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **more: Any) -> None:  # noqa: ANN401 - as they come
+            super().__init__(*arguments, **more)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    return started
+
+
+def is_quiet(processes: list[subprocess.Popen[bytes]]) -> bool:
+    """Whether no git writes any more, and no thread listens to one."""
+    assert processes
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("git")]
+    return not threads and all(process.returncode is not None for process in processes)
 
 
 def opened(repository: Path, scratch: Path) -> GitSource:

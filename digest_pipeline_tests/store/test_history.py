@@ -19,6 +19,7 @@ from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged, 
 from digest_pipeline.store.files import names
 from digest_pipeline.store.history import (
     History,
+    Read,
     Replacement,
     check_files,
     has_history,
@@ -95,6 +96,29 @@ def test_a_revision_that_fails_leaves_everything_as_it_was(history: History) -> 
     with pytest.raises(StoreError):
         history.revise("pipeline/reads", {}, lambda _: [])
     assert everything(history) == before
+
+
+@EVERYWHERE
+def test_who_reads_does_not_wait_for_who_writes(history: History) -> None:
+    history.replace(*partition(DAY, 1))
+    asked = {"repo": REPO, "first": DAY, "last": DAY}
+    seen: list[int] = []
+
+    def read() -> None:
+        seen.append(len(history.read("pipeline/commits_of_days", asked)))
+
+    def decide(_: Read) -> list[Replacement]:
+        threads = [threading.Thread(target=read) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()  # within the transaction
+        return [*partition(DAY, 2)]
+
+    history.decide(decide)
+    assert seen == [1, 1, 1]
+    read()
+    assert seen[-1] == 2
 
 
 # --- replacing -------------------------------------------------------------------------------------------
