@@ -7,10 +7,12 @@ import hashlib
 import re
 import secrets
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +61,9 @@ _DIFF_TREE = (
     "--no-ext-diff",
     "--no-textconv",
 )
+_BLOCK, _AHEAD = 16, 8
+"""Commits that are parsed at once, a megabyte of patches; and how many such blocks are held."""
+
 _PATCH = ("--raw", "-z", "-p", "-M", "-l1000", "--no-abbrev")
 
 
@@ -89,7 +94,7 @@ class GitSource:
         self._asking = Git(None, repo=repo, origin=url, token=token)
         self._mirror = Git(mirror_dir, repo=repo, origin=url, token=token)
         self._git: Git | None = None
-        self._ahead: _Ahead | None = None
+        self._ahead: _Reading | None = None
 
     def refresh(self) -> Head:
         """Resolve the tracked branch, after fetching what the mirror lacks; see `Source.refresh`."""
@@ -131,17 +136,19 @@ class GitSource:
         """See `Source.read_ahead`. Where something has to be fetched first, that waits until it is asked for."""
         self.close()
         if shas:
-            self._ahead = _Ahead(shas, self._changes(shas, may_fetch=False))
+            self._ahead = _Reading(shas, self._changes(shas, may_fetch=False))
 
     def changes(self, shas: Sequence[str]) -> Generator[CommitChanges, None, None]:
         """See `Source.changes`."""
-        ahead = self._ahead
-        if ahead is None or not ahead.has(shas):
-            yield from self._changes(shas, may_fetch=True)
+        if not shas:
             return
-        self._ahead = None
-        with closing(ahead):
-            yield from ahead.changes()
+        reading = self._ahead
+        if reading is not None and reading.has(shas):
+            self._ahead = None
+        else:
+            reading = _Reading(shas, self._changes(shas, may_fetch=True))
+        with closing(reading):
+            yield from reading.taken()
 
     def _changes(self, shas: Sequence[str], *, may_fetch: bool) -> Generator[CommitChanges, None, None]:
         """The changes. The objects that are missing are found first: one would end the stream."""
@@ -463,26 +470,32 @@ class GitSource:
         )
 
 
-class _Ahead:
-    """The changes of `shas`: the first is read, of the others what git says by itself until its spool is full."""
+class _Reading:
+    """The changes of `shas` as another thread reads them, some blocks before they are taken; git goes on by itself."""
 
     def __init__(self, shas: Sequence[str], changes: Generator[CommitChanges, None, None]) -> None:
         self._shas = tuple(shas)
         self._changes = changes
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="git-ahead")
-        self._first = self._thread.submit(next, changes)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="git")
+        self._coming = deque(self._next() for _ in range(_AHEAD))
+
+    def _next(self) -> Future[list[CommitChanges]]:
+        return self._thread.submit(list, islice(self._changes, _BLOCK))
 
     def has(self, shas: Sequence[str]) -> bool:
-        """Whether these are the ones; what could not be read is tried again in its place."""
-        return self._shas == tuple(shas) and self._first.exception() is None
+        """Whether it is these that are read; what could not be is tried again in its place."""
+        return self._shas == tuple(shas) and self._coming[0].exception() is None
 
-    def changes(self) -> Iterator[CommitChanges]:
+    def taken(self) -> Iterator[CommitChanges]:
         """All of them, once."""
-        yield self._first.result()
-        yield from self._changes
+        while block := self._coming.popleft().result():
+            self._coming.append(self._next())
+            yield from block
 
     def close(self) -> None:
-        """End what reads them."""
+        """End what reads."""
+        for block in self._coming:
+            block.cancel()
         self._thread.shutdown(wait=True)
         self._changes.close()
 

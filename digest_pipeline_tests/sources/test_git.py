@@ -143,7 +143,7 @@ def test_reading_ahead_fetches_nothing(built: tuple[RepositoryBuilder, list[str]
 def wait_until_read(source: GitSource) -> None:
     """Until the first commit was read ahead, or could not be."""
     assert source._ahead is not None
-    source._ahead._first.exception()
+    source._ahead._coming[0].exception()
 
 
 def packs(mirror: Path) -> set[Path]:
