@@ -326,7 +326,12 @@ def test_the_newest_thousands_of_commits_begin_with_a_whole_day(tmp_path: Path) 
 
         assert first_day("1k") == "0001-01-01"
         history.replace(
-            Replacement("reads", {}, [read(day, repo, commit_count=400) for day in days for repo in REPOS])
+            Replacement("reads", {}, [read(day, repo, commit_count=400) for day in days for repo in REPOS]),
+            Replacement(
+                "commit_log",
+                {},
+                [commit(day, number, repo) for day in days for repo in REPOS for number in range(400)],
+            ),
         )
         assert first_day("1k") == f"{days[3]}"  # 800 of the newest day, and 800 more with the one before
         assert first_day("2k") == f"{days[2]}"

@@ -103,7 +103,7 @@ def _ask(
     from digest_pipeline.store.connection import interruptible, translate
     from digest_pipeline.store.history import must_be_up_to_date, open_history
     from digest_pipeline.store.left import notice
-    from digest_pipeline.store.questions import bound
+    from digest_pipeline.store.questions import answer
 
     text = asked if isinstance(asked, str) else asked.sql
     _must_only_read(text)
@@ -113,8 +113,9 @@ def _ask(
             say(told, style="yellow")
         try:
             with interruptible(connection):
-                values = given if isinstance(asked, str) else bound(connection, asked, given)
-                cursor = connection.execute(text, values)
+                if not isinstance(asked, str):
+                    return answer(connection, asked, given)
+                cursor = connection.execute(text, given)
                 return [column[0] for column in cursor.description or ()], cursor.fetchall()
         except duckdb.Error as error:
             damage = translate(error, place)
@@ -125,7 +126,8 @@ def _ask(
             if isinstance(damage, StoreUnavailable):
                 raise damage from None
             if not isinstance(asked, str):
-                must_be_up_to_date(connection, place)
+                with open_history(place) as another:
+                    must_be_up_to_date(another, place)
             raise UsageError(f"the query cannot be answered: {' '.join(str(error).split())}") from None
 
 

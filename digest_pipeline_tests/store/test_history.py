@@ -16,7 +16,7 @@ import pytest
 
 from digest_pipeline import open_history
 from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError
-from digest_pipeline.store.files import names
+from digest_pipeline.store.files import names, statement
 from digest_pipeline.store.history import (
     History,
     Read,
@@ -640,3 +640,22 @@ def test_a_making_that_was_interrupted_is_taken_up(tmp_path: Path) -> None:
 def snapshots(history: History) -> int:
     [(count,)] = history._connection.execute("SELECT count(*) FROM ducklake_snapshots('history')").fetchall()
     return int(count)
+
+
+@EVERYWHERE
+def test_the_catalog_never_counts_fewer_rows_than_there_are(history: History, place: Place) -> None:
+    def counted() -> tuple[int, int]:
+        [known] = rows_of(history._connection, statement("pipeline/rows_of_log"), None, place)
+        [there] = rows_of(history._connection, "SELECT count(*) AS rows FROM commit_log", None, place)
+        return known["record_count"], there["rows"]
+
+    days = days_from(DAY, 3)
+    for many in (3, 900, 40, 1):  # few wait in the catalog, many are a file
+        for day in days:
+            rows = [commit(day, number) for number in range(many)]
+            history.replace(Replacement("commit_log", {"day": [day]}, rows))
+        known, there = counted()
+        assert known >= there == many * len(days)
+        keep(place)
+        known, there = counted()
+        assert known >= there == many * len(days)

@@ -16,7 +16,13 @@ WITH elsewhere AS (
         -- All of them, for their tiers. In every language. The JSON is searched as it stands, unless a word may be one of
         -- its keys, its signs, or is escaped.
         SELECT repo, day, sha, tier, analysed_at, 64 * words_in(
-            CASE
+            said, string_split($words, ' '), '',
+            -- A key is followed by ": at once, and nothing else is.
+            CASE WHEN regexp_matches($words, '["\\]|(?:^| )[\[\]{},:]+(?: |$)') THEN '' ELSE '[A-Za-z_]*(?:[^A-Za-z_"]|"[^:])' END
+        )
+        FROM (
+            -- By itself, and once: what a macro is given stands in it six times, and is bound as often.
+            SELECT repo, day, sha, tier, analysed_at, CASE
                 WHEN status <> 'ok' THEN NULL
                 WHEN regexp_matches($words, '["\\]|(?:^| )[\[\]{},:]+(?: |$)') THEN array_to_string(list_concat(
                     [analysis ->> '$.change_type'],
@@ -26,12 +32,9 @@ WITH elsewhere AS (
                     ))
                 ), chr(10))
                 ELSE analysis::VARCHAR
-            END,
-            string_split($words, ' '), '',
-            -- A key is followed by ": at once, and nothing else is.
-            CASE WHEN regexp_matches($words, '["\\]|(?:^| )[\[\]{},:]+(?: |$)') THEN '' ELSE '[A-Za-z_]*(?:[^A-Za-z_"]|"[^:])' END
+            END AS said
+            FROM analyses WHERE day >= $since::DATE AND ($repo = '%' OR repo LIKE $repo)
         )
-        FROM analyses WHERE day >= $since::DATE AND ($repo = '%' OR repo LIKE $repo)
     )
     GROUP BY repo, day, sha
 ),
