@@ -12,6 +12,7 @@ import dagster as dg
 from digest_pipeline.domain.day import days_between
 from digest_pipeline.domain.due import digest_states, due_digests, due_rollups, in_ranges, rollup_states
 from digest_pipeline.domain.healing import missing_days
+from digest_pipeline.domain.importance import TIERS
 from digest_pipeline.domain.period import Kind, Period
 from digest_pipeline.domain.state import consecutive, counted, spans
 from digest_pipeline.orchestration.build import build_defs
@@ -86,17 +87,16 @@ class RunOutcome:
 def _line(repo: str, rows: Sequence[Mapping[str, Any]]) -> str:
     total: Counter[str] = Counter()
     for row in rows:
-        total.update({name: row[name] for name in ("commits", "high", "medium", "low", "analysed")})
+        total.update({name: row[name] for name in ("commits", *TIERS, "analysed")})
     span = (
         f"{rows[0]['day']}"
         if len(rows) == 1
         else f"{rows[0]['day']} to {rows[-1]['day']}, {counted(len(rows), 'day')}"
     )
-    return (
-        f"{repo} {span}: {counted(total['commits'], 'commit')} "
-        f"({total['high']} high, {total['medium']} medium, "
-        f"{total['low']} low), {total['analysed']} analysed"
-    )
+    tiers = [f"{total[tier]} {tier}" for tier in TIERS]
+    if folded := total["commits"] - sum(total[tier] for tier in TIERS):
+        tiers.append(f"{folded} folded")
+    return f"{repo} {span}: {counted(total['commits'], 'commit')} ({', '.join(tiers)}), {total['analysed']} analysed"
 
 
 def run_days(

@@ -59,6 +59,19 @@ def test_a_range_gives_the_paths_of_its_pages_day_by_day_and_nothing_else(
     ]
 
 
+def test_the_summary_adds_up_with_what_is_told_in_one_line(tmp_path: Path) -> None:
+    builder = RepositoryBuilder(tmp_path / "engine")
+    noon = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    builder.commit("docs: say it shorter", committed_at=noon)
+    builder.commit("Bump lodash from 1 to 2", committed_at=noon, author="dependabot[bot]")
+    project = Project(tmp_path)
+    project.begin()
+    project.configure(local("ada/engine", builder.path))
+    ran = project.digest("run", "--day", "2026-01-05")
+    assert ran.code == 0
+    assert "ada/engine 2026-01-05: 2 commits (0 high, 0 medium, 1 low, 1 folded), 2 analysed" in ran.err
+
+
 def test_without_a_day_yesterday_is_made(tmp_path: Path, engine: Path) -> None:
     project = Project(tmp_path)
     project.begin()

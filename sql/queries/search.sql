@@ -10,8 +10,8 @@ WITH elsewhere AS (
         bit_or(words) AS words -- from the seventh bit on those of its analyses
     FROM (
         SELECT repo, day, sha, NULL AS tier, NULL AS analysed_at, words_in(path, string_split($words, ' '), '', '') AS words
-        -- LIKE '%' leaves IS NOT NULL, for which DuckLake asks for the statistics of every file: 2 ms a table.
-        FROM commit_files WHERE day >= $since::DATE AND ($repo = '%' OR repo LIKE $repo) AND words > 0
+        -- Where no day or repository is left out nothing is asked of them: DuckLake would ask for the statistics of every file.
+        FROM commit_files WHERE ($since = '0001-01-01' OR day >= $since::DATE) AND ($repo = '%' OR repo LIKE $repo) AND words > 0
         UNION ALL
         -- All of them, for their tiers. In every language. The JSON is searched as it stands, unless a word may be one of
         -- its keys, its signs, or is escaped.
@@ -33,14 +33,14 @@ WITH elsewhere AS (
                 ), chr(10))
                 ELSE analysis::VARCHAR
             END AS said
-            FROM analyses WHERE day >= $since::DATE AND ($repo = '%' OR repo LIKE $repo)
+            FROM analyses WHERE ($since = '0001-01-01' OR day >= $since::DATE) AND ($repo = '%' OR repo LIKE $repo)
         )
     )
     GROUP BY repo, day, sha
 ),
 messages AS (
     SELECT repo, day, sha, position, author_name, message, words_in(message, string_split($words, ' '), '', '') AS words
-    FROM branch_log WHERE day >= $since::DATE AND ($repo = '%' OR repo LIKE $repo)
+    FROM branch_log WHERE ($since = '0001-01-01' OR day >= $since::DATE) AND ($repo = '%' OR repo LIKE $repo)
 ),
 found AS (
     SELECT repo, day, sha, position, author_name, message, tier, messages.words AS in_message,
