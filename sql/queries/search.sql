@@ -9,9 +9,10 @@ WITH elsewhere AS (
         arg_max(tier, analysed_at) AS tier,
         bit_or(words) AS words -- from the seventh bit on those of its analyses
     FROM (
-        SELECT repo, day, sha, NULL AS tier, NULL AS analysed_at, words_in(path, string_split($words, ' '), '', '') AS words
+        SELECT repo, day, sha, NULL AS tier, NULL AS analysed_at, words_in_lower(path, string_split($words, ' ')) AS words
+        FROM (SELECT repo, day, sha, lower(path) AS path FROM commit_files)
         -- Where no day or repository is left out nothing is asked of them: DuckLake would ask for the statistics of every file.
-        FROM commit_files WHERE ($since = '0001-01-01' OR day >= $since::DATE) AND ($repo = '%' OR repo LIKE $repo) AND words > 0
+        WHERE ($since = '0001-01-01' OR day >= $since::DATE) AND ($repo = '%' OR repo LIKE $repo) AND words > 0
         UNION ALL
         -- All of them, for their tiers. In every language. The JSON is searched as it stands, unless a word may be one of
         -- its keys, its signs, or is escaped.
