@@ -153,9 +153,14 @@ class Git:
         While nobody reads, the command goes on for as much as a spool holds.
         """
         with ExitStack() as opened:
-            stdin, stderr = (opened.enter_context(tempfile.TemporaryFile()) for _ in range(2))
-            stdin.write("".join(f"{line}\n" for line in lines).encode())
-            stdin.seek(0)
+            try:
+                stdin, stderr = (opened.enter_context(tempfile.TemporaryFile(buffering=0)) for _ in range(2))
+                rest = memoryview("".join(f"{line}\n" for line in lines).encode())
+                while rest:
+                    rest = rest[stdin.write(rest) :]
+                stdin.seek(0)
+            except OSError as error:
+                raise _no_scratch(self._repo, error) from None
             try:
                 process = subprocess.Popen(
                     self._command(arguments, network=False),
@@ -167,10 +172,11 @@ class Git:
             except OSError as error:
                 raise _cannot_start(self._repo, error) from None
             assert process.stdout is not None  # noqa: S101 - PIPE was asked for
-            opened.callback(process.stdout.close)
+            opened.enter_context(process.stdout)
+            opened.callback(_end, process)
             _widen(process.stdout)
             output = opened.enter_context(io.BufferedReader(Spool(process.stdout, SPOOL_BYTES), PIPE_BYTES))
-            opened.callback(_end, process)
+            opened.callback(_end, process)  # before the spool, which listens until then
             yield output
             while output.read(PIPE_BYTES):
                 pass
@@ -295,6 +301,15 @@ def _widen(pipe: IO[bytes]) -> None:
     # A kernel may refuse (a user's pipes have a bound), and macOS has no such call: it is only slower then.
     with suppress(OSError, AttributeError):
         fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+def _no_scratch(repo: str, error: OSError) -> SourceError:
+    folder = tempfile.tempdir or os.environ.get("TMPDIR", "/tmp")  # noqa: S108 - where they lie unless told otherwise
+    return SourceUnavailable(
+        f"{repo}: the folder for temporary files, {folder}, cannot be written ({error.strerror or error}); "
+        "free some space there, or name another one with TMPDIR",
+        repo=repo,
+    )
 
 
 def _cannot_start(repo: str, error: OSError) -> SourceError:

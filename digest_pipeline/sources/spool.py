@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 20
 """What is taken at once."""
 
+_LEFT_FREE = 64 << 20
+"""So much of the disk is left to others: who waits in memory or in a pipe loses nothing, who writes a file may."""
+
 
 class Spool(io.RawIOBase):
     """The bytes of `pipe` in their order; up to `most` of them wait in a file without a name, written round and round.
@@ -28,7 +31,7 @@ class Spool(io.RawIOBase):
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it is closed with this
         self._written = self._taken = 0
         self._in_hand = memoryview(b"")  # what comes behind all that is in the file, and has no room there
-        self._error: OSError | None = None
+        self._error: Exception | None = None
         self._is_over = self._is_done_with = False
         self._moved = threading.Condition()
         # Nobody may have to wait for a process at the end of this one.
@@ -40,7 +43,7 @@ class Spool(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Wait for the next bytes and put as many there as fit; 0 at the end. Raises OSError."""
+        """Wait for the next bytes and put as many there as fit; 0 at the end. Raises what kept it from being read."""
         room = memoryview(buffer).cast("B")
         with self._moved:
             self._moved.wait_for(lambda: self._written > self._taken or self._in_hand or self._is_over)
@@ -53,11 +56,12 @@ class Spool(io.RawIOBase):
                 return size
             start = self._taken % self._most
             size = min(len(room), self._written - self._taken, self._most - start)
-        size = os.preadv(self._file.fileno(), [room[:size]], start)
+        block = os.pread(self._file.fileno(), size, start)
+        room[: len(block)] = block
         with self._moved:
-            self._taken += size
+            self._taken += len(block)
             self._moved.notify_all()
-        return size
+        return len(block)
 
     def close(self) -> None:
         """Let go of the file; the process must have ended, for its output is read until then."""
@@ -74,7 +78,7 @@ class Spool(io.RawIOBase):
         try:
             while not self._is_done_with and (size := os.readv(self._pipe.fileno(), [buffer])):
                 self._take(buffer[:size])
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - whoever reads is told, and must not wait for ever
             self._error = error
         with self._moved:
             self._is_over = True
@@ -100,6 +104,9 @@ class Spool(io.RawIOBase):
         before, behind = block[: self._most - start], block[self._most - start :]
         file = self._file.fileno()
         try:
+            disk = os.fstatvfs(file)
+            if disk.f_bavail * disk.f_frsize < _LEFT_FREE:
+                return False
             return os.pwrite(file, before, start) == len(before) and (
                 not behind or os.pwrite(file, behind, 0) == len(behind)
             )

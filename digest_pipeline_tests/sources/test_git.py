@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from digest_pipeline.errors import SourceUnavailable
 from digest_pipeline.sources.git import GitSource
 from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
 
@@ -138,6 +139,16 @@ def test_reading_ahead_fetches_nothing(built: tuple[RepositoryBuilder, list[str]
         f"@@ -0,0 +1 @@\n+{number}" for number in range(COMMITS)
     ]
     assert packs(mirror) > before
+
+
+def test_no_room_for_temporary_files_says_what_to_do(
+    built: tuple[RepositoryBuilder, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder, shas = built
+    source = opened(builder.path, tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(SourceUnavailable, match=r"gone, cannot be written \(No such file.*TMPDIR"):
+        list(source.changes(shas))
 
 
 def wait_until_read(source: GitSource) -> None:

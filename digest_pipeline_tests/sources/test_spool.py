@@ -67,6 +67,13 @@ def test_a_full_disk_costs_time_and_nothing_else(
     assert writes > len(fails & {0, 1, 2})
 
 
+def test_the_last_room_on_a_disk_is_left_to_others(content: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digest_pipeline.sources.spool._LEFT_FREE", 1 << 62)
+    with spooled(content, most=BLOCK_BYTES) as spool:
+        assert b"".join(read(spool, [65_536])) == CONTENT
+        assert os.fstat(spool._file.fileno()).st_size == 0
+
+
 def test_what_came_before_a_failure_is_given_before_it_is_told(
     content: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
