@@ -31,7 +31,8 @@ def test_all_of_it_comes_in_its_order(content: Path, sizes: list[int]) -> None:
 
 def test_who_writes_is_done_before_anybody_reads(content: Path) -> None:
     with spooled(content, most=len(CONTENT)) as spool:
-        spool._thread.join()
+        spool._thread.join(60)
+        assert not spool._thread.is_alive()
         assert spool.read(5) == CONTENT[:5]
         assert b"".join(read(spool, [BLOCK_BYTES])) == CONTENT[5:]
 
