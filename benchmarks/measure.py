@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 SAMPLE_SECONDS = 0.05
-_IMPRECISE_BYTES = 8 << 20
+_IMPRECISE_BYTES = (4 << 20) * (os.cpu_count() or 1)
 """So far may the kernel's count of a process's pages be behind: each core keeps some of it to itself."""
 
 CAN_SEE_MEMORY = sys.platform == "linux"

@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from digest_pipeline.domain.question import Parameter, is_relative, last_commits
+from digest_pipeline.errors import UsageError
 from digest_pipeline.store.history import History, Replacement
 from digest_pipeline.store.place import Place
-from digest_pipeline.store.questions import bound, question
+from digest_pipeline.store.questions import answer, bound, question
 from digest_pipeline_tests.fakes.project import Project
 from digest_pipeline_tests.store.rows import analysis, commit, read
 
@@ -338,3 +339,14 @@ def test_the_newest_thousands_of_commits_begin_with_a_whole_day(tmp_path: Path) 
         assert first_day("4k") == "0001-01-01"
         history.replace(Replacement("reads", {"day": [days[3]]}, [read(days[3], commit_count=5000)]))
         assert first_day("1k") == f"{days[3]}"  # never less than a day
+
+
+def test_a_question_that_fails_leaves_a_connection_that_can_be_asked(made: tuple[History, list[Row]]) -> None:
+    history, commits = made
+    connection = history._connection
+    with pytest.raises(UsageError, match="no commit of this history begins so"):
+        answer(connection, question("attempts"), {"sha": "abcdef0123"})
+    columns, rows = answer(connection, question("search"), {"words": "FEAT"})
+    assert columns[:3] == ["day", "repo", "sha"]
+    assert rows
+    assert commits

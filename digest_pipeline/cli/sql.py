@@ -126,8 +126,7 @@ def _ask(
             if isinstance(damage, StoreUnavailable):
                 raise damage from None
             if not isinstance(asked, str):
-                with open_history(place) as another:
-                    must_be_up_to_date(another, place)
+                must_be_up_to_date(connection, place)
             raise UsageError(f"the query cannot be answered: {' '.join(str(error).split())}") from None
 
 

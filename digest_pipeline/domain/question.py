@@ -176,8 +176,9 @@ def _read(kind: Kind, text: str) -> str | None:
     if kind == "tier":
         return text.lower() if text.lower() in _TIERS else None
     if kind == "words":
-        # Python takes the wide blank of Chinese texts for white space too.
-        words = list(dict.fromkeys(text.lower().split()))
+        # Python takes the wide blank of Chinese texts for white space too. Which letters are small is left to the
+        # store: Python has another small sigma at the end of a word.
+        words = list({word.lower(): word for word in reversed(text.split())}.values())[::-1]
         return " ".join(words) if 1 <= len(words) <= MOST_WORDS else None
     return text or None
 

@@ -90,8 +90,8 @@ class _Run:
             for asset in rest:
                 left, elsewhere = self._step(asset, repo, left, total)
                 again |= {*elsewhere} - {*days}
-                if asset == DIFF and following is not None:
-                    self._pipeline.read_ahead(repo, following)
+                if asset == DIFF and (due := self._due(DIFF, repo, following or ())):
+                    self._pipeline.read_ahead(repo, due)
         # A cherry-pick may change what the page of another day says, one that this run had not to make.
         if again:
             assets = [name for name in rest if name != DIFF]
@@ -120,12 +120,17 @@ class _Run:
             return
         self._failed |= {str(partition_key(day, repo)): told for day in days}
 
+    def _due(self, asset: str, repo: str, days: Sequence[date]) -> list[date]:
+        """The days of which the asset was not made before this run went on."""
+        made = self._before.get(asset, ())
+        return [day for day in days if str(partition_key(day, repo)) not in made]
+
     def _step(
         self, asset: str, repo: str, days: Sequence[date], total: int
     ) -> tuple[list[date], Sequence[date]]:
         """Do, materialize and check; the days that can go on, and those elsewhere that have to follow."""
-        before = [day for day in days if str(partition_key(day, repo)) in self._before.get(asset, ())]
-        due = [day for day in days if day not in before]
+        due = self._due(asset, repo, days)
+        before = [day for day in days if day not in due]
         if not due:
             return before, ()
         result = self._pipeline.apart(

@@ -64,6 +64,12 @@ _DIFF_TREE = (
 _BLOCK, _AHEAD = 16, 8
 """Commits that are parsed at once, a megabyte of patches; and how many such blocks are held."""
 
+_Marred = dict[str, list[RawEntry]]
+"""Of commits the files whose objects are missing."""
+
+_Faults = dict[str, SourceDamaged]
+"""Of commits what keeps them from being read."""
+
 _PATCH = ("--raw", "-z", "-p", "-M", "-l1000", "--no-abbrev")
 
 
@@ -133,10 +139,10 @@ class GitSource:
         return [commit for commit in commits if commit.committed_at in window]
 
     def read_ahead(self, shas: Sequence[str]) -> None:
-        """See `Source.read_ahead`. Where something has to be fetched first, that waits until it is asked for."""
+        """See `Source.read_ahead`. A mirror without blobs is left alone: a fetch takes as long as a network likes."""
         self.close()
-        if shas:
-            self._ahead = _Reading(shas, self._changes(shas, may_fetch=False))
+        if shas and (self._is_local or not self._is_partial()):
+            self._ahead = _Reading(shas, self._changes(shas))
 
     def changes(self, shas: Sequence[str]) -> Generator[CommitChanges, None, None]:
         """See `Source.changes`."""
@@ -146,12 +152,18 @@ class GitSource:
         if reading is not None and reading.has(shas):
             self._ahead = None
         else:
-            reading = _Reading(shas, self._changes(shas, may_fetch=True))
+            if reading is not None and reading.is_about(shas):
+                self.close()
+            # Here and not in its thread: a fetch is ended with who waits for it.
+            reading = _Reading(shas, self._patched(shas, *self._looked_up(shas)))
         with closing(reading):
             yield from reading.taken()
 
-    def _changes(self, shas: Sequence[str], *, may_fetch: bool) -> Generator[CommitChanges, None, None]:
-        """The changes. The objects that are missing are found first: one would end the stream."""
+    def _changes(self, shas: Sequence[str]) -> Generator[CommitChanges, None, None]:
+        yield from self._patched(shas, *self._looked_up(shas))
+
+    def _looked_up(self, shas: Sequence[str]) -> tuple[_Marred, _Faults]:
+        """Which commits lack objects, and which cannot be read; one of either would end the stream."""
         git = self._reading()
         entries, faults = self._raw_entries(git, shas)
         needed = {blob for files in entries.values() for entry in files for blob in entry.blobs}
@@ -161,13 +173,18 @@ class GitSource:
                 f"{self._repo}: commit {gone[:12]} is not in {self._url} any more; materialize raw_commits first",
                 repo=self._repo,
             )
-        missing = self._missing_blobs(git, needed, may_fetch=may_fetch)
+        missing = self._missing_blobs(git, needed)
         marred = {
             sha: [entry for entry in files if missing.intersection(entry.blobs)]
             for sha, files in entries.items()
             if missing and any(missing.intersection(entry.blobs) for entry in files)
         }
-        del entries, needed
+        return marred, faults
+
+    def _patched(
+        self, shas: Sequence[str], marred: _Marred, faults: _Faults
+    ) -> Generator[CommitChanges, None, None]:
+        git = self._reading()
         rest = [sha for sha in shas if sha not in marred and sha not in faults]
         with closing(self._whole(git, rest)) as whole:
             for sha in shas:
@@ -372,14 +389,12 @@ class GitSource:
         one, other = self._raw_entries(git, shas[:middle]), self._raw_entries(git, shas[middle:])
         return one[0] | other[0], one[1] | other[1]
 
-    def _missing_blobs(self, git: Git, needed: set[bytes], *, may_fetch: bool) -> set[bytes]:
+    def _missing_blobs(self, git: Git, needed: set[bytes]) -> set[bytes]:
         """Which of these objects are not here, and cannot be had. Raises SourceError."""
         if not needed:
             return set()
         missing = needed - _present(git, needed)
         if missing and not self._is_local and self._is_partial():
-            if not may_fetch:
-                raise SourceUnavailable(f"{self._repo}: objects are to be fetched", repo=self._repo)
             with _exclusive(self._mirror_dir, self._repo):
                 self._fetch_blobs(missing)
             missing -= _present(git, missing)
@@ -483,8 +498,12 @@ class _Reading:
         return self._thread.submit(list, islice(self._changes, _BLOCK))
 
     def has(self, shas: Sequence[str]) -> bool:
-        """Whether it is these that are read; what could not be is tried again in its place."""
+        """Whether it is these that are read; where not even the first can be, it is tried again in its place."""
         return self._shas == tuple(shas) and self._coming[0].exception() is None
+
+    def is_about(self, shas: Sequence[str]) -> bool:
+        """Whether any of these are read, so that nobody will ask for all of it any more."""
+        return not {*self._shas}.isdisjoint(shas)
 
     def taken(self) -> Iterator[CommitChanges]:
         """All of them, once."""

@@ -175,7 +175,11 @@ class Git:
             opened.enter_context(process.stdout)
             opened.callback(_end, process)
             _widen(process.stdout)
-            output = opened.enter_context(io.BufferedReader(Spool(process.stdout, SPOOL_BYTES), PIPE_BYTES))
+            try:
+                spool = Spool(process.stdout, SPOOL_BYTES)
+            except OSError as error:
+                raise _no_scratch(self._repo, error) from None
+            output = opened.enter_context(io.BufferedReader(spool, PIPE_BYTES))
             opened.callback(_end, process)  # before the spool, which listens until then
             yield output
             while output.read(PIPE_BYTES):

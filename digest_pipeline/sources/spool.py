@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tempfile
@@ -57,6 +58,8 @@ class Spool(io.RawIOBase):
             start = self._taken % self._most
             size = min(len(room), self._written - self._taken, self._most - start)
         block = os.pread(self._file.fileno(), size, start)
+        if not block:
+            raise OSError(errno.EIO, "a temporary file lost what was written to it")
         room[: len(block)] = block
         with self._moved:
             self._taken += len(block)

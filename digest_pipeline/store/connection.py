@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,15 +98,58 @@ def attach_again(connection: duckdb.DuckDBPyConnection, place: Place) -> None:
     attach(connection, place, read_only=False)
 
 
-def beside(
-    connection: duckdb.DuckDBPyConnection, *, timezone: ZoneInfo | None = None
-) -> duckdb.DuckDBPyConnection:
-    """Another connection to the history that is attached there, for another thread or transaction."""
-    another = connection.cursor()
-    another.execute(f"USE {NAME}")
-    if timezone is not None:
-        another.execute("SET TimeZone = $zone", {"zone": timezone.key})
-    return another
+class Readers:
+    """Connections beside one in which the history is attached: as many as threads that read at once.
+
+    Made anew with the one that they stand beside; what is handed back after that is closed.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, place: Place, timezone: ZoneInfo) -> None:
+        self._beside = connection
+        self._place = place
+        self._timezone = timezone
+        self._idle: list[duckdb.DuckDBPyConnection] = []
+        self._is_closed = False
+        self._lock = threading.Lock()
+
+    def take(self) -> duckdb.DuckDBPyConnection | None:
+        """One that nobody reads over just now; None where these are closed. Raises StoreError."""
+        with self._lock:
+            if self._is_closed:
+                return None
+            return self._idle.pop() if self._idle else self._another()
+
+    def give_back(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """It may be taken by the next one."""
+        with self._lock:
+            if not self._is_closed:
+                self._idle.append(connection)
+                return
+        _close(connection)
+
+    def close(self) -> None:
+        """Close those that nobody reads over, and the others once they are given back."""
+        with self._lock:
+            self._is_closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            _close(connection)
+
+    def _another(self) -> duckdb.DuckDBPyConnection:
+        with told(self._place):
+            another = self._beside.cursor()
+            try:
+                another.execute(f"USE {NAME}")
+                another.execute("SET TimeZone = $zone", {"zone": self._timezone.key})
+            except BaseException:
+                _close(another)
+                raise
+            return another
+
+
+def _close(connection: duckdb.DuckDBPyConnection) -> None:
+    with suppress(duckdb.Error):
+        connection.close()
 
 
 @contextmanager

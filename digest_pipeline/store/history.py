@@ -24,9 +24,9 @@ from digest_pipeline.errors import (
 from digest_pipeline.store.acting import WAITS, steadily, under_lock, unwritable
 from digest_pipeline.store.columns import arrow_table
 from digest_pipeline.store.connection import (
+    Readers,
     attach,
     attach_again,
-    beside,
     cause,
     connect,
     damaged,
@@ -56,8 +56,9 @@ T = TypeVar("T")
 
 _OPENING_WAITS = (0.5, 1.0, 2.0)
 """Between tries where nothing was begun yet: who starts a run waits for an answer."""
-_WRITER_MEMORY = "192MB"
-"""Enough for a batch; what does not fit is spilled. A run over 250 MB of patches stays below 600 MB with it."""
+_WRITER_MEMORY = "256MB"
+"""Enough for a batch, and for what is read beside it; what does not fit is spilled. A run over 250 MB of patches stays
+below 600 MB with it."""
 
 
 _MIGRATION_MEMORY = "2GB"
@@ -92,7 +93,7 @@ class _Once:
 
 
 class History:
-    """The history in its place, open for reading and writing; one warm connection for a process."""
+    """The history in its place, open for reading and writing: a warm connection that writes, and some that read."""
 
     def __init__(
         self,
@@ -113,7 +114,6 @@ class History:
         # A connection serves one thread at a time, and what is written has one of its own: no read lands inside
         # a transaction, or waits for it.
         self._in_use = threading.Lock()
-        self._readers: list[duckdb.DuckDBPyConnection] = []
         self._columns: dict[str, dict[str, str]] = {}
         self._lock = writers_lock(place, patience, even_if_left=even_if_left)
         self._is_lost = False
@@ -129,7 +129,7 @@ class History:
         try:
             place.folder.mkdir(parents=True, exist_ok=True)
             _must_not_be_hollow(place)
-            self._connection = self._prepared()
+            self._use(self._prepared())
             # ATTACH makes a catalog where there is none, and trips over one that is half made.
             self._under_lock(self._attach)
             with interruptible():
@@ -167,7 +167,7 @@ class History:
     def close(self) -> None:
         """Close the connections; the history stays."""
         self._connection.close()
-        self._close_readers()
+        self._readers.close()
 
     def read(self, name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         """The rows that `sql/<name>.sql` gives, each by column name."""
@@ -245,33 +245,30 @@ class History:
         with self._in_use:
             if not self._is_lost:
                 return  # another thread was here before
+            before, readers = self._connection, self._readers
+            connection = self._prepared()
+            attach(connection, self.place, read_only=False)
+            self._use(connection)
+            readers.close()
             with suppress(duckdb.Error):
-                self._connection.close()
-            self._close_readers()
-            self._connection = self._prepared()
-            attach(self._connection, self.place, read_only=False)
+                before.close()
             self._is_lost = False
+
+    def _use(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Write over this one, and read over others beside it."""
+        self._connection = connection
+        self._readers = Readers(connection, self.place, self.timezone)
 
     @contextmanager
     def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection that nobody reads over just now; there are as many as threads that read at once."""
-        of = self._connection
-        try:
-            connection = self._readers.pop()
-        except IndexError:
-            connection = beside(of, timezone=self.timezone)
+        """A connection that nobody reads over just now."""
+        while (connection := (readers := self._readers).take()) is None:
+            if readers is self._readers:
+                raise StoreError(f"the history in {self.place} is closed already")
         try:
             yield connection
         finally:
-            if of is self._connection:
-                self._readers.append(connection)
-            else:  # made anew meanwhile
-                connection.close()
-
-    def _close_readers(self) -> None:
-        while self._readers:
-            with suppress(duckdb.Error):
-                self._readers.pop().close()
+            readers.give_back(connection)
 
     def _under_lock(self, act: Callable[[Held], T]) -> T:
         return under_lock(self.place, self._lock, act, connection=lambda: self._connection, sleep=self._sleep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -50,15 +51,20 @@ def checked(asked: Question, given: Mapping[str, str]) -> dict[str, str]:
 def answer(
     connection: duckdb.DuckDBPyConnection, asked: Question, given: Mapping[str, str]
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The names of the columns, and the rows, as the history is at one moment.
+    """The names of the columns, and the rows, as the history is at one moment. Raises UsageError, duckdb.Error."""
+    import duckdb  # noqa: PLC0415 - who only lists the questions has none
 
-    Raises UsageError, duckdb.Error; the connection is in a transaction that failed then, and to be closed.
-    """
     connection.execute("BEGIN")
-    cursor = connection.execute(asked.sql, bound(connection, asked, given))
-    columns = [column[0] for column in cursor.description or ()]
-    rows = cursor.fetchall()
-    connection.execute("COMMIT")
+    try:
+        cursor = connection.execute(asked.sql, bound(connection, asked, given))
+        columns = [column[0] for column in cursor.description or ()]
+        rows = cursor.fetchall()
+        connection.execute("COMMIT")
+    except (UsageError, duckdb.Error) as error:
+        if not isinstance(error, duckdb.InterruptException):  # the next statement would wait for what goes on
+            with suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
+        raise
     return columns, rows
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from digest_pipeline import open_history
 from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError
+from digest_pipeline.store.connection import Readers
 from digest_pipeline.store.files import names, statement
 from digest_pipeline.store.history import (
     History,
@@ -112,13 +113,45 @@ def test_who_reads_does_not_wait_for_who_writes(history: History) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()  # within the transaction
+            thread.join(60)  # within the transaction
+            assert not thread.is_alive()
         return [*partition(DAY, 2)]
 
     history.decide(decide)
     assert seen == [1, 1, 1]
     read()
     assert seen[-1] == 2
+
+
+def test_a_first_read_over_a_lost_connection_is_told_as_an_error_of_the_store(history: History) -> None:
+    history._use(history._connection)  # nobody has read yet
+    history._connection.close()
+    with pytest.raises(StoreError):
+        history.read("pipeline/timezones")
+
+
+def test_who_reads_while_the_connection_is_made_anew_hands_back_what_is_closed(
+    history: History, place: Place
+) -> None:
+    readers = Readers(history._connection, place, ZONE)
+    one, other = readers.take(), readers.take()
+    assert one is not None
+    assert other is not None
+    readers.give_back(one)
+    assert readers.take() is one
+    readers.give_back(one)
+    readers.close()
+    readers.give_back(other)
+    assert readers.take() is None
+    for connection in (one, other):
+        with pytest.raises(duckdb.ConnectionException):
+            connection.execute("SELECT 1")
+
+
+def test_a_history_that_is_closed_says_so(history: History) -> None:
+    history.close()
+    with pytest.raises(StoreError, match="closed already"):
+        history.read("pipeline/timezones")
 
 
 # --- replacing -------------------------------------------------------------------------------------------
