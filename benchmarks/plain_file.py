@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from digest_pipeline.store.history import Replacement
 
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "memory_limit": "192MB"}
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {"threads": 1, "memory_limit": "256MB"}
 """As a writer of the store has it."""
 
 

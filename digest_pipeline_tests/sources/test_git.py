@@ -14,6 +14,7 @@ from digest_pipeline.sources.git import GitSource
 from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 COMMITS = 70
@@ -28,6 +29,19 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[RepositoryBuilder, 
         builder.write(f"file {number}", f"{number}\n")
         shas.append(builder.commit(f"feat: {number}"))
     return builder, shas
+
+
+@pytest.fixture
+def shas(built: tuple[RepositoryBuilder, list[str]]) -> list[str]:
+    """Its commits."""
+    return built[1]
+
+
+@pytest.fixture
+def source(built: tuple[RepositoryBuilder, list[str]], tmp_path: Path) -> Iterator[GitSource]:
+    """The source that reads it where it lies."""
+    with closing(opened(built[0].path, tmp_path)) as source:
+        yield source
 
 
 @pytest.mark.parametrize(
@@ -60,10 +74,8 @@ def test_commits_that_git_ends_over_are_told_and_cost_their_neighbours_nothing(
 
 
 def test_who_stops_listening_leaves_nothing_running(
-    built: tuple[RepositoryBuilder, list[str]], tmp_path: Path, processes: list[subprocess.Popen[bytes]]
+    source: GitSource, shas: list[str], processes: list[subprocess.Popen[bytes]]
 ) -> None:
-    builder, shas = built
-    source = opened(builder.path, tmp_path)
     changes = source.changes(shas)
     assert next(changes).sha == shas[0]
     changes.close()
@@ -71,10 +83,8 @@ def test_who_stops_listening_leaves_nothing_running(
 
 
 def test_an_error_that_is_kept_keeps_nothing_running(
-    built: tuple[RepositoryBuilder, list[str]], tmp_path: Path, processes: list[subprocess.Popen[bytes]]
+    source: GitSource, shas: list[str], processes: list[subprocess.Popen[bytes]]
 ) -> None:
-    builder, shas = built
-    source = opened(builder.path, tmp_path)
     source.read_ahead(shas)
     with pytest.raises(KeyError) as kept, closing(source.changes(shas)) as changes:
         next(changes)
@@ -85,13 +95,8 @@ def test_an_error_that_is_kept_keeps_nothing_running(
 
 @pytest.mark.parametrize("asked", [0, 1, COMMITS])
 def test_what_was_read_ahead_and_not_taken_ends_with_the_source(
-    built: tuple[RepositoryBuilder, list[str]],
-    tmp_path: Path,
-    processes: list[subprocess.Popen[bytes]],
-    asked: int,
+    source: GitSource, shas: list[str], processes: list[subprocess.Popen[bytes]], asked: int
 ) -> None:
-    builder, shas = built
-    source = opened(builder.path, tmp_path)
     source.read_ahead(shas)
     with closing(source.changes(shas)) as changes:
         assert [next(changes).sha for _ in range(asked)] == shas[:asked]
@@ -100,10 +105,8 @@ def test_what_was_read_ahead_and_not_taken_ends_with_the_source(
 
 
 def test_what_was_read_ahead_for_others_ends_where_more_is(
-    built: tuple[RepositoryBuilder, list[str]], tmp_path: Path, processes: list[subprocess.Popen[bytes]]
+    source: GitSource, shas: list[str], processes: list[subprocess.Popen[bytes]]
 ) -> None:
-    builder, shas = built
-    source = opened(builder.path, tmp_path)
     source.read_ahead(shas[:5])
     source.read_ahead(shas[5:])
     assert [change.sha for change in source.changes(shas[5:])] == shas[5:]
@@ -152,22 +155,18 @@ def test_a_mirror_without_blobs_is_fetched_when_it_is_asked_and_by_who_asks(
 
 
 def test_what_was_read_ahead_ends_where_some_of_it_is_asked_for(
-    built: tuple[RepositoryBuilder, list[str]], tmp_path: Path, processes: list[subprocess.Popen[bytes]]
+    source: GitSource, shas: list[str], processes: list[subprocess.Popen[bytes]]
 ) -> None:
-    builder, shas = built
-    with closing(opened(builder.path, tmp_path)) as source:
-        source.read_ahead(shas[10:])
-        assert [change.sha for change in source.changes(shas[:10])] == shas[:10]
-        assert source._ahead is not None  # somebody else asked
-        assert [change.sha for change in source.changes(shas[20:])] == shas[20:]
-        assert is_quiet(processes)
+    source.read_ahead(shas[10:])
+    assert [change.sha for change in source.changes(shas[:10])] == shas[:10]
+    assert source._ahead is not None  # somebody else asked
+    assert [change.sha for change in source.changes(shas[20:])] == shas[20:]
+    assert is_quiet(processes)
 
 
 def test_no_room_for_temporary_files_says_what_to_do(
-    built: tuple[RepositoryBuilder, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: GitSource, shas: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    builder, shas = built
-    source = opened(builder.path, tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     with pytest.raises(SourceUnavailable, match=r"gone, cannot be written \(No such file.*TMPDIR"):
         list(source.changes(shas))
