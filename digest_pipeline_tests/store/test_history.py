@@ -16,7 +16,7 @@ import pytest
 
 from digest_pipeline import open_history
 from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError
-from digest_pipeline.store.connection import Readers
+from digest_pipeline.store.connection import Foothold, Readers
 from digest_pipeline.store.files import names, statement
 from digest_pipeline.store.history import (
     History,
@@ -146,6 +146,43 @@ def test_who_reads_while_the_connection_is_made_anew_hands_back_what_is_closed(
     for connection in (one, other):
         with pytest.raises(duckdb.ConnectionException):
             connection.execute("SELECT 1")
+
+
+def test_no_transaction_is_the_last_to_close_the_catalog_of_an_open_history(
+    history: History, place: Place
+) -> None:
+    log = Path(f"{place.catalog_path}-wal")  # SQLite takes it away with the last one who closes the file
+    for number in range(1, 4):
+        history.replace(*partition(DAY, number))
+        history.read("pipeline/timezones")
+        assert log.exists()
+    before = everything(history)
+    history.close()
+    assert not log.exists()
+    with History(place, ZONE) as again:
+        assert everything(again) == before
+
+
+def test_the_log_of_the_catalog_begins_anew_under_an_open_history(
+    history: History, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("digest_pipeline.store.connection._LONG_LOG_BYTES", 200_000)
+    log = Path(f"{place.catalog_path}-wal")
+    lengths = []
+    for number in range(20):
+        history.replace(*partition(DAY, number))
+        lengths.append(log.stat().st_size if log.exists() else 0)
+    assert max(lengths) < 400_000
+    assert min(lengths[5:]) < 100_000
+
+
+def test_a_foothold_that_is_not_to_be_had_costs_nothing(place: Place) -> None:
+    with duckdb.connect() as elsewhere:
+        foothold = Foothold(elsewhere, place)
+        foothold.renew()
+    foothold.renew()
+    foothold.close()
+    foothold.renew()
 
 
 def test_a_history_that_is_closed_says_so(history: History) -> None:
