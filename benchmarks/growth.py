@@ -3,13 +3,14 @@
 `python -m benchmarks.growth --repo PATH --branch main --timezone ZONE --from DAY`, or `make bench ARGS="--only
 growth …"`. Each size is a `digest run --from … --to …` of its own in an empty folder, one after the other. What a
 further commit costs is what the next size takes more, divided by the commits that it has more: what every run takes
-before its first commit is in neither. By days it stands beside what these commits cost git alone, for no two months
-of a history have commits of one size; how that ratio grows from the first step on is wanted at most 1.2, and so is
-the time itself of an invented history whose days are alike, and by repos, where the commits are the same. A peak of
-memory is not divided. It is wanted not to grow over the days that are alike and by repos, from the first size on and
-again from the second: the first has not more than one portion of 1,000 commits, which go through the steps at once.
-That of a real history follows its largest commit, and is wanted below 600 MB. Of several repos each is the same
-repository under another name.
+before its first commit is in neither. No two months of a history have commits of one size: by days it stands beside
+what the same commits take in a run of their own, before which there is no history, wanted at most 1.2, and beside what
+they cost git alone; how that ratio grows from the first step on is wanted at most 1.2 as well, and so is the time
+itself of an invented history whose days are alike, and by repos, where the commits are the same. A peak of memory is
+not divided. It is wanted not to grow over the days that are alike and by repos, from the first size on and again from
+the second: the first has not more than one portion of 1,000 commits, which go through the steps at once. That of a real
+history follows its largest commit: it is wanted below 600 MB, and to be what the last days have by themselves. Of
+several repos each is the same repository under another name.
 """
 
 from __future__ import annotations
@@ -81,10 +82,14 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """All sizes, by days and by repos, and what a run over nothing takes; `alike` are those of days that are alike."""
+    """All sizes, by days and by repos, and what a run over nothing takes; `alike` are those of days that are alike.
+
+    `apart` are the days that each size by days has more than the one before it, in runs of their own.
+    """
 
     start: Cost
     by_days: tuple[Size, ...]
+    apart: tuple[Size, ...]
     by_repos: tuple[Size, ...]
     alike: tuple[Size, ...]
 
@@ -137,6 +142,10 @@ def run_growth(
     return Growth(
         start,
         tuple(sizes[many, 1] for many in days),
+        tuple(
+            _part(replace(span, first=span.first + timedelta(days=fewer)), more - fewer, 1, site=False)
+            for fewer, more in pairwise(days)
+        ),
         tuple(sizes[few, names] for names in repos),
         tuple(
             _part(alike, many, 1, site=False)
@@ -225,11 +234,13 @@ def figures(growth: Growth) -> Iterator[Figure]:
     for size in growth.by_days:
         yield Figure(PART, f"{size.name}, {size.commits:,} commits", size.measured.wall_seconds, "s")
     by_days = Step.all(growth.by_days)
-    for step in by_days:
-        yield Figure(PART, f"{step.name}: a further commit", step.wall, "ms")
-        yield Figure(
-            PART, f"{step.name}: CPU time of a further commit", step.cpu, "ms", "git alone", step.git
-        )
+    for step, alone in zip(by_days, growth.apart, strict=True):
+        wall, cpu = _of_a_commit(alone, growth.start)
+        name, apart = f"{step.name}: a further commit", f"these {alone.days} days by themselves"
+        yield Figure.at_most(MOST_GROWTH, PART, name, step.wall, "ms", apart, wall)
+        name = f"{step.name}: CPU time of a further commit"
+        yield Figure.at_most(MOST_GROWTH, PART, name, step.cpu, "ms", apart, cpu)
+        yield Figure(PART, name, step.cpu, "ms", "git alone", step.git)
     for step in by_days[1:]:
         first = by_days[0]
         name = f"{step.name}: CPU time of a further commit, in git's"
@@ -241,6 +252,8 @@ def figures(growth: Growth) -> Iterator[Figure]:
             if size.measured.peak_bytes is not None:
                 peak = size.measured.peak_bytes / 1e6
                 yield Figure.at_most(MEMORY_LIMIT_MB, PART, f"{size.name}: peak memory", peak, "MB")
+    for size, alone in zip(growth.by_days[1:], growth.apart, strict=True):
+        yield from _memory((alone, size), "", f"its last {alone.days} days by themselves")
     yield from _memory(growth.alike, "days that are alike, ")
     yield from _memory(growth.alike[1:], "beyond a portion, days that are alike, ")
     yield from _time(growth.by_repos)
@@ -268,7 +281,17 @@ def _time(sizes: Sequence[Size], of_what: str = "") -> Iterator[Figure]:
         yield Figure.at_most(MOST_GROWTH, PART, cpu, step.cpu, "ms", first.name, first.cpu)
 
 
-def _memory(sizes: Sequence[Size], of_what: str = "") -> Iterator[Figure]:
+def _of_a_commit(size: Size, start: Cost) -> tuple[float, float]:
+    """What a commit of a run takes without what every run takes: wall and CPU time, in milliseconds."""
+    commits = size.commits / 1000
+    measured = size.measured
+    return (
+        (measured.wall_seconds - start.wall_seconds) / commits,
+        (measured.cpu_seconds - start.cpu_seconds) / commits,
+    )
+
+
+def _memory(sizes: Sequence[Size], of_what: str = "", beside: str | None = None) -> Iterator[Figure]:
     for size in sizes[1:]:
         least = sizes[0].measured.peak_bytes
         peak = size.measured.peak_bytes
@@ -279,7 +302,7 @@ def _memory(sizes: Sequence[Size], of_what: str = "") -> Iterator[Figure]:
                 f"{of_what}{size.name}: peak memory",
                 peak / 1e6,
                 "MB",
-                sizes[0].name,
+                beside or sizes[0].name,
                 least / 1e6,
             )
 

@@ -72,7 +72,9 @@ def _growth(patch: pytest.MonkeyPatch) -> None:
              *2 * [dict.fromkeys(PLACES, 10**6)])
         for many in (1, 2, 3)
     )  # fmt: skip
-    _give(patch, growth, span_of=SPAN, choose_span=SPAN, run_growth=Growth(TOOK, sizes, sizes, sizes))
+    _give(
+        patch, growth, span_of=SPAN, choose_span=SPAN, run_growth=Growth(TOOK, sizes, sizes[1:], sizes, sizes)
+    )
     _give(patch, invented, make_repository=SPAN.path)
 
 

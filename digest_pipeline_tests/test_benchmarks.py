@@ -118,7 +118,7 @@ def test_what_grows_is_missed() -> None:
         for times in (1, 2, 3)
     )
     names = tuple(replace(size, days=30, repos=size.days // 30) for size in sizes)
-    flat = Growth(Measured(9, 9, 10**8, 0), sizes, names, sizes)
+    flat = Growth(Measured(1, 1, 10**8, 0), sizes, (sizes[0], sizes[0]), names, sizes)
     heavy = replace(sizes[1], measured=replace(sizes[1].measured, peak_bytes=13 * 10**7))
     slow = replace(sizes[2].measured, cpu_seconds=8.0)
 
@@ -133,8 +133,11 @@ def test_what_grows_is_missed() -> None:
         "days that are alike, from 60 to 90 days: CPU time of a further commit"
     ]
     assert missing(replace(flat, by_days=(*sizes[:2], replace(sizes[2], measured=slow)))) == [
-        "from 60 to 90 days: CPU time of a further commit, in git's"
+        "from 60 to 90 days: CPU time of a further commit",
+        "from 60 to 90 days: CPU time of a further commit, in git's",
     ]
+    small = replace(sizes[0], measured=replace(sizes[0].measured, peak_bytes=8 * 10**7))
+    assert missing(replace(flat, apart=(sizes[0], small))) == ["90 days: peak memory"]
     assert missing(replace(flat, by_repos=(*names[:2], replace(names[2], measured=slow)))) == [
         "from 2 to 3 repos: CPU time of a further commit"
     ]
