@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 NAME = "history"
 
 _EMBEDDED_EXTENSIONS = ("ducklake", "sqlite_scanner")
-_LONG_LOG_BYTES = 4 << 20
-"""As long as SQLite lets its log become by itself: 1,000 pages."""
+_LONG_WAL_BYTES = 4 << 20
+"""As long as SQLite lets its write-ahead log become by itself: 1,000 pages."""
 
 _IO = re.compile(r"(?i)disk i/o error")
 _BUSY = re.compile(r"(?i)database is locked|transaction conflict|conflict|busy")
@@ -152,14 +152,14 @@ class Readers:
 class Foothold:
     """A read of the embedded catalog that does not end, so that no other transaction is the last to close its file.
 
-    DuckDB opens the file anew for each transaction. SQLite has whoever closes it last move its log into it, and lets
-    nobody in meanwhile: who came at that moment, another thread for one, slept for a second, and the SQLite in DuckDB
-    knows no shorter sleep. Of 24 runs over one day that took 3 s, two slept.
+    DuckDB opens the file anew for each transaction. SQLite has whoever closes it last move its write-ahead log into it,
+    and lets nobody in meanwhile: who came at that moment, another thread for one, slept for a second, and the SQLite in
+    DuckDB knows no shorter sleep. Of 24 runs over one day that took 3 s, two slept.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, place: Place) -> None:
         self._beside = connection if place.shared is None else None
-        self._log = place.catalog_path.with_name(f"{place.catalog_path.name}-wal")
+        self._wal = place.catalog_path.with_name(f"{place.catalog_path.name}-wal")
         self._standing: duckdb.DuckDBPyConnection | None = None
 
     def renew(self) -> None:
@@ -169,7 +169,7 @@ class Foothold:
         """
         if self._beside is None:
             return
-        if _size(self._log) > _LONG_LOG_BYTES:
+        if _size(self._wal) > _LONG_WAL_BYTES:
             self._let_go()  # and be the last one: it begins anew once all of it was moved
         standing = None
         with suppress(duckdb.Error), interruptible():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -37,6 +38,7 @@ from digest_pipeline.store.connection import (
     translate,
 )
 from digest_pipeline.store.files import names, statement, turn
+from digest_pipeline.store.left import carried_to
 from digest_pipeline.store.lock import whoami, writers_lock
 from digest_pipeline.store.shared import claim_files
 
@@ -54,6 +56,8 @@ Read = Callable[[str, "Mapping[str, object]"], "list[dict[str, Any]]"]
 """Gives the rows of `sql/<name>.sql` for parameters."""
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 _OPENING_WAITS = (0.5, 1.0, 2.0)
 """Between tries where nothing was begun yet: who starts a run waits for an answer."""
@@ -120,6 +124,7 @@ class History:
         self._in_use = threading.Lock()
         self._columns: dict[str, dict[str, str]] = {}
         self._lock = writers_lock(place, patience, even_if_left=even_if_left)
+        self._is_being_carried = even_if_left
         self._is_lost = False
         self._steadily(self._open, _OPENING_WAITS, is_open=False)
         self._foothold.renew()
@@ -414,6 +419,8 @@ class History:
             held()
             connection.execute(statement(f"migrations/{name}"))
             self._apply(held, [name], run=False)
+        if not applied and not self._is_being_carried:
+            _tell_of_another(self.place)
         if applied & set(known) and pending:
             # Rows that wait in the catalog lie there by the shape that their table had: upkeep would take those of
             # the old shape away under readers that know them. All of them are in memory at once.
@@ -577,6 +584,18 @@ def _telling(key: Mapping[str, Sequence[Any]]) -> str:
     all files of the table. `IS NOT DISTINCT FROM` it does not understand.
     """
     return "sha" if len(key.get("sha", ())) == 1 else "day"
+
+
+def _tell_of_another(place: Place) -> None:
+    """A history that begins where machines share it may leave one behind that somebody takes for the same."""
+    alone = replace(place, shared=None)
+    if place.shared is not None and alone.catalog_path.exists() and carried_to(alone) is None:
+        _log.warning(
+            "a new history begins in %s; the one in %s is not part of it: digest store move --to shared takes it "
+            "along, as long as the new one is empty",
+            place,
+            alone.folder,
+        )
 
 
 def _must_not_be_hollow(place: Place) -> None:

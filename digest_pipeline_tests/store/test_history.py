@@ -166,7 +166,7 @@ def test_no_transaction_is_the_last_to_close_the_catalog_of_an_open_history(
 def test_the_log_of_the_catalog_begins_anew_under_an_open_history(
     history: History, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest_pipeline.store.connection._LONG_LOG_BYTES", 200_000)
+    monkeypatch.setattr("digest_pipeline.store.connection._LONG_WAL_BYTES", 200_000)
     log = Path(f"{place.catalog_path}-wal")
     lengths = []
     for number in range(20):

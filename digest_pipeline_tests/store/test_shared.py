@@ -16,6 +16,7 @@ import pytest
 
 from digest_pipeline.errors import ConfigurationError, StoreDamaged, StoreError, StoreUnavailable
 from digest_pipeline.store.history import History, Replacement, check_files, has_history, open_history
+from digest_pipeline.store.move import move
 from digest_pipeline.store.place import Bucket, Place, Shared
 from digest_pipeline.store.postgres import read_address
 from digest_pipeline_tests.fakes import s3
@@ -70,6 +71,24 @@ def test_what_one_machine_writes_another_reads(shared_place: Machines) -> None:
             assert reader.execute(COUNT).fetchall() == [(size,)]
     check_files(shared_place("two"))
     assert not (shared_place("two").data_dir / "store").exists(), "a reader leaves nothing"
+
+
+def test_who_begins_anew_beside_a_history_of_this_machine_is_told_once(
+    data_dir: Path, postgres_server: PostgresServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared = Shared(read_address(postgres_server.create_database()), str(tmp_path / "everywhere"))
+    History(Place(data_dir, shared), UTC).close()
+    assert len(caplog.messages) == 1
+    assert f"the one in {data_dir / 'store'} is not part of it: digest store move --to shared" in caplog.text
+    assert PASSWORD not in caplog.text
+
+    caplog.clear()
+    History(Place(data_dir, shared), UTC).close()
+    assert not caplog.messages
+
+    elsewhere = Shared(read_address(postgres_server.create_database()), str(tmp_path / "elsewhere"))
+    move(Place(data_dir), Place(data_dir, elsewhere), UTC)
+    assert not caplog.messages, "it is taken along"
 
 
 def test_a_server_that_restarts_between_and_in_transactions_loses_and_doubles_nothing(
