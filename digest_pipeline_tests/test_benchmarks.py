@@ -136,8 +136,14 @@ def test_what_grows_is_missed() -> None:
         "from 60 to 90 days: CPU time of a further commit",
         "from 60 to 90 days: CPU time of a further commit, in git's",
     ]
-    small = replace(sizes[0], measured=replace(sizes[0].measured, peak_bytes=8 * 10**7))
-    assert missing(replace(flat, apart=(sizes[0], small))) == ["90 days: peak memory"]
+    tall = replace(sizes[2], measured=replace(sizes[2].measured, peak_bytes=13 * 10**7))
+    assert missing(replace(flat, by_days=(*sizes[:2], tall))) == ["90 days: peak memory"]
+    late = replace(sizes[2].measured, wall_seconds=13.0)
+    assert missing(replace(flat, by_days=(*sizes[:2], replace(sizes[2], measured=late)))) == [
+        "from 60 to 90 days: a further commit"
+    ]
+    with pytest.raises(RuntimeError, match="no more than a run without any takes"):
+        missing(replace(flat, start=sizes[0].measured))
     assert missing(replace(flat, by_repos=(*names[:2], replace(names[2], measured=slow)))) == [
         "from 2 to 3 repos: CPU time of a further commit"
     ]

@@ -151,7 +151,10 @@ def _begin(folder: Path, place: Place) -> None:
 
 
 def _copy_catalog(place: Place, still: Place) -> None:
-    """The catalog as it is at one moment; what it lists stays for a week, whatever happens to the history."""
+    """The catalog as it is at one moment; what it lists stays for a week, whatever happens to the history.
+
+    In a process that has no history open: two copies of SQLite on one file in one process drop each other's locks.
+    """
     try:
         with (
             closing(sqlite3.connect(place.catalog_path, timeout=30)) as source,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import re
 import threading
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 NAME = "history"
 
 _EMBEDDED_EXTENSIONS = ("ducklake", "sqlite_scanner")
-_LONG_WAL_BYTES = 4 << 20
-"""As long as SQLite lets its write-ahead log become by itself: 1,000 pages."""
+
+_log = logging.getLogger(__name__)
 
 _IO = re.compile(r"(?i)disk i/o error")
 _BUSY = re.compile(r"(?i)database is locked|transaction conflict|conflict|busy")
@@ -54,9 +55,17 @@ def connect(
 
 
 def prepare(
-    place: Place, *, timezone: ZoneInfo | None = None, memory: str = "1GB", threads: int | None = None
+    place: Place,
+    *,
+    timezone: ZoneInfo | None = None,
+    memory: str = "1GB",
+    keeps: str = "512MB",
+    threads: int | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection that can attach the history in `place`. Raises StoreError."""
+    """A DuckDB connection that can attach the history in `place`. Raises StoreError.
+
+    What is freed at once and is more than `keeps` goes back to the system; 512 MB is DuckDB's own default.
+    """
     with told(place):
         lines = load_statements(place)
         # What lies in the environment beside this code is as trusted as the code. To hash it all, 70 MB, took 260 ms of
@@ -70,6 +79,7 @@ def prepare(
             connection.execute(line)
         connection.execute("SET allow_unsigned_extensions = false")
         connection.execute(f"SET memory_limit = '{memory}'")
+        connection.execute(f"SET allocator_bulk_deallocation_flush_threshold = '{keeps}'")
         connection.execute(f"SET temp_directory = {quoted(place.folder / 'tmp')}")
         connection.execute("SET preserve_insertion_order = true")
         # A process without a main file is taken for a notebook: what takes long would draw bars into its output.
@@ -149,52 +159,31 @@ class Readers:
             return another
 
 
-class Foothold:
-    """A read of the embedded catalog that does not end, so that no other transaction is the last to close its file.
+def hold_open(connection: duckdb.DuckDBPyConnection, place: Place) -> duckdb.DuckDBPyConnection | None:
+    """What keeps the file of an embedded catalog open until it is closed; None of a shared one. It reads nothing.
 
     DuckDB opens the file anew for each transaction. SQLite has whoever closes it last move its write-ahead log into it,
     and lets nobody in meanwhile: who came at that moment, another thread for one, slept for a second, and the SQLite in
     DuckDB knows no shorter sleep. Of 24 runs over one day that took 3 s, two slept.
+
+    A transaction that has read would do as well, but then no log could be moved further than to where it stands.
     """
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, place: Place) -> None:
-        self._beside = connection if place.shared is None else None
-        self._wal = place.catalog_path.with_name(f"{place.catalog_path.name}-wal")
-        self._standing: duckdb.DuckDBPyConnection | None = None
-
-    def renew(self) -> None:
-        """Stand on what was written last: the log cannot be moved further than to where somebody stands.
-
-        Where there is no getting hold the last one ends all the same: it is about time, not about what is written.
-        """
-        if self._beside is None:
-            return
-        if _size(self._wal) > _LONG_WAL_BYTES:
-            self._let_go()  # and be the last one: it begins anew once all of it was moved
-        standing = None
-        with suppress(duckdb.Error), interruptible():
-            standing = self._beside.cursor()
-            standing.execute("BEGIN")
-            standing.execute(f"FROM __ducklake_metadata_{NAME}.ducklake_schema LIMIT 1").fetchall()
-        self._let_go()
-        self._standing = standing
-
-    def close(self) -> None:
-        """Let go, and never stand again."""
-        self._beside = None
-        self._let_go()
-
-    def _let_go(self) -> None:
-        standing, self._standing = self._standing, None
-        if standing is not None:
-            _close(standing)
-
-
-def _size(file: Path) -> int:
+    if place.shared is not None:
+        return None
+    holding = connection.cursor()
     try:
-        return file.stat().st_size
-    except OSError:
-        return 0
+        with told(place):
+            holding.execute("BEGIN")
+            holding.execute(f"CALL checkpoint('__ducklake_metadata_{NAME}')")
+    except StoreError as error:
+        # It saves time, and no more: what is wrong with the file is told by who needs something of it.
+        _log.debug("%s is not held open: %s", place, error)
+        _close(holding)
+        return None
+    except BaseException:
+        _close(holding)
+        raise
+    return holding
 
 
 def _close(connection: duckdb.DuckDBPyConnection) -> None:

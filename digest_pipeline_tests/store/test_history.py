@@ -16,7 +16,7 @@ import pytest
 
 from digest_pipeline import open_history
 from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError
-from digest_pipeline.store.connection import Foothold, Readers
+from digest_pipeline.store.connection import Readers, hold_open
 from digest_pipeline.store.files import names, statement
 from digest_pipeline.store.history import (
     History,
@@ -54,6 +54,10 @@ def everything(history: History) -> list[tuple[Any, ...]]:
         "SELECT repo, day, sha, message FROM commits "
         "UNION ALL BY NAME SELECT repo, day, head_sha, error FROM reads ORDER BY ALL"
     ).fetchall()
+
+
+def _log_of(place: Place) -> Path:
+    return Path(f"{place.catalog_path}-wal")
 
 
 # --- revising --------------------------------------------------------------------------------------------
@@ -151,38 +155,46 @@ def test_who_reads_while_the_connection_is_made_anew_hands_back_what_is_closed(
 def test_no_transaction_is_the_last_to_close_the_catalog_of_an_open_history(
     history: History, place: Place
 ) -> None:
-    log = Path(f"{place.catalog_path}-wal")  # SQLite takes it away with the last one who closes the file
     for number in range(1, 4):
         history.replace(*partition(DAY, number))
         history.read("pipeline/timezones")
-        assert log.exists()
+        assert _log_of(place).exists(), "SQLite takes it away with the last one who closes the file"
     before = everything(history)
     history.close()
-    assert not log.exists()
+    assert not _log_of(place).exists()
     with History(place, ZONE) as again:
         assert everything(again) == before
 
 
-def test_the_log_of_the_catalog_begins_anew_under_an_open_history(
-    history: History, place: Place, monkeypatch: pytest.MonkeyPatch
+def test_the_log_of_the_catalog_begins_anew_while_others_have_it_open(history: History, place: Place) -> None:
+    rows = [commit(DAY, number, message="x" * 300_000) for number in range(4)]  # a megabyte that waits there
+    with History(place, ZONE):
+        lengths = []
+        for _ in range(16):
+            history.replace(Replacement("commit_log", {"repo": [REPO], "day": [DAY]}, rows))
+            lengths.append(_log_of(place).stat().st_size)
+        assert lengths[1] > 1_000_000
+        assert max(lengths) < 8_000_000
+
+
+def test_a_history_that_does_not_open_leaves_nothing_open(place: Place) -> None:
+    with History(place, ZONE) as history:
+        history.replace(*partition(DAY, 1))
+    with pytest.raises(ConfigurationError, match="holds days of") as raised:
+        History(place, ZoneInfo("Asia/Shanghai"))
+    assert not _log_of(place).exists(), raised  # whose traceback has the history still
+
+
+def test_a_catalog_that_is_not_held_open_is_written_all_the_same(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("digest_pipeline.store.connection._LONG_WAL_BYTES", 200_000)
-    log = Path(f"{place.catalog_path}-wal")
-    lengths = []
-    for number in range(20):
-        history.replace(*partition(DAY, number))
-        lengths.append(log.stat().st_size if log.exists() else 0)
-    assert max(lengths) < 400_000
-    assert min(lengths[5:]) < 100_000
-
-
-def test_a_foothold_that_is_not_to_be_had_costs_nothing(place: Place) -> None:
-    with duckdb.connect() as elsewhere:
-        foothold = Foothold(elsewhere, place)
-        foothold.renew()
-    foothold.renew()
-    foothold.close()
-    foothold.renew()
+    with duckdb.connect() as elsewhere, caplog.at_level("DEBUG"):
+        assert hold_open(elsewhere, place) is None
+        assert "is not held open" in caplog.text
+    monkeypatch.setattr("digest_pipeline.store.history.hold_open", lambda *_: None)
+    with History(place, ZONE) as history:
+        history.replace(*partition(DAY, 2))
+        assert len(everything(history)) == 3
 
 
 def test_a_history_that_is_closed_says_so(history: History) -> None:
