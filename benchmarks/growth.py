@@ -9,8 +9,8 @@ they cost git alone; how that ratio grows from the first step on is wanted at mo
 itself of an invented history whose days are alike, and by repos, where the commits are the same. A peak of memory is
 not divided. It is wanted not to grow over the days that are alike and by repos, from the first size on and again from
 the second: the first has not more than one portion of 1,000 commits, which go through the steps at once. That of a real
-history follows its largest commit: it is wanted below 600 MB, and at most 1.2 times what the days before and the last
-days have in runs of their own. Of several repos each is the same repository under another name.
+history follows its largest commit: it is wanted below 600 MB, and at most 1.2 times the larger of what the days before
+and the last days have in runs of their own. Of several repos each is the same repository under another name.
 """
 
 from __future__ import annotations
@@ -137,15 +137,19 @@ def run_growth(
     starts = [run_size(*nothing, site=False).measured for _ in range(START_RUNS)]
     start = sorted(starts, key=lambda one: one.cpu_seconds)[len(starts) // 2]
     few = min(DAYS_OF_REPOS, max(days))
-    wanted = dict.fromkeys([*((many, 1) for many in days), *((few, names) for names in repos)])
-    sizes = {(many, names): _part(span, many, names) for many, names in wanted}
+    sizes: dict[tuple[int, int], Size] = {}
+    apart: list[Size] = []
+    for fewer, many in pairwise((0, *days)):
+        sizes[many, 1] = _part(span, many, 1)
+        if fewer:
+            # Right after what it stands beside: within minutes a machine may become another one.
+            later = replace(span, first=span.first + timedelta(days=fewer))
+            apart.append(_part(later, many - fewer, 1, site=False))
+    sizes |= {(few, names): _part(span, few, names) for names in repos if (few, names) not in sizes}
     return Growth(
         start,
         tuple(sizes[many, 1] for many in days),
-        tuple(
-            _part(replace(span, first=span.first + timedelta(days=fewer)), more - fewer, 1, site=False)
-            for fewer, more in pairwise(days)
-        ),
+        tuple(apart),
         tuple(sizes[few, names] for names in repos),
         tuple(
             _part(alike, many, 1, site=False)
@@ -235,11 +239,11 @@ def figures(growth: Growth) -> Iterator[Figure]:
         yield Figure(PART, f"{size.name}, {size.commits:,} commits", size.measured.wall_seconds, "s")
     by_days = Step.all(growth.by_days)
     for step, alone in zip(by_days, growth.apart, strict=True):
+        beside = f"these {alone.days} days by themselves"
         wall, cpu = _of_a_commit(alone, growth.start)
-        name, apart = f"{step.name}: a further commit", f"these {alone.days} days by themselves"
-        yield Figure.at_most(MOST_GROWTH, PART, name, step.wall, "ms", apart, wall)
+        yield _beside(f"{step.name}: a further commit", step.wall, beside, wall)
         name = f"{step.name}: CPU time of a further commit"
-        yield Figure.at_most(MOST_GROWTH, PART, name, step.cpu, "ms", apart, cpu)
+        yield _beside(name, step.cpu, beside, cpu)
         yield Figure(PART, name, step.cpu, "ms", "git alone", step.git)
     for step in by_days[1:]:
         first = by_days[0]
@@ -284,15 +288,20 @@ def _time(sizes: Sequence[Size], of_what: str = "") -> Iterator[Figure]:
 
 
 def _of_a_commit(size: Size, start: Cost) -> tuple[float, float]:
-    """What a commit of a run takes without what every run takes: wall and CPU time, in milliseconds.
-
-    Raises RuntimeError where that is nothing: the run was too short to say anything.
-    """
+    """What a commit of a run takes without what every run takes: wall and CPU time, in milliseconds."""
+    commits = size.commits / 1000
     measured = size.measured
-    wall, cpu = measured.wall_seconds - start.wall_seconds, measured.cpu_seconds - start.cpu_seconds
-    if size.commits == 0 or min(wall, cpu) <= 0:
-        raise RuntimeError(f"{size.name}, {size.commits:,} commits: no more than a run without any takes")
-    return wall / size.commits * 1000, cpu / size.commits * 1000
+    return (
+        (measured.wall_seconds - start.wall_seconds) / commits,
+        (measured.cpu_seconds - start.cpu_seconds) / commits,
+    )
+
+
+def _beside(name: str, took: float, peer: str, peer_took: float) -> Figure:
+    """Wanted not to grow; nothing is, where the peer was too short to say anything."""
+    if peer_took <= 0:
+        return Figure(PART, name, took, "ms")
+    return Figure.at_most(MOST_GROWTH, PART, name, took, "ms", peer, peer_took)
 
 
 def _memory(sizes: Sequence[Size], of_what: str = "", beside: str | None = None) -> Iterator[Figure]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -48,30 +47,19 @@ def repo_pages(
     """
     language = language or bench.settings.language
     timezone = bench.settings.timezone
-    # What came before is asked about on the other core meanwhile.
-    with ThreadPoolExecutor(1, thread_name_prefix="background") as thread:
-        coming = thread.submit(background, bench, repo, days)
-        reads = {row["day"]: row for row in bench.rows("reads", repo, days) if row["head_sha"] is not None}
-        stored = bench.by_day("commits_of_days", repo, days)
-        commits = {day: [row for row in rows if row["filtered"] is None] for day, rows in stored.items()}
-        analyses = bench.by_day("analyses_of_days", repo, days, language=language)
-        others = (
-            analyses if or_else is None else bench.by_day("analyses_of_days", repo, days, language=or_else)
-        )
-        made = {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)}
-        costs = {
-            row["day"]: row["cost"] for row in bench.rows("costs_of_days", repo, days, language=language)
-        }
-        headlines = {
-            row["day"]: row for row in bench.rows("headlines_of_days", repo, days, language=language)
-        }
-        files: dict[str, list[Row]] = {
-            row["sha"]: row["files"] for row in bench.rows("file_facts", repo, days)
-        }
-        unread: dict[str, list[str]] = defaultdict(list)
-        for row in bench.rows("unread_files_of_days", repo, days):
-            unread[row["sha"]].append(row["path"])
-        behind = coming.result()
+    reads = {row["day"]: row for row in bench.rows("reads", repo, days) if row["head_sha"] is not None}
+    stored = bench.by_day("commits_of_days", repo, days)
+    commits = {day: [row for row in rows if row["filtered"] is None] for day, rows in stored.items()}
+    analyses = bench.by_day("analyses_of_days", repo, days, language=language)
+    others = analyses if or_else is None else bench.by_day("analyses_of_days", repo, days, language=or_else)
+    made = {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)}
+    costs = {row["day"]: row["cost"] for row in bench.rows("costs_of_days", repo, days, language=language)}
+    headlines = {row["day"]: row for row in bench.rows("headlines_of_days", repo, days, language=language)}
+    files: dict[str, list[Row]] = {row["sha"]: row["files"] for row in bench.rows("file_facts", repo, days)}
+    unread: dict[str, list[str]] = defaultdict(list)
+    for row in bench.rows("unread_files_of_days", repo, days):
+        unread[row["sha"]].append(row["path"])
+    behind = background(bench, repo, days)
     numbers = {row["pull_request"] for rows in commits.values() for row in rows} - {None}
     pulls = stored_pull_requests(bench, repo, sorted(numbers))
     pages: dict[date, RepoPage] = {}

@@ -59,12 +59,12 @@ def prepare(
     *,
     timezone: ZoneInfo | None = None,
     memory: str = "1GB",
-    keeps: str = "512MB",
+    keeps: str | None = None,
     threads: int | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection that can attach the history in `place`. Raises StoreError.
 
-    What is freed at once and is more than `keeps` goes back to the system; 512 MB is DuckDB's own default.
+    What is freed at once and is more than `keeps` goes back to the system; by itself DuckDB does so from 512 MB on.
     """
     with told(place):
         lines = load_statements(place)
@@ -79,7 +79,8 @@ def prepare(
             connection.execute(line)
         connection.execute("SET allow_unsigned_extensions = false")
         connection.execute(f"SET memory_limit = '{memory}'")
-        connection.execute(f"SET allocator_bulk_deallocation_flush_threshold = '{keeps}'")
+        if keeps is not None:
+            connection.execute(f"SET allocator_bulk_deallocation_flush_threshold = '{keeps}'")
         connection.execute(f"SET temp_directory = {quoted(place.folder / 'tmp')}")
         connection.execute("SET preserve_insertion_order = true")
         # A process without a main file is taken for a notebook: what takes long would draw bars into its output.
@@ -160,13 +161,14 @@ class Readers:
 
 
 def hold_open(connection: duckdb.DuckDBPyConnection, place: Place) -> duckdb.DuckDBPyConnection | None:
-    """What keeps the file of an embedded catalog open until it is closed; None of a shared one. It reads nothing.
+    """What keeps the file of an embedded catalog open until it is let go; None of a shared one.
 
     DuckDB opens the file anew for each transaction. SQLite has whoever closes it last move its write-ahead log into it,
     and lets nobody in meanwhile: who came at that moment, another thread for one, slept for a second, and the SQLite in
     DuckDB knows no shorter sleep. Of 24 runs over one day that took 3 s, two slept.
 
-    A transaction that has read would do as well, but then no log could be moved further than to where it stands.
+    A checkpoint opens the file and leaves no mark in the log. A read would leave one, and the log could be moved no
+    further than to there.
     """
     if place.shared is not None:
         return None
@@ -178,12 +180,20 @@ def hold_open(connection: duckdb.DuckDBPyConnection, place: Place) -> duckdb.Duc
     except StoreError as error:
         # It saves time, and no more: what is wrong with the file is told by who needs something of it.
         _log.debug("%s is not held open: %s", place, error)
-        _close(holding)
+        let_go(holding)
         return None
     except BaseException:
-        _close(holding)
+        let_go(holding)
         raise
     return holding
+
+
+def let_go(holding: duckdb.DuckDBPyConnection) -> None:
+    """End what `hold_open` began."""
+    # A statement may say that SQLite has ended the transaction by itself, as it does on a full disk. Closing may not.
+    with suppress(duckdb.Error):
+        holding.execute("ROLLBACK")
+    _close(holding)
 
 
 def _close(connection: duckdb.DuckDBPyConnection) -> None:

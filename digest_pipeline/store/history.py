@@ -33,6 +33,7 @@ from digest_pipeline.store.connection import (
     damaged,
     hold_open,
     interruptible,
+    let_go,
     prepare,
     shell_script,
     translate,
@@ -187,10 +188,13 @@ class History:
 
     def close(self) -> None:
         """Close the connections; the history stays."""
-        if self._held_open is not None:
-            self._held_open.close()
-        self._connection.close()
-        self._readers.close()
+        holding, self._held_open = self._held_open, None
+        try:
+            if holding is not None:
+                let_go(holding)
+        finally:
+            self._connection.close()
+            self._readers.close()
 
     def read(self, name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         """The rows that `sql/<name>.sql` gives, each by column name."""
@@ -252,14 +256,18 @@ class History:
 
     def _steadily(self, act: Callable[[], T], waits: Sequence[float] = WAITS, *, is_open: bool = True) -> T:
         """What `act` gives, tried again over a new connection where a database or bucket did not answer."""
+        used: list[duckdb.DuckDBPyConnection] = []
 
         def once() -> T:
             if self._is_lost:
                 self._open_again()
+            used[:] = [self._connection] if is_open else []
             return act()
 
         def lost() -> None:
-            self._is_lost = is_open
+            # Another thread may have heard of it before, and made the connection anew meanwhile.
+            if used and used[0] is self._connection:
+                self._is_lost = True
 
         return steadily(once, waits=waits, sleep=self._sleep, lost=lost)
 
@@ -596,7 +604,7 @@ def _tell_of_another(place: Place) -> None:
         if place.shared is not None and alone.catalog_path.exists() and carried_to(alone) is None:
             _log.warning(
                 "a new history begins in %s; the one in %s is not part of it. To go on with that one stop here, and "
-                "run digest store move --to shared while the new one is empty",
+                "run digest store move --to shared: it says what stands in its way",
                 place,
                 alone.folder,
             )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
+import os
 import shutil
 import signal
 import threading
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -31,7 +33,13 @@ from digest_pipeline.store.history import open_history as open_place
 from digest_pipeline.store.place import Place
 from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.fakes.project import days_from
+from digest_pipeline_tests.fakes.small_disk import fill, small_disk
 from digest_pipeline_tests.store.rows import EVERYWHERE, REPO, commit, partition, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["small_disk"]  # a fixture
 
 ZONE = ZoneInfo("UTC")
 DAY = date(2026, 1, 5)
@@ -183,6 +191,35 @@ def test_a_history_that_does_not_open_leaves_nothing_open(place: Place) -> None:
     with pytest.raises(ConfigurationError, match="holds days of") as raised:
         History(place, ZoneInfo("Asia/Shanghai"))
     assert not _log_of(place).exists(), raised  # whose traceback has the history still
+
+
+def _writes_and_dies(place: Place) -> None:
+    history = History(place, ZONE)
+    rows = [commit(DAY, number, message="x" * 300_000) for number in range(4)]
+    history.replace(Replacement("commit_log", {"repo": [REPO], "day": [DAY]}, rows))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _reads(place: Place) -> None:
+    with History(place, ZONE) as history:
+        assert len(everything(history)) == 4
+
+
+def test_a_log_that_finds_no_room_in_the_catalog_ends_no_process(small_disk: Path) -> None:
+    place = Place(small_disk / "data")
+    assert _in_a_process_of_its_own(_writes_and_dies, place) == -signal.SIGKILL
+    assert _log_of(place).stat().st_size > 1_000_000
+    ballast = fill(small_disk, leave=0)
+    assert _in_a_process_of_its_own(_reads, place) == 0
+    ballast.unlink()
+    assert _in_a_process_of_its_own(_reads, place) == 0
+
+
+def _in_a_process_of_its_own(act: Callable[[Place], None], place: Place) -> int | None:
+    process = multiprocessing.get_context("spawn").Process(target=act, args=(place,))
+    process.start()
+    process.join()
+    return process.exitcode
 
 
 def test_a_catalog_that_is_not_held_open_is_written_all_the_same(
