@@ -1,5 +1,6 @@
 """What stands beside assets and their materializations in the UI: counts, links, columns."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -33,24 +34,17 @@ def _schemas() -> Mapping[str, dg.TableSchema]:
     """The columns of every table, from the migrations themselves."""
     with duckdb.connect(":memory:") as connection:
         for name in names("migrations"):
-            if turn(name) > 1:  # of DuckLake's own tables
+            if turn(name) > 0:  # options, rows and DuckLake's own tables
                 continue
-            for part in duckdb.extract_statements(statement(f"migrations/{name}")):
-                if part.type != duckdb.StatementType.CALL:  # options of DuckLake
-                    connection.execute(part)
+            connection.execute(statement(f"migrations/{name}"))
         connection.execute(statement("views/commits"))
-        tables = [
-            row[0]
-            for row in connection.execute(
-                "SELECT DISTINCT table_name FROM information_schema.columns"
-            ).fetchall()
-        ]
-        return {
-            table: dg.TableSchema(
-                [dg.TableColumn(row[0], row[1]) for row in connection.execute(f"DESCRIBE {table}").fetchall()]
-            )
-            for table in tables
-        }
+        columns = connection.execute(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns ORDER BY ordinal_position"
+        ).fetchall()
+    tables: dict[str, list[dg.TableColumn]] = defaultdict(list)
+    for table, column, type_ in columns:
+        tables[table].append(dg.TableColumn(column, type_))
+    return {table: dg.TableSchema(found) for table, found in tables.items()}
 
 
 def table_schema(table: str) -> dg.TableSchema:

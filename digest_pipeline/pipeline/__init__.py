@@ -100,7 +100,9 @@ class Pipeline:
 
     def portions(self, repo: str, days: Sequence[date]) -> list[list[date]]:
         """The days in their order, as many at a time as go through all steps together, by what is stored of them."""
-        rows = self._workbench.rows("reads", repo, days) if days else []
+        if len(days) <= 1:
+            return [list(days)] if days else []
+        rows = self._workbench.rows("reads", repo, days)
         return in_portions(days, {row["day"]: row["commit_count"] or 0 for row in rows})
 
     def apart(

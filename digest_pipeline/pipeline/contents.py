@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from digest_pipeline.domain.analysis import Analysis
 from digest_pipeline.domain.commit import title_of
@@ -28,6 +29,21 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 
+class Standing(NamedTuple):
+    """What stands of a repo's days already: how each was read, and its page in one language."""
+
+    reads: Mapping[date, Row]
+    pages: Mapping[date, Row]
+
+
+def standing(bench: Workbench, repo: str, days: Sequence[date], language: Language) -> Standing:
+    """The rows of those of `days` that were read at some time, and of the pages that were rendered."""
+    return Standing(
+        {row["day"]: row for row in bench.rows("reads", repo, days) if row["head_sha"] is not None},
+        {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)},
+    )
+
+
 def repo_pages(
     bench: Workbench,
     repo: str,
@@ -36,6 +52,7 @@ def repo_pages(
     language: Language | None = None,
     or_else: Language | None = None,
     facts: Callable[[CommitEntry], CommitEntry] = lambda entry: entry,
+    stands: Standing | None = None,
 ) -> dict[date, RepoPage]:
     """The pages of those of `days` whose commits were read, and were all analysed or have a reason why not.
 
@@ -43,25 +60,35 @@ def repo_pages(
 
     In the settings' language where none is given; of a commit without an analysis in it, that in `or_else`. `facts`
     has the last word on each commit. When a page was rendered and updated last stands in it where it was. As many
-    days as `BATCH_DAYS` may be asked for at once.
+    days as `BATCH_DAYS` may be asked for at once. `stands` spares who has asked for it already another look.
     """
     language = language or bench.settings.language
     timezone = bench.settings.timezone
-    reads = {row["day"]: row for row in bench.rows("reads", repo, days) if row["head_sha"] is not None}
-    stored = bench.by_day("commits_of_days", repo, days)
-    commits = {day: [row for row in rows if row["filtered"] is None] for day, rows in stored.items()}
-    analyses = bench.by_day("analyses_of_days", repo, days, language=language)
-    others = analyses if or_else is None else bench.by_day("analyses_of_days", repo, days, language=or_else)
-    made = {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)}
-    costs = {row["day"]: row["cost"] for row in bench.rows("costs_of_days", repo, days, language=language)}
-    headlines = {row["day"]: row for row in bench.rows("headlines_of_days", repo, days, language=language)}
-    files: dict[str, list[Row]] = {row["sha"]: row["files"] for row in bench.rows("file_facts", repo, days)}
-    unread: dict[str, list[str]] = defaultdict(list)
-    for row in bench.rows("unread_files_of_days", repo, days):
-        unread[row["sha"]].append(row["path"])
-    behind = background(bench, repo, days)
-    numbers = {row["pull_request"] for rows in commits.values() for row in rows} - {None}
-    pulls = stored_pull_requests(bench, repo, sorted(numbers))
+    reads, made = stands or standing(bench, repo, days, language)
+    # What lies behind the pages takes as long to ask for as what stands on them: each has a core.
+    with ThreadPoolExecutor(1, thread_name_prefix="background") as thread:
+        asked = thread.submit(background, bench, repo, days)
+        stored = bench.by_day("commits_of_days", repo, days)
+        analyses = bench.by_day("analyses_of_days", repo, days, language=language)
+        others = (
+            analyses if or_else is None else bench.by_day("analyses_of_days", repo, days, language=or_else)
+        )
+        costs = {
+            row["day"]: row["cost"] for row in bench.rows("costs_of_days", repo, days, language=language)
+        }
+        headlines = {
+            row["day"]: row for row in bench.rows("headlines_of_days", repo, days, language=language)
+        }
+        files: dict[str, list[Row]] = {
+            row["sha"]: row["files"] for row in bench.rows("file_facts", repo, days)
+        }
+        unread: dict[str, list[str]] = defaultdict(list)
+        for row in bench.rows("unread_files_of_days", repo, days):
+            unread[row["sha"]].append(row["path"])
+        commits = {day: [row for row in rows if row["filtered"] is None] for day, rows in stored.items()}
+        numbers = {row["pull_request"] for rows in commits.values() for row in rows} - {None}
+        pulls = stored_pull_requests(bench, repo, sorted(numbers))
+        behind = asked.result()
     pages: dict[date, RepoPage] = {}
     for day in days:
         said = {row["sha"]: row for row in others[day]}

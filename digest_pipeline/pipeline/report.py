@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from digest_pipeline.domain.importance import TIERS
 from digest_pipeline.domain.page import without_failures
 from digest_pipeline.errors import StoreError
-from digest_pipeline.pipeline.contents import repo_pages
+from digest_pipeline.pipeline.contents import repo_pages, standing
 from digest_pipeline.pipeline.pages import preview, report_path, revision, settle, write_page
 from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches, by_bytes
 from digest_pipeline.render.markdown import MarkdownRenderer
@@ -65,9 +65,8 @@ def _report_chunk(
 ) -> None:
     settings = bench.settings
     language = settings.language
-    reads = {row["day"]: row for row in bench.rows("reads", repo, days) if row["head_sha"] is not None}
-    before = {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)}
-    contents = repo_pages(bench, repo, days)
+    stands = standing(bench, repo, days, language)
+    contents = repo_pages(bench, repo, days, stands=stands)
     changed: list[Row] = []
     for day in days:
         if day not in contents:
@@ -75,12 +74,12 @@ def _report_chunk(
             result.failed[day] = StoreError(reason)
             continue
         page = contents.pop(day)
-        stood = before.get(day)
+        stood = stands.pages.get(day)
         content = content_of(page, shows_reasons=settings.report.show_reasons)
         updated_at = _updated_at(stood, content=content, page=page, now=bench.now())
-        shown = _updated(page, reads[day], updated_at)
+        shown = _updated(page, stands.reads[day], updated_at)
         # A page that says the same was rendered when it was.
-        rendered_at = (_rendered_at(stood, reads[day]) if stood is not None else None) or bench.now()
+        rendered_at = (_rendered_at(stood, stands.reads[day]) if stood is not None else None) or bench.now()
         markdown = pages.page(replace(shown, rendered_at=rendered_at))
         bare = without_failures(replace(shown, rendered_at=None))
         plain = pages.unstamped(markdown) if replace(shown, rendered_at=None) == bare else pages.page(bare)

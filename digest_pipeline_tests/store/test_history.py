@@ -34,6 +34,7 @@ from digest_pipeline.store.place import Place
 from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.fakes.small_disk import fill, small_disk
+from digest_pipeline_tests.store.filled import fill as fill_days
 from digest_pipeline_tests.store.rows import EVERYWHERE, REPO, commit, partition, read
 
 if TYPE_CHECKING:
@@ -44,17 +45,6 @@ __all__ = ["small_disk"]  # a fixture
 ZONE = ZoneInfo("UTC")
 DAY = date(2026, 1, 5)
 OTHER = "ada/bits"
-ASKED_WHILE_EMPTY = [
-    "alarms",
-    "answers",
-    "attempts",
-    "commit_log",
-    "commit_sizes",
-    "deliveries",
-    "endpoints",
-    "headlines",
-]
-ASKED_WHILE_EMPTY += ["pull_requests", "reader_pages", "reads", "rollups"]
 
 
 def everything(history: History) -> list[tuple[Any, ...]]:
@@ -709,24 +699,22 @@ def test_the_least_and_the_most_of_a_table_are_those_of_its_rows(history: Histor
         assert again._connection.execute(asked).fetchall() == again._connection.execute(by_rows).fetchall()
 
 
-def test_tables_that_are_asked_while_they_are_empty_have_statistics_and_nothing_else(
-    history: History, place: Place
-) -> None:
+@EVERYWHERE
+def test_an_empty_table_has_statistics_and_nothing_else(history: History, place: Place) -> None:
     # Without them DuckLake asks its catalog once for each column of each query.
     catalog = "__ducklake_metadata_history"
     connection = history._connection
+    tables = [table for table in _tables(history) if table != "schema_migrations"]
     empty = connection.execute(
         f"SELECT table_name, record_count FROM {catalog}.ducklake_table JOIN {catalog}.ducklake_table_stats "
         "USING (table_id) WHERE table_name <> 'schema_migrations' ORDER BY 1"
     ).fetchall()
-    assert empty == [(table, 0) for table in ASKED_WHILE_EMPTY]
-    for table in ASKED_WHILE_EMPTY:
+    assert empty == [(table, 0) for table in tables]
+    for table in tables:
         assert connection.execute(f"SELECT count(*) FROM {table}").fetchall() == [(0,)]
     assert list(place.folder.rglob("*.parquet")) == []
-    for table in ASKED_WHILE_EMPTY:
-        for (column,) in connection.execute(
-            f"SELECT column_name FROM (DESCRIBE {table}) WHERE NOT contains(column_type, '[]')"
-        ).fetchall():
+    for table in tables:
+        for column in _bounded(history, table):
             assert connection.execute(f"SELECT min({column}), max({column}) FROM {table}").fetchall() == [
                 (None, None)
             ]
@@ -734,6 +722,53 @@ def test_tables_that_are_asked_while_they_are_empty_have_statistics_and_nothing_
         f"SELECT DISTINCT value FROM {catalog}.ducklake_metadata WHERE key = 'data_inlining_row_limit'"
     ).fetchall()
     assert limits == [("0",)]
+
+
+@EVERYWHERE
+def test_the_first_rows_of_a_table_give_it_its_bounds(history: History, place: Place) -> None:
+    fill_days(history, [DAY, DAY - timedelta(days=3)])
+    filled = [
+        table
+        for table in _tables(history)
+        if history._connection.execute(f"SELECT count(*) FROM {table}").fetchall() != [(0,)]
+    ]
+    assert {"analyses", "commit_files", "commit_log", "commit_sizes", "digests", "reads", "reports"} <= {
+        *filled
+    }
+    for table in filled:
+        for column in _bounded(history, table):
+            asked = f"SELECT min({column}), max({column}) FROM {table}"
+            by_rows = f"{asked} WHERE {column}::VARCHAR || 'x' <> ''"
+            assert (
+                history._connection.execute(asked).fetchall()
+                == history._connection.execute(by_rows).fetchall()
+            ), (table, column)
+    catalog = "__ducklake_metadata_history"
+    # DuckLake passes over files by them, and a second row for a column would be one that it does not keep.
+    assert (
+        history._connection.execute(
+            f"SELECT table_id, column_id FROM {catalog}.ducklake_table_column_stats GROUP BY ALL HAVING count(*) > 1"
+        ).fetchall()
+        == []
+    )
+    [(least, most)] = history._connection.execute(
+        f"SELECT min_value, max_value FROM {catalog}.ducklake_table_column_stats "
+        f"JOIN {catalog}.ducklake_table AS tables USING (table_id) JOIN {catalog}.ducklake_column AS one "
+        "USING (table_id, column_id) WHERE table_name = 'reports' AND column_name = 'day'"
+    ).fetchall()
+    assert (least, most) == (f"{DAY - timedelta(days=3)}", f"{DAY}")
+
+
+def _tables(history: History) -> list[str]:
+    found = history._connection.execute(statement("pipeline/tables")).fetchall()
+    return sorted(row[0] for row in found)
+
+
+def _bounded(history: History, table: str) -> list[str]:
+    described = history._connection.execute(
+        f"SELECT column_name FROM (DESCRIBE {table}) WHERE NOT contains(column_type, '[]')"
+    ).fetchall()
+    return [row[0] for row in described]
 
 
 def test_what_is_loaded_later_has_to_be_signed(history: History, tmp_path: Path) -> None:

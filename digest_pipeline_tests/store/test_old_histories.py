@@ -92,6 +92,7 @@ APPLIED = {
     "0011_first_rows_after": "13063d85269b2b95",
     "0012_first_rows_of_a_run_after": "d8e7cbe42211b173",
     "0013_first_rows_catalog": "bc479d4b734dae55",
+    "0014_statistics_of_no_rows_catalog": "e9fb09f3b1627736",
 }
 """Each migration as histories have had it: what changed one of them would be in new histories alone."""
 
@@ -134,6 +135,7 @@ def test_a_migration_that_was_interrupted_is_done_at_the_next_opening(
         "migrations/0011_first_rows_after",
         "migrations/0012_first_rows_of_a_run_after",
         "migrations/0013_first_rows_catalog",
+        "migrations/0014_statistics_of_no_rows_catalog",
         f"views/{names('views')[-1]}",
         "flush",
     ):

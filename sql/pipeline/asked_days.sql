@@ -13,17 +13,19 @@ WITH stored AS (
     GROUP BY log.repo, log.day
 ),
 pages AS (
-    SELECT repo, day, rendered_at, commits, analysed
-    FROM reports WHERE language = $language AND day BETWEEN $first AND $last
-),
-others AS (
-    SELECT DISTINCT repo, day FROM reports WHERE language <> $language AND day BETWEEN $first AND $last
+    SELECT repo, day,
+        max(rendered_at) FILTER (language = $language) AS rendered_at,
+        max(commits) FILTER (language = $language) AS commits,
+        max(analysed) FILTER (language = $language) AS analysed,
+        bool_or(language <> $language) AS is_in_another
+    FROM reports WHERE day BETWEEN $first AND $last
+    GROUP BY repo, day
 ),
 days AS (
     SELECT reads.repo, reads.day, reads.error, reads.failed_at, reads.read_at,
         pages.rendered_at IS NOT NULL AS has_page,
         reads.head_sha IS NOT NULL AND CASE
-            WHEN pages.rendered_at IS NULL THEN others.repo IS NULL
+            WHEN pages.rendered_at IS NULL THEN pages.is_in_another IS NOT TRUE
             ELSE coalesce(reads.changed_at > pages.rendered_at, false) OR coalesce(stored.asked < stored.commits, false)
         END AS is_unfinished,
         coalesce(stored.commits, 0) AS commits, coalesce(stored.ok, 0) AS ok,
@@ -31,7 +33,6 @@ days AS (
         pages.commits AS page_commits, pages.analysed AS page_analysed, pages.rendered_at
     FROM reads
     LEFT JOIN pages USING (repo, day)
-    LEFT JOIN others USING (repo, day)
     LEFT JOIN stored USING (repo, day)
     WHERE reads.day BETWEEN $first AND $last
 )

@@ -13,7 +13,9 @@ days AS (
     FROM pages GROUP BY day
 )
 SELECT days.day, days.window_end, days.inputs, coalesce(days.done, []) AS done, digests.inputs AS made_from
-FROM days LEFT JOIN (SELECT day, inputs FROM digests WHERE language = $language) AS digests USING (day)
-WHERE days.done IS NOT NULL OR digests.inputs IS NOT NULL
-    OR days.day NOT IN (SELECT day FROM digests WHERE language <> $language)
+FROM days LEFT JOIN (
+    SELECT day, max(inputs) FILTER (language = $language) AS inputs, bool_or(language <> $language) AS is_in_another
+    FROM digests GROUP BY day
+) AS digests USING (day)
+WHERE days.done IS NOT NULL OR digests.inputs IS NOT NULL OR digests.is_in_another IS NOT TRUE
 ORDER BY days.day;
