@@ -163,6 +163,10 @@ def run_growth(
 def _part(span: Span, days: int, repos: int, *, site: bool = True) -> Size:
     part = replace(span, last=span.first + timedelta(days=days - 1))
     truth = ask_git(part)
+    if not truth.commits:
+        raise RuntimeError(
+            f"{span.path.name} has no commit from {part.first} to {part.last}: begin on another day"
+        )
     say(f"{span.path.name}: {days} days, {repos} repos, {len(truth.commits) * repos:,} commits")
     return run_size(part, truth, repos, site=site)
 

@@ -75,9 +75,17 @@ def open_pipeline(
 
 @contextmanager
 def opening(settings: Settings, *, progress: Progress = lambda *_: None) -> Iterator[Future[Pipeline]]:
-    """The pipeline, opened in a thread: DuckDB checks its extensions while the caller loads Dagster."""
+    """The pipeline, opened in a thread: DuckDB checks its extensions while the caller loads Dagster.
+
+    It is closed in the end, whether the caller came to ask for it or not.
+    """
     with ThreadPoolExecutor(1, thread_name_prefix="open") as thread:
-        yield thread.submit(open_pipeline, settings, progress=progress)
+        opened = thread.submit(open_pipeline, settings, progress=progress)
+        try:
+            yield opened
+        finally:
+            if opened.exception() is None:
+                opened.result().close()
 
 
 def open_place(settings: Settings, environ: Mapping[str, str] = os.environ) -> Place:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, say
-from digest_pipeline.errors import DigestError, StoreError, UsageError
+from digest_pipeline.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,11 +45,7 @@ def rollup(
         from digest_pipeline.orchestration.runs import make_rollup
 
         pipeline = opened.result()
-        try:
-            missing = list(_missing(pipeline, period, now))
-        except DigestError:
-            pipeline.close()
-            raise
+        missing = list(_missing(pipeline, period, now))
         outcome = make_rollup(pipeline, period)
     report(outcome)
     for line in missing:

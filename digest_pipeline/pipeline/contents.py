@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +16,7 @@ from digest_pipeline.domain.page import CommitEntry, FilteredOut, RepoPage
 from digest_pipeline.pipeline.headlines import composed
 from digest_pipeline.pipeline.pull_requests import stored_pull_requests
 from digest_pipeline.pipeline.story import background, told
+from digest_pipeline.pipeline.workbench import reading_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
 
 
-class Standing(NamedTuple):
-    """What stands of a repo's days already: how each was read, and its page in one language."""
+class DayRows(NamedTuple):
+    """What is stored of a repo's days besides their commits: how each was read, and its page in one language."""
 
     reads: Mapping[date, Row]
     pages: Mapping[date, Row]
 
 
-def standing(bench: Workbench, repo: str, days: Sequence[date], language: Language) -> Standing:
-    """The rows of those of `days` that were read at some time, and of the pages that were rendered."""
-    return Standing(
+def day_rows(bench: Workbench, repo: str, days: Sequence[date], language: Language) -> DayRows:
+    """Those of `days` that were read at some time, and those whose pages were rendered."""
+    return DayRows(
         {row["day"]: row for row in bench.rows("reads", repo, days) if row["head_sha"] is not None},
         {row["day"]: row for row in bench.rows("reports_of_days", repo, days, language=language)},
     )
@@ -52,7 +52,7 @@ def repo_pages(
     language: Language | None = None,
     or_else: Language | None = None,
     facts: Callable[[CommitEntry], CommitEntry] = lambda entry: entry,
-    stands: Standing | None = None,
+    stored: DayRows | None = None,
 ) -> dict[date, RepoPage]:
     """The pages of those of `days` whose commits were read, and were all analysed or have a reason why not.
 
@@ -60,15 +60,15 @@ def repo_pages(
 
     In the settings' language where none is given; of a commit without an analysis in it, that in `or_else`. `facts`
     has the last word on each commit. When a page was rendered and updated last stands in it where it was. As many
-    days as `BATCH_DAYS` may be asked for at once. `stands` spares who has asked for it already another look.
+    days as `BATCH_DAYS` may be asked for at once. `stored` are the `day_rows` of this language, if known.
     """
     language = language or bench.settings.language
     timezone = bench.settings.timezone
-    reads, made = stands or standing(bench, repo, days, language)
-    # What lies behind the pages takes as long to ask for as what stands on them: each has a core.
-    with ThreadPoolExecutor(1, thread_name_prefix="background") as thread:
+    reads, made = day_rows(bench, repo, days, language) if stored is None else stored
+    # What lies behind the pages takes as long to ask for as what stands on them.
+    with reading_beside("background") as thread:
         asked = thread.submit(background, bench, repo, days)
-        stored = bench.by_day("commits_of_days", repo, days)
+        rows_of = bench.by_day("commits_of_days", repo, days)
         analyses = bench.by_day("analyses_of_days", repo, days, language=language)
         others = (
             analyses if or_else is None else bench.by_day("analyses_of_days", repo, days, language=or_else)
@@ -85,7 +85,7 @@ def repo_pages(
         unread: dict[str, list[str]] = defaultdict(list)
         for row in bench.rows("unread_files_of_days", repo, days):
             unread[row["sha"]].append(row["path"])
-        commits = {day: [row for row in rows if row["filtered"] is None] for day, rows in stored.items()}
+        commits = {day: [row for row in rows if row["filtered"] is None] for day, rows in rows_of.items()}
         numbers = {row["pull_request"] for rows in commits.values() for row in rows} - {None}
         pulls = stored_pull_requests(bench, repo, sorted(numbers))
         behind = asked.result()
@@ -109,7 +109,7 @@ def repo_pages(
             went=read["went"] or 0,
             updated_at=stood.get("updated_at"),
             rendered_at=stood.get("rendered_at"),
-            filtered=_filtered(stored[day]),
+            filtered=_filtered(rows_of[day]),
         )
         page = told(page, behind, bench, language)
         # A model's words stand in the place of the facts where they were let through.

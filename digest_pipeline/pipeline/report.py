@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from digest_pipeline.domain.importance import TIERS
 from digest_pipeline.domain.page import without_failures
 from digest_pipeline.errors import StoreError
-from digest_pipeline.pipeline.contents import repo_pages, standing
+from digest_pipeline.pipeline.contents import day_rows, repo_pages
 from digest_pipeline.pipeline.pages import preview, report_path, revision, settle, write_page
 from digest_pipeline.pipeline.workbench import StepResult, Workbench, batches, by_bytes
 from digest_pipeline.render.markdown import MarkdownRenderer
@@ -65,8 +65,8 @@ def _report_chunk(
 ) -> None:
     settings = bench.settings
     language = settings.language
-    stands = standing(bench, repo, days, language)
-    contents = repo_pages(bench, repo, days, stands=stands)
+    stored = day_rows(bench, repo, days, language)
+    contents = repo_pages(bench, repo, days, stored=stored)
     changed: list[Row] = []
     for day in days:
         if day not in contents:
@@ -74,12 +74,12 @@ def _report_chunk(
             result.failed[day] = StoreError(reason)
             continue
         page = contents.pop(day)
-        stood = stands.pages.get(day)
+        stood = stored.pages.get(day)
         content = content_of(page, shows_reasons=settings.report.show_reasons)
         updated_at = _updated_at(stood, content=content, page=page, now=bench.now())
-        shown = _updated(page, stands.reads[day], updated_at)
+        shown = _updated(page, stored.reads[day], updated_at)
         # A page that says the same was rendered when it was.
-        rendered_at = (_rendered_at(stood, stands.reads[day]) if stood is not None else None) or bench.now()
+        rendered_at = (_rendered_at(stood, stored.reads[day]) if stood is not None else None) or bench.now()
         markdown = pages.page(replace(shown, rendered_at=rendered_at))
         bare = without_failures(replace(shown, rendered_at=None))
         plain = pages.unstamped(markdown) if replace(shown, rendered_at=None) == bare else pages.page(bare)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -165,14 +167,15 @@ class Workbench:
 
     def close(self) -> None:
         """Give back what the sources hold, and close the history."""
-        for opened in self._sources.values():
-            if not isinstance(opened, SourceError):
-                opened[0].close()
-        self._sources.clear()
-        for channel in self._channels.values():
-            channel.close()
-        self._channels.clear()
-        self.history.close()
+        with ExitStack() as closing:
+            closing.callback(self.history.close)
+            for channel in self._channels.values():
+                closing.callback(channel.close)
+            self._channels.clear()
+            for opened in self._sources.values():
+                if not isinstance(opened, SourceError):
+                    closing.callback(opened[0].close)
+            self._sources.clear()
 
 
 def span(days: Sequence[date]) -> dict[str, date]:
@@ -203,6 +206,22 @@ def by_bytes(rows: Sequence[Row], column: str) -> Iterator[list[Row]]:
             batch, size = [], 0
     if batch:
         yield batch
+
+
+@contextmanager
+def reading_beside(name: str) -> Iterator[ThreadPoolExecutor]:
+    """A thread that asks the history while the caller does, `name` for who looks at threads.
+
+    Where the caller fails, or is told to end, nobody waits for what it is at: it only reads, and ends once the history
+    is closed.
+    """
+    thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+    try:
+        yield thread
+    except BaseException:
+        thread.shutdown(wait=False, cancel_futures=True)
+        raise
+    thread.shutdown()
 
 
 def as_stored(row: Row) -> dict[str, Any]:

@@ -50,7 +50,8 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection in which the history is attached and in use. Raises StoreError."""
     connection = prepare(place, timezone=timezone, memory=memory)
-    attach(connection, place, read_only=read_only)
+    with shut_on_failure(connection):
+        attach(connection, place, read_only=read_only)
     return connection
 
 
@@ -75,20 +76,21 @@ def prepare(
             ":memory:",
             config={"threads": threads or min(4, os.cpu_count() or 2), "allow_unsigned_extensions": is_ours},
         )
-        for line in lines:
-            connection.execute(line)
-        connection.execute("SET allow_unsigned_extensions = false")
-        connection.execute(f"SET memory_limit = '{memory}'")
-        if keeps is not None:
-            connection.execute(f"SET allocator_bulk_deallocation_flush_threshold = '{keeps}'")
-        connection.execute(f"SET temp_directory = {quoted(place.folder / 'tmp')}")
-        connection.execute("SET preserve_insertion_order = true")
-        # A process without a main file is taken for a notebook: what takes long would draw bars into its output.
-        connection.execute("SET enable_progress_bar = false")
-        if timezone is not None:
-            connection.execute("SET TimeZone = $zone", {"zone": timezone.key})
-        if place.shared is not None:
-            shared.make_secrets(connection, place.shared)
+        with shut_on_failure(connection):
+            for line in lines:
+                connection.execute(line)
+            connection.execute("SET allow_unsigned_extensions = false")
+            connection.execute(f"SET memory_limit = '{memory}'")
+            if keeps is not None:
+                connection.execute(f"SET allocator_bulk_deallocation_flush_threshold = '{keeps}'")
+            connection.execute(f"SET temp_directory = {quoted(place.folder / 'tmp')}")
+            connection.execute("SET preserve_insertion_order = true")
+            # A process without a main file is taken for a notebook: what takes long would draw bars into its output.
+            connection.execute("SET enable_progress_bar = false")
+            if timezone is not None:
+                connection.execute("SET TimeZone = $zone", {"zone": timezone.key})
+            if place.shared is not None:
+                shared.make_secrets(connection, place.shared)
     return connection
 
 
@@ -138,7 +140,7 @@ class Readers:
             if not self._is_closed:
                 self._idle.append(connection)
                 return
-        _close(connection)
+        shut(connection)
 
     def close(self) -> None:
         """Close those that nobody reads over, and the others once they are given back."""
@@ -146,17 +148,14 @@ class Readers:
             self._is_closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
-            _close(connection)
+            shut(connection)
 
     def _another(self) -> duckdb.DuckDBPyConnection:
         with told(self._place):
             another = self._beside.cursor()
-            try:
+            with shut_on_failure(another):
                 another.execute(f"USE {NAME}")
                 another.execute("SET TimeZone = $zone", {"zone": self._timezone.key})
-            except BaseException:
-                _close(another)
-                raise
             return another
 
 
@@ -193,12 +192,23 @@ def let_go(holding: duckdb.DuckDBPyConnection) -> None:
     # A statement may say that SQLite has ended the transaction by itself, as it does on a full disk. Closing may not.
     with suppress(duckdb.Error):
         holding.execute("ROLLBACK")
-    _close(holding)
+    shut(holding)
 
 
-def _close(connection: duckdb.DuckDBPyConnection) -> None:
+def shut(connection: duckdb.DuckDBPyConnection) -> None:
+    """Close a connection, whatever DuckDB says to that."""
     with suppress(duckdb.Error):
         connection.close()
+
+
+@contextmanager
+def shut_on_failure(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """A connection that is good for nothing where the block fails is closed."""
+    try:
+        yield
+    except BaseException:
+        shut(connection)
+        raise
 
 
 @contextmanager

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from digest_pipeline.errors import StoreError, UsageError
+from digest_pipeline.store import migrations
 from digest_pipeline.store.complaints import redacted, shortened
 from digest_pipeline.store.connection import (
     NAME,
     attach,
+    attach_again,
     cause,
     interruptible,
     prepare,
     translate,
 )
 from digest_pipeline.store.content import RECORD, order_of, portions, tables_of
-from digest_pipeline.store.files import names, quoted, statement, turn
-from digest_pipeline.store.history import History, open_history, views_name
+from digest_pipeline.store.files import names, quoted, statement
+from digest_pipeline.store.history import History, open_history
 from digest_pipeline.store.lock import writers_lock
 from digest_pipeline.store.move import move
 from digest_pipeline.store.settle import being_made, must_be_free
@@ -82,9 +84,14 @@ def import_file(place: Place, timezone: ZoneInfo, file: Path, *, said: Say = lam
     with being_made(place.data_dir) as made:
         with prepare(made, timezone=timezone, memory=_MEMORY, threads=1) as connection, _told(made, file):
             applied = _open_export(connection, file)
-            with writers_lock(made)():
+            with writers_lock(made)() as held:
                 attach(connection, made, read_only=False)
-                rows = sum(_carry_in(connection, applied, said))
+                migrations.record_table(connection)
+                mine = [name for name in names("migrations")[1:] if name in applied]
+                migrations.carry_out(connection, mine, held, with_views=migrations.views_name() in applied)
+                # A connection keeps the statistics of tables that it met, also those that a migration has set right.
+                attach_again(connection, made)
+                rows = sum(_carry_rows(connection, said))
             connection.execute("USE memory")
             connection.execute(f"DETACH {NAME}")
         History(made, timezone).close()
@@ -140,19 +147,6 @@ def _carry_out(connection: duckdb.DuckDBPyConnection, moment: int, said: Say) ->
     said("done", len(tables), len(tables))
 
 
-def _carry_in(connection: duckdb.DuckDBPyConnection, applied: set[str], said: Say) -> Iterator[int]:
-    """Make the history that the file was, step by step as it was made, with all rows in one transaction."""
-    known = names("migrations")
-    connection.execute(statement(f"migrations/{known[0]}"))
-    mine = [name for name in known[1:] if name in applied]
-    for name in sorted(mine, key=turn):
-        connection.execute(statement(f"migrations/{name}"))
-    if views_name() in applied:
-        for name in names("views"):
-            connection.execute(statement(f"views/{name}"))
-    yield from _carry_rows(connection, said)
-
-
 def _carry_rows(connection: duckdb.DuckDBPyConnection, said: Say) -> Iterator[int]:
     """Insert the rows of the file, all in one transaction."""
     tables = tables_of(connection, NAME)
@@ -166,7 +160,7 @@ def _carry_rows(connection: duckdb.DuckDBPyConnection, said: Say) -> Iterator[in
         where = ""
         if table == RECORD:
             connection.execute(f"DELETE FROM {NAME}.{table}")  # noqa: S608
-            where = f"WHERE name NOT LIKE 'views-%' OR name = {quoted(views_name())}"
+            where = f"WHERE name NOT LIKE '{migrations.VIEWS}%' OR name = {quoted(migrations.views_name())}"
         same = ", ".join(column for column in columns if column in there[table])
         yield _count(
             connection.execute(
@@ -186,7 +180,9 @@ def _open_export(connection: duckdb.DuckDBPyConnection, file: Path) -> set[str]:
         text = " ".join(str(error).split())
         raise UsageError(f"{file} is no file that digest store export wrote ({text[:160]})") from None
     applied = {row[0] for row in rows}
-    newer = sorted(name for name in applied - set(names("migrations")) if not name.startswith("views-"))
+    newer = sorted(
+        name for name in applied - set(names("migrations")) if not name.startswith(migrations.VIEWS)
+    )
     if newer:
         raise StoreError(f"{file} was made by a newer digest_pipeline ({', '.join(newer)}); upgrade this one")
     if "0001_history" not in applied:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,6 +20,7 @@ from digest_pipeline.errors import (
     StoreOutdated,
     StoreUnavailable,
 )
+from digest_pipeline.store import migrations
 from digest_pipeline.store.acting import WAITS, steadily, under_lock, unwritable
 from digest_pipeline.store.columns import arrow_table
 from digest_pipeline.store.connection import (
@@ -36,9 +35,11 @@ from digest_pipeline.store.connection import (
     let_go,
     prepare,
     shell_script,
+    shut,
+    shut_on_failure,
     translate,
 )
-from digest_pipeline.store.files import names, statement, turn
+from digest_pipeline.store.files import names, statement
 from digest_pipeline.store.left import carried_to
 from digest_pipeline.store.lock import whoami, writers_lock
 from digest_pipeline.store.shared import claim_files
@@ -109,7 +110,7 @@ class History:
         place: Place,
         timezone: ZoneInfo,
         *,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
         patience: Patience | None = None,
         even_if_left: bool = False,
     ) -> None:
@@ -119,7 +120,8 @@ class History:
         """
         self.place = place
         self.timezone = timezone
-        self._sleep = sleep
+        self._is_closing = threading.Event()
+        self._sleep = sleep or self._rest
         # A connection serves one thread at a time, and what is written has one of its own: no read lands inside
         # a transaction, or waits for it.
         self._in_use = threading.Lock()
@@ -146,13 +148,17 @@ class History:
             place.folder.mkdir(parents=True, exist_ok=True)
             _must_not_be_hollow(place)
             self._use(self._prepared())
-            # ATTACH makes a catalog where there is none, and trips over one that is half made.
-            self._under_lock(self._attach)
-            with interruptible():
-                if self._is_behind():
-                    self._under_lock(self._migrate)
-                    # Another process may have changed tables that this one has met.
-                    attach_again(self._connection, place)
+            try:
+                # ATTACH makes a catalog where there is none, and trips over one that is half made.
+                self._under_lock(self._attach)
+                with interruptible():
+                    if self._is_behind():
+                        self._under_lock(self._migrate)
+                        # Another process may have changed tables that this one has met.
+                        attach_again(self._connection, place)
+            except BaseException:
+                self._shut()
+                raise
         except OSError as error:
             raise unwritable(place, error) from None
         except duckdb.Error as error:
@@ -187,14 +193,18 @@ class History:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; the history stays."""
+        """Close the connections; the history stays. Another thread that waits for it is told at once."""
+        self._is_closing.set()
         holding, self._held_open = self._held_open, None
         try:
             if holding is not None:
                 let_go(holding)
         finally:
-            self._connection.close()
-            self._readers.close()
+            self._shut()
+
+    def _shut(self) -> None:
+        shut(self._connection)
+        self._readers.close()
 
     def read(self, name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         """The rows that `sql/<name>.sql` gives, each by column name."""
@@ -271,18 +281,27 @@ class History:
 
         return steadily(once, waits=waits, sleep=self._sleep, lost=lost)
 
+    def _rest(self, seconds: float) -> None:
+        if self._is_closing.wait(seconds):
+            raise self._closed()
+
+    def _closed(self) -> StoreError:
+        return StoreError(f"the history in {self.place} is closed already")
+
     def _open_again(self) -> None:
         """What is behind a connection that broke is not known: the next one is made from nothing."""
         with self._in_use:
             if not self._is_lost:
                 return  # another thread was here before
+            if self._is_closing.is_set():
+                raise self._closed()
             before, readers = self._connection, self._readers
             connection = self._prepared()
-            attach(connection, self.place, read_only=False)
+            with shut_on_failure(connection):
+                attach(connection, self.place, read_only=False)
             self._use(connection)
             readers.close()
-            with suppress(duckdb.Error):
-                before.close()
+            shut(before)
             self._is_lost = False
 
     def _use(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -295,7 +314,7 @@ class History:
         """A connection that nobody reads over just now."""
         while (connection := (readers := self._readers).take()) is None:
             if readers is self._readers:
-                raise StoreError(f"the history in {self.place} is closed already")
+                raise self._closed()
         try:
             yield connection
         finally:
@@ -404,66 +423,33 @@ class History:
 
     def _is_behind(self) -> bool:
         try:
-            return _applied(self._connection) != _known()
+            return migrations.applied_to(self._connection) != migrations.known()
         except duckdb.CatalogException:
             return True
 
     def _migrate(self, held: Held) -> None:
         connection = self._connection
-        connection.execute(statement("migrations/0000_migrations"))
-        applied = _applied(connection)
-        known = names("migrations")[1:]
-        newer = {name for name in applied if not name.startswith("views-")} - set(known)
+        migrations.record_table(connection)
+        applied = migrations.applied_to(connection)
+        wanted = names("migrations")[1:]
+        newer = {name for name in applied if not name.startswith(migrations.VIEWS)} - {*wanted}
         if newer:
             raise StoreError(
                 f"the history in {self.place} was made by a newer digest_pipeline "
                 f"({', '.join(sorted(newer))}); upgrade this one"
             )
-        pending = [name for name in known if name not in applied]
-        views = views_name()
-        if not pending and views in applied:
+        pending = [name for name in wanted if name not in applied]
+        if not pending and migrations.views_name() in applied:
             return
-        # In one transaction, so that a new history's tables have one shape from the start.
-        self._apply(held, [name for name in pending if turn(name) == 0])
-        self._apply(held, [name for name in pending if turn(name) == 1], views)
-        for name in [name for name in pending if turn(name) > 1]:
-            # Doing it twice changes nothing: it is recorded once it is done.
-            held()
-            connection.execute(statement(f"migrations/{name}"))
-            self._apply(held, [name], run=False)
+        migrations.carry_out(connection, pending, held)
         if not applied and not self._even_if_left:  # who carries a history here knows of the other one
             _tell_of_another(self.place)
-        if applied & set(known) and pending:
+        if applied & {*wanted} and pending:
             # Rows that wait in the catalog lie there by the shape that their table had: upkeep would take those of
             # the old shape away under readers that know them. All of them are in memory at once.
             connection.execute(f"SET memory_limit = '{_MIGRATION_MEMORY}'")
             connection.execute(statement("flush"))
             connection.execute(f"SET memory_limit = '{_WRITER_MEMORY}'")
-
-    def _apply(
-        self, held: Held, migrations: Sequence[str], views: str | None = None, *, run: bool = True
-    ) -> None:
-        """Run and record migrations, and make the views, in one transaction: all of it is done, or it never happened.
-
-        Without `run` they were run already, and are recorded alone.
-        """
-        connection = self._connection
-        connection.execute("BEGIN")
-        try:
-            for name in migrations if run else ():
-                connection.execute(statement(f"migrations/{name}"))
-            if views is not None:
-                for name in names("views"):
-                    connection.execute(statement(f"views/{name}"))
-                # Of the views only the newest text is of interest.
-                connection.execute("DELETE FROM schema_migrations WHERE name LIKE 'views-%'")
-            for name in (*migrations, *([views] if views is not None else [])):
-                connection.execute("INSERT INTO schema_migrations VALUES ($name, now())", {"name": name})
-            held()
-            connection.execute("COMMIT")
-        except BaseException:
-            _quietly(connection, "ROLLBACK")
-            raise
 
     def _check_timezone(self) -> None:
         made_in = [row["timezone"] for row in self.read("pipeline/timezones")]
@@ -525,7 +511,7 @@ def must_be_up_to_date(connection: duckdb.DuckDBPyConnection, place: Place) -> N
     """
     try:
         with interruptible(connection):
-            applied = _applied(connection)
+            applied = migrations.applied_to(connection)
     except duckdb.CatalogException as error:
         failure = translate(error, place)
         if isinstance(failure, StoreDamaged):
@@ -533,9 +519,9 @@ def must_be_up_to_date(connection: duckdb.DuckDBPyConnection, place: Place) -> N
         applied = set()
     except duckdb.Error as error:
         raise translate(error, place) from cause(error, place)
-    lacking = _known() - applied
-    is_newer = any(not name.startswith("views-") for name in applied - _known())
-    if lacking and not (is_newer and all(name.startswith("views-") for name in lacking)):
+    lacking = migrations.known() - applied
+    is_newer = any(not name.startswith(migrations.VIEWS) for name in applied - migrations.known())
+    if lacking and not (is_newer and all(name.startswith(migrations.VIEWS) for name in lacking)):
         raise StoreOutdated(
             f"the history in {place} is of an older version; `digest run` or `digest up` brings it up to date"
         )
@@ -622,21 +608,6 @@ def _must_not_be_hollow(place: Place) -> None:
         raise damaged(place, f"{catalog.name} is empty")
     if not catalog.exists() and any(place.files.rglob("*.parquet")):
         raise damaged(place, f"{catalog.name} is gone, and files with its rows are there")
-
-
-def _applied(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    return {row[0] for row in connection.execute("FROM schema_migrations SELECT name").fetchall()}
-
-
-def _known() -> set[str]:
-    """What is applied to a history that is up to date."""
-    return {*names("migrations")[1:], views_name()}
-
-
-def views_name() -> str:
-    """Under which name the views of this version are among what was applied."""
-    text = "".join(statement(f"views/{name}") for name in names("views"))
-    return f"views-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _quietly(connection: duckdb.DuckDBPyConnection, sql: str) -> None:

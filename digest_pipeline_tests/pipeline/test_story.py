@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from digest_pipeline.errors import StoreDamaged
 from digest_pipeline.pipeline.contents import repo_pages
+from digest_pipeline.pipeline.workbench import reading_beside
+from digest_pipeline.store.history import History
 from digest_pipeline_tests.fakes.project import FIRST_DAY, days_from, files_below, local
 from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
 from digest_pipeline_tests.fakes.workshop import Workshop
 from digest_pipeline_tests.pipeline.test_recheck import updates
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from digest_pipeline.domain.page import RepoPage
@@ -53,6 +58,35 @@ def shop(tmp_path: Path, engine: RepositoryBuilder) -> Workshop:
 def story(shop: Workshop) -> RepoPage:
     with shop.pipeline() as pipeline:
         return repo_pages(pipeline._workbench, NAME, [LAST])[LAST]
+
+
+def test_a_page_whose_background_cannot_be_read_is_not_made(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.make([LAST])
+    before = shop.page(NAME, LAST)
+    read = History.read
+
+    def damaged(history: History, name: str, parameters: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 - rows
+        if name == "pipeline/newcomers":
+            raise StoreDamaged(name)
+        return read(history, name, parameters)
+
+    monkeypatch.setattr(History, "read", damaged)
+    with shop.pipeline() as pipeline, pytest.raises(StoreDamaged):
+        pipeline.report(NAME, [LAST])
+    assert shop.page(NAME, LAST) == before
+
+
+def test_who_is_told_to_end_waits_for_nobody_that_reads_beside() -> None:
+    gate = threading.Event()
+    with pytest.raises(KeyboardInterrupt), reading_beside("background") as thread:
+        at_it, next_one = thread.submit(gate.wait, 600), thread.submit(int)
+        raise KeyboardInterrupt
+    assert not at_it.done()
+    assert next_one.cancelled()
+    gate.set()
+    assert at_it.result(60)
 
 
 def test_a_page_tells_of_the_days_around_it_and_is_no_update_when_these_become_others(shop: Workshop) -> None:

@@ -19,6 +19,7 @@ from digest_pipeline.store.history import History
 from digest_pipeline.store.place import Place
 from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.fakes.project import days_from
+from digest_pipeline_tests.store.bounds import written_twice, wrong_bounds
 from digest_pipeline_tests.store.conftest import DAYS, UTC
 from digest_pipeline_tests.store.filled import fill
 
@@ -52,6 +53,8 @@ def test_export_import_export_gives_the_same_and_any_duckdb_reads_it(filled: Pla
         assert contents(first) == contents(second) == contents(again) == before
     with open_history(copy.data_dir) as reader:
         assert content(reader, "history") == before
+        assert wrong_bounds(reader) == []
+        assert written_twice(reader) == []
     with duckdb.connect() as connection:
         for name, file in (("first", first), ("second", second)):
             connection.execute(f"ATTACH '{file}' AS {name} (READ_ONLY)")

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ from digest_pipeline.store.place import Place
 from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.fakes.small_disk import fill, small_disk
+from digest_pipeline_tests.store.bounds import written_twice, wrong_bounds
 from digest_pipeline_tests.store.filled import fill as fill_days
 from digest_pipeline_tests.store.rows import EVERYWHERE, REPO, commit, partition, read
 
@@ -555,6 +557,33 @@ def test_a_damaged_catalog_is_named_in_one_line_and_left_as_it_is(data_dir: Path
     assert (data_dir / "store/catalog.sqlite").read_bytes() == before
 
 
+def test_a_history_that_cannot_be_opened_closes_what_it_opened(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog_is_text(data_dir)
+    opened: list[duckdb.DuckDBPyConnection] = []
+    prepared = History._prepared
+
+    def seen(history: History) -> duckdb.DuckDBPyConnection:
+        opened.append(prepared(history))
+        return opened[-1]
+
+    monkeypatch.setattr(History, "_prepared", seen)
+    with pytest.raises(StoreDamaged):
+        History(Place(data_dir), ZONE)
+    [connection] = opened
+    with pytest.raises(duckdb.ConnectionException, match="closed"):
+        connection.execute("SELECT 1")
+
+
+def test_who_waits_for_a_history_that_does_not_answer_is_told_when_it_is_closed(history: History) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(history._sleep, 600)
+        history.close()
+        with pytest.raises(StoreError, match="closed already"):
+            waiting.result(60)
+
+
 def file_is_gone(file: Path) -> None:
     file.unlink()
 
@@ -743,20 +772,35 @@ def test_the_first_rows_of_a_table_give_it_its_bounds(history: History, place: P
                 history._connection.execute(asked).fetchall()
                 == history._connection.execute(by_rows).fetchall()
             ), (table, column)
-    catalog = "__ducklake_metadata_history"
-    # DuckLake passes over files by them, and a second row for a column would be one that it does not keep.
-    assert (
-        history._connection.execute(
-            f"SELECT table_id, column_id FROM {catalog}.ducklake_table_column_stats GROUP BY ALL HAVING count(*) > 1"
-        ).fetchall()
-        == []
+    assert wrong_bounds(history._connection) == []
+    assert written_twice(history._connection) == []
+
+
+@EVERYWHERE
+@pytest.mark.parametrize("filled", [False, True], ids=["empty", "filled"])
+def test_what_was_done_to_the_statistics_and_not_recorded_is_done_again_without_harm(
+    history: History, place: Place, filled: bool
+) -> None:
+    if filled:
+        fill_days(history, [DAY])
+    statistics = "SELECT * FROM __ducklake_metadata_history.{} ORDER BY ALL"
+    tables = ("ducklake_table_stats", "ducklake_table_column_stats")
+    before = [history._connection.execute(statistics.format(table)).fetchall() for table in tables]
+    catalog = [name for name in names("migrations") if name.endswith("_catalog")]
+    assert catalog
+    for name in catalog:
+        history._connection.execute(statement(f"migrations/{name}"))
+    assert [history._connection.execute(statistics.format(table)).fetchall() for table in tables] == before
+    # A statement of two that came to nothing is taken up as well.
+    history._connection.execute(
+        "DELETE FROM __ducklake_metadata_history.ducklake_table_column_stats WHERE table_id IN "
+        "(SELECT table_id FROM __ducklake_metadata_history.ducklake_table_stats WHERE next_row_id = 0)"
     )
-    [(least, most)] = history._connection.execute(
-        f"SELECT min_value, max_value FROM {catalog}.ducklake_table_column_stats "
-        f"JOIN {catalog}.ducklake_table AS tables USING (table_id) JOIN {catalog}.ducklake_column AS one "
-        "USING (table_id, column_id) WHERE table_name = 'reports' AND column_name = 'day'"
-    ).fetchall()
-    assert (least, most) == (f"{DAY - timedelta(days=3)}", f"{DAY}")
+    for name in catalog:
+        history._connection.execute(statement(f"migrations/{name}"))
+    assert written_twice(history._connection) == []
+    fill_days(history, [DAY, DAY + timedelta(days=1)])
+    assert written_twice(history._connection) == []
 
 
 def _tables(history: History) -> list[str]:

@@ -26,6 +26,7 @@ from digest_pipeline.store.postgres import AdvisoryLock
 from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.fakes.team import wait_until
+from digest_pipeline_tests.store.bounds import written_twice, wrong_bounds
 from digest_pipeline_tests.store.rows import REPO, analysis, partition
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ def everything(place: Place) -> dict[str, list[tuple[Any, ...]]]:
         return {
             name: connection.execute(f"SELECT * FROM {name} ORDER BY ALL").fetchall() for (name,) in names
         }
+
+
+def assert_bounds_hold(place: Place) -> None:
+    with open_history(place, UTC) as connection:
+        assert wrong_bounds(connection) == []
+        assert written_twice(connection) == []
 
 
 def applied(place: Place) -> list[tuple[str]]:
@@ -84,6 +91,7 @@ def test_there_and_back_is_the_same_and_can_be_written(
     assert applied(shared) == applied(back) == applied(source)
     for place in (shared, back):
         check_files(place)
+        assert_bounds_hold(place)
     with History(back, UTC) as history:
         history.replace(*partition(DAY, 2))
         assert [

@@ -1,0 +1,96 @@
+"""The steps from an empty history, or one of an earlier version, to one of this version."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from digest_pipeline.store.files import names, statement, turn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from digest_pipeline.store.lock import Held
+
+VIEWS = "views-"
+"""How the name begins under which the views of a version are among what was applied."""
+
+
+def applied_to(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """What was applied to the history. Raises duckdb.CatalogException where there is none yet."""
+    return {row[0] for row in connection.execute("FROM schema_migrations SELECT name").fetchall()}
+
+
+def known() -> set[str]:
+    """What is applied to a history that is up to date."""
+    return {*names("migrations")[1:], views_name()}
+
+
+def views_name() -> str:
+    """Under which name the views of this version are among what was applied."""
+    text = "".join(statement(f"views/{name}") for name in names("views"))
+    return f"{VIEWS}{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def record_table(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of what was applied where it is not there."""
+    connection.execute(statement("migrations/0000_migrations"))
+
+
+def carry_out(
+    connection: duckdb.DuckDBPyConnection, migrations: Sequence[str], held: Held, *, with_views: bool = True
+) -> None:
+    """Run and record `migrations` by their turns, and make the views: each turn is done whole, or it never happened.
+
+    `held` says right before a COMMIT that it may come. Raises duckdb.Error.
+    """
+    # In one transaction, so that a new history's tables have one shape from the start.
+    _apply(connection, held, [name for name in migrations if turn(name) == 0])
+    _apply(connection, held, [name for name in migrations if turn(name) == 1], with_views=with_views)
+    for name in [name for name in migrations if turn(name) > 1]:
+        with _transaction(connection, held):
+            connection.execute(statement(f"migrations/{name}"))
+        # Doing it twice changes nothing: it is recorded once it is done.
+        with _transaction(connection, held):
+            _record(connection, [name])
+
+
+def _apply(
+    connection: duckdb.DuckDBPyConnection,
+    held: Held,
+    migrations: Sequence[str],
+    *,
+    with_views: bool = False,
+) -> None:
+    with _transaction(connection, held):
+        for name in migrations:
+            connection.execute(statement(f"migrations/{name}"))
+        _record(connection, migrations)
+        if with_views:
+            for name in names("views"):
+                connection.execute(statement(f"views/{name}"))
+            # Of the views only the newest text is of interest.
+            connection.execute(f"DELETE FROM schema_migrations WHERE name LIKE '{VIEWS}%'")  # noqa: S608 - ours
+            _record(connection, [views_name()])
+
+
+def _record(connection: duckdb.DuckDBPyConnection, done: Sequence[str]) -> None:
+    for name in done:
+        connection.execute("INSERT INTO schema_migrations VALUES ($name, now())", {"name": name})
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection, held: Held) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+        held()
+        connection.execute("COMMIT")
+    except BaseException:
+        # A COMMIT that failed has ended the transaction already.
+        with suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
+        raise
