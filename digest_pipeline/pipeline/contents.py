@@ -52,7 +52,7 @@ def repo_pages(
     language: Language | None = None,
     or_else: Language | None = None,
     facts: Callable[[CommitEntry], CommitEntry] = lambda entry: entry,
-    stored: DayRows | None = None,
+    rows: DayRows | None = None,
 ) -> dict[date, RepoPage]:
     """The pages of those of `days` whose commits were read, and were all analysed or have a reason why not.
 
@@ -60,15 +60,15 @@ def repo_pages(
 
     In the settings' language where none is given; of a commit without an analysis in it, that in `or_else`. `facts`
     has the last word on each commit. When a page was rendered and updated last stands in it where it was. As many
-    days as `BATCH_DAYS` may be asked for at once. `stored` are the `day_rows` of this language, if known.
+    days as `BATCH_DAYS` may be asked for at once. `rows` are the `day_rows` of this language, if known.
     """
     language = language or bench.settings.language
     timezone = bench.settings.timezone
-    reads, made = day_rows(bench, repo, days, language) if stored is None else stored
+    reads, made = day_rows(bench, repo, days, language) if rows is None else rows
     # What lies behind the pages takes as long to ask for as what stands on them.
     with reading_beside("background") as thread:
         asked = thread.submit(background, bench, repo, days)
-        rows_of = bench.by_day("commits_of_days", repo, days)
+        stored = bench.by_day("commits_of_days", repo, days)
         analyses = bench.by_day("analyses_of_days", repo, days, language=language)
         others = (
             analyses if or_else is None else bench.by_day("analyses_of_days", repo, days, language=or_else)
@@ -85,8 +85,8 @@ def repo_pages(
         unread: dict[str, list[str]] = defaultdict(list)
         for row in bench.rows("unread_files_of_days", repo, days):
             unread[row["sha"]].append(row["path"])
-        commits = {day: [row for row in rows if row["filtered"] is None] for day, rows in rows_of.items()}
-        numbers = {row["pull_request"] for rows in commits.values() for row in rows} - {None}
+        commits = {day: [row for row in found if row["filtered"] is None] for day, found in stored.items()}
+        numbers = {row["pull_request"] for found in commits.values() for row in found} - {None}
         pulls = stored_pull_requests(bench, repo, sorted(numbers))
         behind = asked.result()
     pages: dict[date, RepoPage] = {}
@@ -109,7 +109,7 @@ def repo_pages(
             went=read["went"] or 0,
             updated_at=stood.get("updated_at"),
             rendered_at=stood.get("rendered_at"),
-            filtered=_filtered(rows_of[day]),
+            filtered=_filtered(stored[day]),
         )
         page = told(page, behind, bench, language)
         # A model's words stand in the place of the facts where they were let through.

@@ -66,7 +66,7 @@ def _report_chunk(
     settings = bench.settings
     language = settings.language
     stored = day_rows(bench, repo, days, language)
-    contents = repo_pages(bench, repo, days, stored=stored)
+    contents = repo_pages(bench, repo, days, rows=stored)
     changed: list[Row] = []
     for day in days:
         if day not in contents:

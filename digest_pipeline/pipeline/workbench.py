@@ -105,8 +105,7 @@ class Workbench:
         """The repo's source, brought up to date, and where its branch stands. Raises SourceError."""
         if repo not in self._sources:
             try:
-                source = self._open_source(self.settings.repo(repo), self.settings.data_dir)
-                self._sources[repo] = (source, source.refresh())
+                self._sources[repo] = self._refreshed(repo)
             except SourceError as error:
                 self._sources[repo] = error
             except ConfigurationError as error:  # a token's variable that is not set
@@ -115,6 +114,14 @@ class Workbench:
         if isinstance(opened, SourceError):
             raise opened
         return opened
+
+    def _refreshed(self, repo: str) -> tuple[Source, Head]:
+        source = self._open_source(self.settings.repo(repo), self.settings.data_dir)
+        try:
+            return source, source.refresh()
+        except BaseException:
+            source.close()
+            raise
 
     def channel(self, name: str) -> Channel:
         """A channel of the settings, opened once. Raises ConfigurationError where its variable is not set."""
@@ -212,8 +219,8 @@ def by_bytes(rows: Sequence[Row], column: str) -> Iterator[list[Row]]:
 def reading_beside(name: str) -> Iterator[ThreadPoolExecutor]:
     """A thread that asks the history while the caller does, `name` for who looks at threads.
 
-    Where the caller fails, or is told to end, nobody waits for what it is at: it only reads, and ends once the history
-    is closed.
+    Where the caller fails, or is told to end, nobody waits for what it is at: it only reads, and closing the history
+    ends it.
     """
     thread = ThreadPoolExecutor(1, thread_name_prefix=name)
     try:

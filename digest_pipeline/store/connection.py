@@ -28,6 +28,10 @@ NAME = "history"
 
 _EMBEDDED_EXTENSIONS = ("ducklake", "sqlite_scanner")
 
+_INTERRUPT_SECONDS = 0.05
+_INTERRUPTS = 200
+"""Ten seconds. DuckDB hears within milliseconds; not while it waits for a server that does not answer."""
+
 _log = logging.getLogger(__name__)
 
 _IO = re.compile(r"(?i)disk i/o error")
@@ -116,7 +120,7 @@ def attach_again(connection: duckdb.DuckDBPyConnection, place: Place) -> None:
 class Readers:
     """Connections beside one in which the history is attached: as many as threads that read at once.
 
-    Made anew with the one that they stand beside; what is handed back after that is closed.
+    Made anew with the one that they stand beside.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, place: Place, timezone: ZoneInfo) -> None:
@@ -124,31 +128,42 @@ class Readers:
         self._place = place
         self._timezone = timezone
         self._idle: list[duckdb.DuckDBPyConnection] = []
-        self._is_closed = False
-        self._lock = threading.Lock()
+        self._lent: dict[int, duckdb.DuckDBPyConnection] = {}
+        self._changed = threading.Condition()
+        self.is_closed = False
 
     def take(self) -> duckdb.DuckDBPyConnection | None:
         """One that nobody reads over just now; None where these are closed. Raises StoreError."""
-        with self._lock:
-            if self._is_closed:
+        with self._changed:
+            if self.is_closed:
                 return None
-            return self._idle.pop() if self._idle else self._another()
+            connection = self._idle.pop() if self._idle else self._another()
+            self._lent[id(connection)] = connection
+            return connection
 
     def give_back(self, connection: duckdb.DuckDBPyConnection) -> None:
         """It may be taken by the next one."""
-        with self._lock:
-            if not self._is_closed:
+        with self._changed:
+            del self._lent[id(connection)]
+            if self.is_closed:
+                shut(connection)
+                self._changed.notify_all()
+            else:
                 self._idle.append(connection)
-                return
-        shut(connection)
 
     def close(self) -> None:
-        """Close those that nobody reads over, and the others once they are given back."""
-        with self._lock:
-            self._is_closed = True
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            shut(connection)
+        """Close them all. Who reads over one is interrupted, and waited for: DuckDB closes nothing under a query."""
+        with self._changed:
+            self.is_closed = True
+            while self._idle:
+                shut(self._idle.pop())
+            for _ in range(_INTERRUPTS):
+                for connection in self._lent.values():
+                    connection.interrupt()
+                # One that begins after an interrupt does not hear of it.
+                if self._changed.wait_for(lambda: not self._lent, _INTERRUPT_SECONDS):
+                    return
+        _log.warning("%s: a question that does not end is left behind", self._place)
 
     def _another(self) -> duckdb.DuckDBPyConnection:
         with told(self._place):

@@ -121,6 +121,7 @@ class History:
         self.place = place
         self.timezone = timezone
         self._is_closing = threading.Event()
+        self._changing = threading.Lock()  # who closes, and who has made a connection anew
         self._sleep = sleep or self._rest
         # A connection serves one thread at a time, and what is written has one of its own: no read lands inside
         # a transaction, or waits for it.
@@ -193,8 +194,9 @@ class History:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; the history stays. Another thread that waits for it is told at once."""
-        self._is_closing.set()
+        """Close the connections; the history stays. Other threads that read, or wait to try again, are told so."""
+        with self._changing:
+            self._is_closing.set()
         holding, self._held_open = self._held_open, None
         try:
             if holding is not None:
@@ -203,8 +205,8 @@ class History:
             self._shut()
 
     def _shut(self) -> None:
-        shut(self._connection)
         self._readers.close()
+        shut(self._connection)
 
     def read(self, name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         """The rows that `sql/<name>.sql` gives, each by column name."""
@@ -269,6 +271,7 @@ class History:
         used: list[duckdb.DuckDBPyConnection] = []
 
         def once() -> T:
+            self._must_be_open()
             if self._is_lost:
                 self._open_again()
             used[:] = [self._connection] if is_open else []
@@ -285,6 +288,10 @@ class History:
         if self._is_closing.wait(seconds):
             raise self._closed()
 
+    def _must_be_open(self) -> None:
+        if self._is_closing.is_set():
+            raise self._closed()
+
     def _closed(self) -> StoreError:
         return StoreError(f"the history in {self.place} is closed already")
 
@@ -293,13 +300,13 @@ class History:
         with self._in_use:
             if not self._is_lost:
                 return  # another thread was here before
-            if self._is_closing.is_set():
-                raise self._closed()
             before, readers = self._connection, self._readers
             connection = self._prepared()
             with shut_on_failure(connection):
                 attach(connection, self.place, read_only=False)
-            self._use(connection)
+                with self._changing:
+                    self._must_be_open()
+                    self._use(connection)
             readers.close()
             shut(before)
             self._is_lost = False
@@ -317,6 +324,11 @@ class History:
                 raise self._closed()
         try:
             yield connection
+        except (KeyboardInterrupt, StoreError):
+            if readers.is_closed:  # which interrupts who reads
+                self._must_be_open()
+                raise StoreUnavailable(f"the history in {self.place} is opened anew") from None
+            raise
         finally:
             readers.give_back(connection)
 
@@ -334,6 +346,7 @@ class History:
         replacements: Sequence[Replacement] | Callable[[], Sequence[Replacement]],
     ) -> None:
         with self._in_use:
+            self._must_be_open()
             connection = self._connection
             if self._was_committed(once):
                 return

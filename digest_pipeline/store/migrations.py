@@ -43,9 +43,10 @@ def record_table(connection: duckdb.DuckDBPyConnection) -> None:
 def carry_out(
     connection: duckdb.DuckDBPyConnection, migrations: Sequence[str], held: Held, *, with_views: bool = True
 ) -> None:
-    """Run and record `migrations` by their turns, and make the views: each turn is done whole, or it never happened.
+    """Run and record `migrations` by their turns, and make the views: a turn is done whole, or it never happened.
 
-    `held` says right before a COMMIT that it may come. Raises duckdb.Error.
+    One in DuckLake's own tables is recorded once it is done, and may be done twice. `held` is asked right before each
+    COMMIT whether it may come. Raises duckdb.Error, and what `held` raises.
     """
     # In one transaction, so that a new history's tables have one shape from the start.
     _apply(connection, held, [name for name in migrations if turn(name) == 0])
@@ -53,7 +54,6 @@ def carry_out(
     for name in [name for name in migrations if turn(name) > 1]:
         with _transaction(connection, held):
             connection.execute(statement(f"migrations/{name}"))
-        # Doing it twice changes nothing: it is recorded once it is done.
         with _transaction(connection, held):
             _record(connection, [name])
 

@@ -79,13 +79,21 @@ def test_a_page_whose_background_cannot_be_read_is_not_made(
 
 
 def test_who_is_told_to_end_waits_for_nobody_that_reads_beside() -> None:
-    gate = threading.Event()
-    with pytest.raises(KeyboardInterrupt), reading_beside("background") as thread:
-        at_it, next_one = thread.submit(gate.wait, 600), thread.submit(int)
-        raise KeyboardInterrupt
-    assert not at_it.done()
-    assert next_one.cancelled()
-    gate.set()
+    begun, gate = threading.Event(), threading.Event()
+
+    def wait() -> bool:
+        begun.set()
+        return gate.wait(600)
+
+    try:
+        with pytest.raises(KeyboardInterrupt), reading_beside("background") as thread:
+            at_it, next_one = thread.submit(wait), thread.submit(int)
+            assert begun.wait(60)
+            raise KeyboardInterrupt
+        assert not at_it.done()
+        assert next_one.cancelled()
+    finally:
+        gate.set()
     assert at_it.result(60)
 
 

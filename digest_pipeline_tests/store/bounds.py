@@ -1,34 +1,57 @@
-"""The bounds of tables, by which DuckLake passes over files and DuckDB may answer min() and max()."""
+"""The bounds of columns, by which DuckLake passes over files and DuckDB may answer min() and max()."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from digest_pipeline.store.files import statement
+
 if TYPE_CHECKING:
     import duckdb
 
 _CATALOG = "__ducklake_metadata_history"
-_NAMED = ("day", "repo", "sha")
+
+
+def bounded_columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """The columns of a table that have bounds: all but lists."""
+    described = connection.execute(
+        f"SELECT column_name FROM (DESCRIBE {table}) WHERE NOT contains(column_type, '[]')"
+    ).fetchall()
+    return [row[0] for row in described]
+
+
+def tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The tables of a history, but for that of its migrations."""
+    found = [row[0] for row in connection.execute(statement("pipeline/tables")).fetchall()]
+    assert len(found) > 15
+    return [table for table in found if table != "schema_migrations"]
 
 
 def wrong_bounds(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
-    """The columns by which days are looked for, of which the bounds are not those of the rows: with both."""
-    found = connection.execute(
-        f"SELECT table_name, column_name, min_value, max_value FROM {_CATALOG}.ducklake_table_column_stats "
+    """The columns of which min() and max() are others than those of the rows: with both."""
+    wrong = []
+    for table in tables(connection):
+        for column in bounded_columns(connection, table):
+            asked = f"SELECT min({column}), max({column}) FROM {table}"
+            answer = connection.execute(asked).fetchall()
+            # What is compared as another text is read from the rows.
+            by_rows = connection.execute(f"{asked} WHERE {column}::VARCHAR || 'x' <> ''").fetchall()
+            if answer != by_rows:
+                wrong.append((table, column, answer, by_rows))
+    return wrong
+
+
+def bounds_in_catalog(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> tuple[str, str]:
+    """What the catalog says of a column of a table."""
+    [bounds] = connection.execute(
+        f"SELECT min_value, max_value FROM {_CATALOG}.ducklake_table_column_stats "
         f"JOIN {_CATALOG}.ducklake_table AS tables USING (table_id) "
         f"JOIN {_CATALOG}.ducklake_column AS columns USING (table_id, column_id) "
-        "WHERE tables.end_snapshot IS NULL AND columns.end_snapshot IS NULL AND column_name IN $named",
-        {"named": _NAMED},
+        "WHERE tables.end_snapshot IS NULL AND columns.end_snapshot IS NULL AND columns.parent_column IS NULL "
+        "AND table_name = $table AND column_name = $column",
+        {"table": table, "column": column},
     ).fetchall()
-    wrong = []
-    for table, column, least, most in found:
-        # What is compared as another text is read from the rows.
-        [there] = connection.execute(
-            f"SELECT min({column})::VARCHAR, max({column})::VARCHAR FROM {table} WHERE {column}::VARCHAR || 'x' <> ''"
-        ).fetchall()
-        if there != (least, most):
-            wrong.append((table, column, (least, most), there))
-    return wrong
+    return bounds
 
 
 def written_twice(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import multiprocessing
 import os
 import shutil
@@ -19,7 +20,7 @@ import pytest
 
 from digest_pipeline import open_history
 from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError
-from digest_pipeline.store.connection import Readers, hold_open
+from digest_pipeline.store.connection import Readers, attach_again, hold_open
 from digest_pipeline.store.files import names, statement
 from digest_pipeline.store.history import (
     History,
@@ -35,7 +36,7 @@ from digest_pipeline.store.place import Place
 from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.fakes.small_disk import fill, small_disk
-from digest_pipeline_tests.store.bounds import written_twice, wrong_bounds
+from digest_pipeline_tests.store.bounds import bounds_in_catalog, tables, written_twice, wrong_bounds
 from digest_pipeline_tests.store.filled import fill as fill_days
 from digest_pipeline_tests.store.rows import EVERYWHERE, REPO, commit, partition, read
 
@@ -47,6 +48,11 @@ __all__ = ["small_disk"]  # a fixture
 ZONE = ZoneInfo("UTC")
 DAY = date(2026, 1, 5)
 OTHER = "ada/bits"
+
+
+LONG = "SELECT count(*) FROM range(1000000) AS one, range(1000000) AS two WHERE one.range + two.range = 7"
+"""What would take minutes."""
+CATALOG = "__ducklake_metadata_history"
 
 
 def everything(history: History) -> list[tuple[Any, ...]]:
@@ -576,6 +582,70 @@ def test_a_history_that_cannot_be_opened_closes_what_it_opened(
         connection.execute("SELECT 1")
 
 
+def test_who_reads_while_a_history_is_closed_is_told_and_waited_for(history: History) -> None:
+    begun = threading.Event()
+
+    def ask() -> None:
+        with history._reader() as connection:
+            begun.set()
+            rows_of(connection, LONG, None, history.place)
+
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(ask)
+        assert begun.wait(60)
+        history.close()
+        with pytest.raises(StoreError, match="closed already"):
+            reading.result(60)
+    history.close()
+
+
+@EVERYWHERE
+def test_who_reads_while_a_connection_is_made_anew_reads_again(history: History, place: Place) -> None:
+    history.replace(*partition(DAY, 3))
+    waits: list[float] = []
+    history._sleep = waits.append
+    begun, tries = threading.Event(), itertools.count()
+
+    def ask() -> list[dict[str, Any]]:
+        def act() -> list[dict[str, Any]]:
+            with history._reader() as connection:
+                if next(tries) == 0:
+                    begun.set()
+                    rows_of(connection, LONG, None, place)
+                return rows_of(connection, "SELECT count(*) AS count FROM commit_log", None, place)
+
+        return history._steadily(act)
+
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(ask)
+        assert begun.wait(60)
+        history._is_lost = True
+        assert len(history.read("pipeline/reads", {"repo": REPO, "first": DAY, "last": DAY})) == 1
+        assert reading.result(60) == [{"count": 3}]
+    assert len(waits) == 1
+
+
+def test_a_connection_that_is_made_anew_while_the_history_is_closed_is_closed_with_it(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[duckdb.DuckDBPyConnection] = []
+    prepared = History._prepared
+
+    def closed_meanwhile(history: History) -> duckdb.DuckDBPyConnection:
+        made.append(prepared(history))
+        history.close()
+        return made[0]
+
+    monkeypatch.setattr(History, "_prepared", closed_meanwhile)
+    history._is_lost = True
+    with pytest.raises(StoreError, match="closed already"):
+        history.read("pipeline/timezones")
+    with pytest.raises(duckdb.ConnectionException, match="closed"):
+        made[0].execute("SELECT 1")
+    with pytest.raises(StoreError, match="closed already"):
+        history.replace(*partition(DAY, 1))
+
+
 def test_who_waits_for_a_history_that_does_not_answer_is_told_when_it_is_closed(history: History) -> None:
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(history._sleep, 600)
@@ -731,24 +801,18 @@ def test_the_least_and_the_most_of_a_table_are_those_of_its_rows(history: Histor
 @EVERYWHERE
 def test_an_empty_table_has_statistics_and_nothing_else(history: History, place: Place) -> None:
     # Without them DuckLake asks its catalog once for each column of each query.
-    catalog = "__ducklake_metadata_history"
     connection = history._connection
-    tables = [table for table in _tables(history) if table != "schema_migrations"]
     empty = connection.execute(
-        f"SELECT table_name, record_count FROM {catalog}.ducklake_table JOIN {catalog}.ducklake_table_stats "
+        f"SELECT table_name, record_count FROM {CATALOG}.ducklake_table JOIN {CATALOG}.ducklake_table_stats "
         "USING (table_id) WHERE table_name <> 'schema_migrations' ORDER BY 1"
     ).fetchall()
-    assert empty == [(table, 0) for table in tables]
-    for table in tables:
+    assert empty == [(table, 0) for table in tables(connection)]
+    for table in tables(connection):
         assert connection.execute(f"SELECT count(*) FROM {table}").fetchall() == [(0,)]
+    assert wrong_bounds(connection) == []
     assert list(place.folder.rglob("*.parquet")) == []
-    for table in tables:
-        for column in _bounded(history, table):
-            assert connection.execute(f"SELECT min({column}), max({column}) FROM {table}").fetchall() == [
-                (None, None)
-            ]
     limits = connection.execute(
-        f"SELECT DISTINCT value FROM {catalog}.ducklake_metadata WHERE key = 'data_inlining_row_limit'"
+        f"SELECT DISTINCT value FROM {CATALOG}.ducklake_metadata WHERE key = 'data_inlining_row_limit'"
     ).fetchall()
     assert limits == [("0",)]
 
@@ -756,24 +820,11 @@ def test_an_empty_table_has_statistics_and_nothing_else(history: History, place:
 @EVERYWHERE
 def test_the_first_rows_of_a_table_give_it_its_bounds(history: History, place: Place) -> None:
     fill_days(history, [DAY, DAY - timedelta(days=3)])
-    filled = [
-        table
-        for table in _tables(history)
-        if history._connection.execute(f"SELECT count(*) FROM {table}").fetchall() != [(0,)]
-    ]
-    assert {"analyses", "commit_files", "commit_log", "commit_sizes", "digests", "reads", "reports"} <= {
-        *filled
-    }
-    for table in filled:
-        for column in _bounded(history, table):
-            asked = f"SELECT min({column}), max({column}) FROM {table}"
-            by_rows = f"{asked} WHERE {column}::VARCHAR || 'x' <> ''"
-            assert (
-                history._connection.execute(asked).fetchall()
-                == history._connection.execute(by_rows).fetchall()
-            ), (table, column)
     assert wrong_bounds(history._connection) == []
     assert written_twice(history._connection) == []
+    for table in ("analyses", "commit_files", "commit_log", "commit_sizes", "digests", "reads", "reports"):
+        bounds = bounds_in_catalog(history._connection, table, "day")
+        assert bounds == (f"{DAY - timedelta(days=3)}", f"{DAY}"), table
 
 
 @EVERYWHERE
@@ -781,38 +832,38 @@ def test_the_first_rows_of_a_table_give_it_its_bounds(history: History, place: P
 def test_what_was_done_to_the_statistics_and_not_recorded_is_done_again_without_harm(
     history: History, place: Place, filled: bool
 ) -> None:
+    connection = history._connection
     if filled:
         fill_days(history, [DAY])
-    statistics = "SELECT * FROM __ducklake_metadata_history.{} ORDER BY ALL"
-    tables = ("ducklake_table_stats", "ducklake_table_column_stats")
-    before = [history._connection.execute(statistics.format(table)).fetchall() for table in tables]
-    catalog = [name for name in names("migrations") if name.endswith("_catalog")]
-    assert catalog
-    for name in catalog:
-        history._connection.execute(statement(f"migrations/{name}"))
-    assert [history._connection.execute(statistics.format(table)).fetchall() for table in tables] == before
-    # A statement of two that came to nothing is taken up as well.
-    history._connection.execute(
-        "DELETE FROM __ducklake_metadata_history.ducklake_table_column_stats WHERE table_id IN "
-        "(SELECT table_id FROM __ducklake_metadata_history.ducklake_table_stats WHERE next_row_id = 0)"
-    )
-    for name in catalog:
-        history._connection.execute(statement(f"migrations/{name}"))
-    assert written_twice(history._connection) == []
-    fill_days(history, [DAY, DAY + timedelta(days=1)])
-    assert written_twice(history._connection) == []
 
+    def statistics() -> list[list[tuple[Any, ...]]]:
+        return [
+            connection.execute(f"FROM {CATALOG}.{table} ORDER BY ALL").fetchall()
+            for table in ("ducklake_table_stats", "ducklake_table_column_stats")
+        ]
 
-def _tables(history: History) -> list[str]:
-    found = history._connection.execute(statement("pipeline/tables")).fetchall()
-    return sorted(row[0] for row in found)
+    def again() -> None:
+        last = [name for name in names("migrations") if name.endswith("_catalog")]
+        assert len(last) > 1
+        for name in last:
+            connection.execute(statement(f"migrations/{name}"))
+        attach_again(connection, place)
 
-
-def _bounded(history: History, table: str) -> list[str]:
-    described = history._connection.execute(
-        f"SELECT column_name FROM (DESCRIBE {table}) WHERE NOT contains(column_type, '[]')"
+    before = statistics()
+    again()
+    assert statistics() == before
+    # Of two statements the first alone.
+    never = f"SELECT table_id FROM {CATALOG}.ducklake_table_stats WHERE record_count = 0 AND next_row_id = 0"
+    [(gone,)] = connection.execute(
+        f"DELETE FROM {CATALOG}.ducklake_table_column_stats WHERE table_id IN ({never})"
     ).fetchall()
-    return [row[0] for row in described]
+    assert (gone > 0) == (statistics() != before)
+    assert filled or gone > 100
+    again()
+    assert [len(rows) for rows in statistics()] == [len(rows) for rows in before]
+    fill_days(history, [DAY, DAY + timedelta(days=1)])
+    assert written_twice(connection) == []
+    assert wrong_bounds(connection) == []
 
 
 def test_what_is_loaded_later_has_to_be_signed(history: History, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from digest_pipeline.store.questions import bound, questions
 from digest_pipeline_tests.fakes.project import local
 from digest_pipeline_tests.fakes.workshop import Workshop
 from digest_pipeline_tests.old_history import DAYS, LEVELS, REPO, build, old_history, read_case
+from digest_pipeline_tests.store.bounds import written_twice, wrong_bounds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,8 @@ def plain(rows: list[dict[str, Any]]) -> list[str]:
 
 def assert_is_all_there(place: Place, case: dict[str, Any]) -> None:
     with open_history(place, UTC) as reader:
+        assert wrong_bounds(reader) == []
+        assert written_twice(reader) == []
         found = stored(reader, case)
         assert {table: plain(rows) for table, rows in found.items()} == {
             table: plain(rows) for table, rows in case["tables"].items()
@@ -93,6 +96,7 @@ APPLIED = {
     "0012_first_rows_of_a_run_after": "d8e7cbe42211b173",
     "0013_first_rows_catalog": "bc479d4b734dae55",
     "0014_statistics_of_no_rows_catalog": "6133c95f6cfd27ac",
+    "0015_bounds_of_rows_catalog": "b65d739983a4138b",
 }
 """Each migration as histories have had it: what changed one of them would be in new histories alone."""
 
@@ -136,6 +140,7 @@ def test_a_migration_that_was_interrupted_is_done_at_the_next_opening(
         "migrations/0012_first_rows_of_a_run_after",
         "migrations/0013_first_rows_catalog",
         "migrations/0014_statistics_of_no_rows_catalog",
+        "migrations/0015_bounds_of_rows_catalog",
         f"views/{names('views')[-1]}",
         "flush",
     ):
