@@ -79,6 +79,9 @@ app.command("serve")(serve.serve)
 app.add_typer(store.app, name="store")
 
 
+_STOPPED = "stopped; what was finished is kept, run the same command again to go on"
+
+
 def main() -> None:
     """Run the command line and leave with its exit code: 0 done, 1 something failed, 2 wrong use."""
     # What Dagster and pydantic make while they are loaded stays to the end: looking through it for garbage at the
@@ -115,14 +118,16 @@ def _leave(code: int) -> NoReturn:
 def invoke(arguments: list[str]) -> int:
     """Run one command; an expected error is a line or a few on stderr, never a traceback."""
     set_verbosity(Verbosity.NORMAL)
-    command = typer.main.get_command(app)
     try:
-        command.main(args=arguments, prog_name="digest")
+        typer.main.get_command(app).main(args=arguments, prog_name="digest")
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
         if code == INTERRUPTED:
-            error_line("stopped; what was finished is kept, run the same command again to go on")
+            error_line(_STOPPED)
         return code
+    except KeyboardInterrupt:  # before the command had begun
+        error_line(_STOPPED)
+        return INTERRUPTED
     except DigestError as error:
         for line in str(error).splitlines():
             error_line(line)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from digest_pipeline.cli.interrupts import interrupts_held
 from digest_pipeline.cli.output import (
     Config,
     Quiet,
@@ -105,7 +106,8 @@ def make(
     from digest_pipeline.compose import opening
 
     with progress_bar() as bar, opening(settings, progress=bar) as opened:
-        from digest_pipeline.orchestration.runs import run_days
+        with interrupts_held():
+            from digest_pipeline.orchestration.runs import run_days
 
         return run_days(opened.result(), repos, days, today=today)
 

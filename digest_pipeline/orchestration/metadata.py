@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from digest_pipeline.store.connection import interruptible
 from digest_pipeline.store.files import names, statement, turn
 
 CODE_VERSION_TAG = "dagster/code_version"
@@ -32,7 +33,7 @@ def asset_metadata(counts: Mapping[str, Any], link: str | None = None) -> dict[s
 @cache
 def _schemas() -> Mapping[str, dg.TableSchema]:
     """The columns of every table, from the migrations themselves."""
-    with duckdb.connect(":memory:") as connection:
+    with duckdb.connect(":memory:") as connection, interruptible():
         for name in names("migrations"):
             if turn(name) > 0:  # options, rows and DuckLake's own tables
                 continue

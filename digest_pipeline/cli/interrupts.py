@@ -1,0 +1,32 @@
+"""Ctrl-C at a moment at which Python would lose it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Ctrl-C that comes in the block is raised at its end, but where somebody else handles it or it is ignored.
+
+    For imports beside another thread. Python forgets one that comes while it tidies up after an import, and keeps the
+    lock that it held: the other thread waits at its next import for ever.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if came:
+        raise KeyboardInterrupt
