@@ -133,6 +133,9 @@ def invoke(arguments: list[str]) -> int:
             error_line(line)
         return error.exit_code
     except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # a compiled module makes an ImportError of it
+            error_line(_STOPPED)
+            return INTERRUPTED
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             error_line(f"{error}: free some space, then run the same command again")
             return 1

@@ -115,6 +115,6 @@ def must_have_celery() -> None:
         import redis  # noqa: F401, PLC0415
     except ImportError:
         raise ConfigurationError(
-            f"{BROKER_URL_VARIABLE} is set, but Celery is not installed: pip install 'digest-pipeline[celery]', "
-            "or unset it to run everything on this machine"
+            f"{BROKER_URL_VARIABLE} is set, but Celery is not installed: install digest_pipeline with its extra "
+            "celery (docs/scale.md), or unset it to run everything on this machine"
         ) from None
