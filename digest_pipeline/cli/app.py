@@ -79,9 +79,6 @@ app.command("serve")(serve.serve)
 app.add_typer(store.app, name="store")
 
 
-_STOPPED = "stopped; what was finished is kept, run the same command again to go on"
-
-
 def main() -> None:
     """Run the command line and leave with its exit code: 0 done, 1 something failed, 2 wrong use."""
     # What Dagster and pydantic make while they are loaded stays to the end: looking through it for garbage at the
@@ -122,27 +119,30 @@ def invoke(arguments: list[str]) -> int:
         typer.main.get_command(app).main(args=arguments, prog_name="digest")
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else 1
-        if code == INTERRUPTED:
-            error_line(_STOPPED)
-        return code
+        return _stopped() if code == INTERRUPTED else code
     except KeyboardInterrupt:  # before the command had begun
-        error_line(_STOPPED)
-        return INTERRUPTED
+        return _stopped()
     except DigestError as error:
         for line in str(error).splitlines():
             error_line(line)
         return error.exit_code
-    except Exception as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):  # a compiled module makes an ImportError of it
-            error_line(_STOPPED)
-            return INTERRUPTED
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            error_line(f"{error}: free some space, then run the same command again")
-            return 1
-        if set_verbosity() is Verbosity.VERBOSE:
-            logging.getLogger(__name__).exception("unexpected")
-        else:
-            first = (str(error).strip().splitlines() or [""])[0]
-            error_line(f"unexpected {type(error).__name__}: {first} (a bug; --verbose shows where)")
-        return 1
+    except Exception as error:  # noqa: BLE001 - a bug, told as one
+        # A compiled module that is being loaded makes an ImportError of Ctrl-C.
+        return _stopped() if isinstance(error.__cause__, KeyboardInterrupt) else _unexpected(error)
     return 0
+
+
+def _stopped() -> int:
+    error_line("stopped; what was finished is kept, run the same command again to go on")
+    return INTERRUPTED
+
+
+def _unexpected(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        error_line(f"{error}: free some space, then run the same command again")
+    elif set_verbosity() is Verbosity.VERBOSE:
+        logging.getLogger(__name__).error("unexpected", exc_info=error)
+    else:
+        first = (str(error).strip().splitlines() or [""])[0]
+        error_line(f"unexpected {type(error).__name__}: {first} (a bug; --verbose shows where)")
+    return 1
