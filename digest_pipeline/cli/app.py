@@ -127,9 +127,15 @@ def invoke(arguments: list[str]) -> int:
             error_line(line)
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - a bug, told as one
-        # A compiled module that is being loaded makes an ImportError of Ctrl-C.
-        return _stopped() if isinstance(error.__cause__, KeyboardInterrupt) else _unexpected(error)
+        return _stopped() if _is_interrupt(error) else _unexpected(error)
     return 0
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind it: a compiled module that is being loaded makes an ImportError of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error is not None
 
 
 def _stopped() -> int:

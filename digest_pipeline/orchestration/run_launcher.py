@@ -113,7 +113,7 @@ def must_have_celery() -> None:
     try:
         import dagster_celery  # noqa: F401, PLC0415
         import redis  # noqa: F401, PLC0415
-    except ImportError:
+    except ModuleNotFoundError:
         raise ConfigurationError(
             f"{BROKER_URL_VARIABLE} is set, but Celery is not installed: install digest_pipeline with its extra "
             "celery (docs/scale.md), or unset it to run everything on this machine"

@@ -219,8 +219,8 @@ def by_bytes(rows: Sequence[Row], column: str) -> Iterator[list[Row]]:
 def reading_beside(name: str) -> Iterator[ThreadPoolExecutor]:
     """A thread that asks the history while the caller does, `name` for who looks at threads.
 
-    Where the caller fails, or is told to end, nobody waits for what it is at: it only reads, and closing the history
-    ends it.
+    Where the caller fails, or is told to end, it does not wait for what that is at: it only reads, and closing the
+    history interrupts it.
     """
     thread = ThreadPoolExecutor(1, thread_name_prefix=name)
     try:

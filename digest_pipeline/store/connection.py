@@ -137,19 +137,35 @@ class Readers:
         with self._changed:
             if self.is_closed:
                 return None
-            connection = self._idle.pop() if self._idle else self._another()
+            is_new = not self._idle
+            with told(self._place):
+                connection = self._beside.cursor() if is_new else self._idle.pop()
             self._lent[id(connection)] = connection
-            return connection
+        if is_new:
+            # It may ask a server that does not answer: who closes these can interrupt it.
+            try:
+                with told(self._place):
+                    connection.execute(f"USE {NAME}")
+                    connection.execute("SET TimeZone = $zone", {"zone": self._timezone.key})
+            except BaseException:
+                self._no_more(connection)
+                raise
+        return connection
 
     def give_back(self, connection: duckdb.DuckDBPyConnection) -> None:
         """It may be taken by the next one."""
         with self._changed:
-            del self._lent[id(connection)]
-            if self.is_closed:
-                shut(connection)
-                self._changed.notify_all()
-            else:
+            if not self.is_closed:
+                del self._lent[id(connection)]
                 self._idle.append(connection)
+                return
+        self._no_more(connection)
+
+    def _no_more(self, connection: duckdb.DuckDBPyConnection) -> None:
+        shut(connection)
+        with self._changed:
+            del self._lent[id(connection)]
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Close them all. Who reads over one is interrupted, and waited for: DuckDB closes nothing under a query."""
@@ -164,14 +180,6 @@ class Readers:
                 if self._changed.wait_for(lambda: not self._lent, _INTERRUPT_SECONDS):
                     return
         _log.warning("%s: a question that does not end is left behind", self._place)
-
-    def _another(self) -> duckdb.DuckDBPyConnection:
-        with told(self._place):
-            another = self._beside.cursor()
-            with shut_on_failure(another):
-                another.execute(f"USE {NAME}")
-                another.execute("SET TimeZone = $zone", {"zone": self._timezone.key})
-            return another
 
 
 def hold_open(connection: duckdb.DuckDBPyConnection, place: Place) -> duckdb.DuckDBPyConnection | None:

@@ -205,8 +205,10 @@ class History:
             self._shut()
 
     def _shut(self) -> None:
-        self._readers.close()
-        shut(self._connection)
+        try:
+            self._readers.close()
+        finally:
+            shut(self._connection)
 
     def read(self, name: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         """The rows that `sql/<name>.sql` gives, each by column name."""
@@ -307,9 +309,11 @@ class History:
                 with self._changing:
                     self._must_be_open()
                     self._use(connection)
-            readers.close()
-            shut(before)
             self._is_lost = False
+        try:
+            readers.close()
+        finally:
+            shut(before)
 
     def _use(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Write over this one, and read over others beside it."""
@@ -324,8 +328,9 @@ class History:
                 raise self._closed()
         try:
             yield connection
-        except (KeyboardInterrupt, StoreError):
-            if readers.is_closed:  # which interrupts who reads
+        except KeyboardInterrupt as error:
+            # Closing interrupts who reads; a person does, too.
+            if readers.is_closed and isinstance(error.__cause__, duckdb.InterruptException):
                 self._must_be_open()
                 raise StoreUnavailable(f"the history in {self.place} is opened anew") from None
             raise

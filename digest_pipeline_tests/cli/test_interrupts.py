@@ -37,6 +37,22 @@ def test_a_block_that_fails_says_why_and_leaves_interrupts_as_they_were() -> Non
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_who_asks_twice_does_not_wait() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), interrupts_held():
+        signal.raise_signal(signal.SIGINT)
+        done.append("once")
+        signal.raise_signal(signal.SIGINT)
+        done.append("twice")
+    assert done == ["once"]
+
+
+def test_a_block_that_fails_after_an_interrupt_was_interrupted() -> None:
+    with pytest.raises(KeyboardInterrupt), interrupts_held():
+        signal.raise_signal(signal.SIGINT)
+        raise ImportError
+
+
 def test_one_that_is_ignored_stays_so() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with interrupts_held():

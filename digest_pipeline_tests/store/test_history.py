@@ -20,7 +20,7 @@ import pytest
 
 from digest_pipeline import open_history
 from digest_pipeline.errors import ConfigurationError, StoreBusy, StoreDamaged, StoreError
-from digest_pipeline.store.connection import Readers, attach_again, hold_open
+from digest_pipeline.store.connection import Readers, attach_again, connect, hold_open
 from digest_pipeline.store.files import names, statement
 from digest_pipeline.store.history import (
     History,
@@ -50,8 +50,8 @@ DAY = date(2026, 1, 5)
 OTHER = "ada/bits"
 
 
-LONG = "SELECT count(*) FROM range(1000000) AS one, range(1000000) AS two WHERE one.range + two.range = 7"
-"""What would take minutes."""
+LONG = "SELECT count(*) FROM range(200000) AS one, range(200000) AS two WHERE one.range + two.range = 7"
+"""What would take some minutes."""
 CATALOG = "__ducklake_metadata_history"
 
 
@@ -141,8 +141,9 @@ def test_a_first_read_over_a_lost_connection_is_told_as_an_error_of_the_store(hi
 
 
 def test_who_reads_while_the_connection_is_made_anew_hands_back_what_is_closed(
-    history: History, place: Place
+    history: History, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("digest_pipeline.store.connection._INTERRUPTS", 1)  # it is not given back before that
     readers = Readers(history._connection, place, ZONE)
     one, other = readers.take(), readers.take()
     assert one is not None
@@ -594,6 +595,7 @@ def test_who_reads_while_a_history_is_closed_is_told_and_waited_for(history: His
         reading = thread.submit(ask)
         assert begun.wait(60)
         history.close()
+        assert history._readers._lent == {}
         with pytest.raises(StoreError, match="closed already"):
             reading.result(60)
     history.close()
@@ -644,6 +646,13 @@ def test_a_connection_that_is_made_anew_while_the_history_is_closed_is_closed_wi
         made[0].execute("SELECT 1")
     with pytest.raises(StoreError, match="closed already"):
         history.replace(*partition(DAY, 1))
+
+
+def test_ctrl_c_while_a_connection_is_made_anew_is_ctrl_c(history: History) -> None:
+    with pytest.raises(KeyboardInterrupt), history._reader():
+        history._readers.is_closed = True
+        raise KeyboardInterrupt
+    history._use(history._connection)
 
 
 def test_who_waits_for_a_history_that_does_not_answer_is_told_when_it_is_closed(history: History) -> None:
@@ -864,6 +873,65 @@ def test_what_was_done_to_the_statistics_and_not_recorded_is_done_again_without_
     fill_days(history, [DAY, DAY + timedelta(days=1)])
     assert written_twice(connection) == []
     assert wrong_bounds(connection) == []
+
+
+@EVERYWHERE
+def test_bounds_of_rows_that_were_taken_away_are_forgotten_and_rows_come_as_before(
+    history: History, place: Place
+) -> None:
+    connection = history._connection
+    fill_days(history, [DAY])
+    ids = {
+        f"{table}.{column}": {"table": table_id, "column": column_id}
+        for table, column, table_id, column_id in connection.execute(
+            f"SELECT table_name, column_name, table_id, column_id FROM {CATALOG}.ducklake_column AS columns "
+            f"JOIN {CATALOG}.ducklake_table AS tables USING (table_id) WHERE columns.end_snapshot IS NULL"
+        ).fetchall()
+    }
+    keys = [
+        "attempts.repo",
+        "answers.input_hash",
+        "alarms.kind",
+        "commit_log.repo",
+        "reads.repo",
+        "commit_sizes.repo",
+    ]
+    # What 0011 and an import left; a text that is empty in some row is no key.
+    for name in (*keys, "analyses.input_hash"):
+        connection.execute(
+            f"UPDATE {CATALOG}.ducklake_table_column_stats SET min_value = '' "
+            "WHERE table_id = $table AND column_id = $column",
+            ids[name],
+        )
+    connection.execute(statement("migrations/0015_bounds_of_rows_catalog"))
+    attach_again(connection, place)
+    left = connection.execute(
+        f"SELECT table_name, count(*) FROM {CATALOG}.ducklake_table_column_stats "
+        f"JOIN {CATALOG}.ducklake_table USING (table_id) GROUP BY ALL HAVING count(*) = 1 ORDER BY 1"
+    ).fetchall()
+    assert left == sorted((name.partition(".")[0], 1) for name in keys)
+    assert wrong_bounds(connection) == []
+    # Two that write at once, which DuckLake looks at by the statistics of all tables.
+    with open_place(place, ZONE) as reader:
+        before = reader.execute("SELECT count(*) FROM commit_log").fetchall()
+    one, other = (connect(place, read_only=False, timezone=ZONE) for _ in range(2))
+    with one, other:
+        one.execute("BEGIN")
+        one.execute("SELECT count(*) FROM commit_log").fetchall()
+        other.execute("INSERT INTO commit_sizes FROM commit_sizes LIMIT 1")
+        one.execute("INSERT INTO commit_log FROM commit_log LIMIT 1")
+        if place.shared is None:
+            # SQLite lets nobody write over what he has not read.
+            with pytest.raises(duckdb.TransactionException, match="locked"):
+                one.execute("COMMIT")
+            one.execute("INSERT INTO commit_log FROM commit_log LIMIT 1")
+        else:
+            one.execute("COMMIT")
+    history.replace(*partition(DAY + timedelta(days=1), 2))
+    with open_place(place, ZONE) as reader:
+        [(count,)] = reader.execute("SELECT count(*) FROM commit_log").fetchall()
+        assert count == before[0][0] + 3
+        assert wrong_bounds(reader) == []
 
 
 def test_what_is_loaded_later_has_to_be_signed(history: History, tmp_path: Path) -> None:

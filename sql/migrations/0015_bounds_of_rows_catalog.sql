@@ -15,3 +15,8 @@ WHERE table_id IN (
             'commit_log.repo', 'commit_sizes.repo', 'reads.repo'
         )
 );
+-- DuckLake expects a row for each table that has statistics, and passes over one of a column that is not there any more.
+INSERT INTO __ducklake_metadata_history.ducklake_table_column_stats (table_id, column_id, contains_null)
+SELECT table_id, 1000000, true
+FROM __ducklake_metadata_history.ducklake_table_stats
+WHERE table_id NOT IN (SELECT table_id FROM __ducklake_metadata_history.ducklake_table_column_stats);
