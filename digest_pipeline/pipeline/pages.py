@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
+import uuid
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
 _MOST_LOOKS = 8
 PREVIEW_CHARACTERS = 6000
 """What a shell may show of a page without opening it."""
-
-# Read once, at import, while there is one thread: there is no way to read it without setting it.
-_UMASK = os.umask(0o077)
-os.umask(_UMASK)
 
 
 def report_path(repo: str, day: date) -> str:
@@ -88,12 +83,11 @@ def write_page(path: Path, text: str) -> bool:
         if path.is_file() and path.read_bytes() == data:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
+        # Named before it is there: Ctrl-C may come as soon as it is.
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:
                 file.write(data)
-            temporary.chmod(0o666 & ~_UMASK)  # mkstemp gives 0600; a page has the rights of any new file
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
