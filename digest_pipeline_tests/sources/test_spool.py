@@ -38,8 +38,10 @@ def test_who_writes_is_done_before_anybody_reads(content: Path) -> None:
 
 
 def test_no_more_is_held_than_may_be(content: Path) -> None:
-    held = set()
     with spooled(content, most=BLOCK_BYTES) as spool:
+        with spool._moved:  # who reads fast enough finds nothing waiting
+            assert spool._moved.wait_for(lambda: spool._written > 0, 60)
+            held = {spool._written}
         for _ in read(spool, [BLOCK_BYTES // 7]):
             held.add(spool._written - spool._taken)
             assert os.fstat(spool._file.fileno()).st_size <= BLOCK_BYTES
