@@ -155,16 +155,17 @@ class Readers:
     def give_back(self, connection: duckdb.DuckDBPyConnection) -> None:
         """It may be taken by the next one."""
         with self._changed:
-            if not self.is_closed:
+            if self.is_closed:
+                self._no_more(connection)
+            else:
                 del self._lent[id(connection)]
                 self._idle.append(connection)
-                return
-        self._no_more(connection)
 
     def _no_more(self, connection: duckdb.DuckDBPyConnection) -> None:
-        shut(connection)
         with self._changed:
+            # Both at once: what is lent may be interrupted, and DuckDB complains of that over one that is closed.
             del self._lent[id(connection)]
+            shut(connection)
             self._changed.notify_all()
 
     def close(self) -> None:
