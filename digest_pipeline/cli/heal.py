@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from digest_pipeline.cli.interrupts import interrupts_held
+from digest_pipeline.cli.loading import loading
 from digest_pipeline.cli.output import Config, Quiet, Verbose, say
 
 
@@ -34,7 +34,7 @@ def heal(
         settings, day=None, first=first or settings.first_day.isoformat(), last=last, now=utc_now()
     )
     with progress_bar() as bar, opening(settings, progress=bar) as opened:
-        with interrupts_held():
+        with loading():
             from digest_pipeline.orchestration.runs import heal as heal_days
 
         outcome = heal_days(opened.result(), days[0], days[-1])

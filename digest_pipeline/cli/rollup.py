@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest_pipeline.cli.interrupts import interrupts_held
+from digest_pipeline.cli.loading import loading
 from digest_pipeline.cli.output import Config, Quiet, Verbose, say
 from digest_pipeline.errors import StoreError, UsageError
 
@@ -43,7 +43,7 @@ def rollup(
     if not has_history(open_place(settings)):
         raise StoreError(nothing_stored(settings, period, now=now))
     with progress_bar() as bar, opening(settings, progress=bar) as opened:
-        with interrupts_held():
+        with loading():
             from digest_pipeline.orchestration.runs import make_rollup
 
         pipeline = opened.result()

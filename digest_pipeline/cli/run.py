@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from digest_pipeline.cli.interrupts import interrupts_held
+from digest_pipeline.cli.loading import loading
 from digest_pipeline.cli.output import (
     Config,
     Quiet,
@@ -106,7 +106,7 @@ def make(
     from digest_pipeline.compose import opening
 
     with progress_bar() as bar, opening(settings, progress=bar) as opened:
-        with interrupts_held():
+        with loading():
             from digest_pipeline.orchestration.runs import run_days
 
         return run_days(opened.result(), repos, days, today=today)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from digest_pipeline.errors import StoreError, StoreOutdated
+from digest_pipeline.store import migrations
 from digest_pipeline.store.complaints import redacted, shortened
 from digest_pipeline.store.connection import NAME, translate
 from digest_pipeline.store.content import tables_of
-from digest_pipeline.store.files import names, statement
+from digest_pipeline.store.files import statement
 from digest_pipeline.store.history import must_be_up_to_date, open_history, rows_of
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _version(connection: duckdb.DuckDBPyConnection, place: Place) -> tuple[str, 
     except StoreOutdated as error:
         # The next writer brings it up to date: no damage.
         return f"{error}; check it again then, for what its rows say of one another", []
-    known = set(names("migrations"))
+    known = set(migrations.in_order())
     rows = rows_of(connection, statement("integrity/migrations"), None, place)
     applied = [row["name"] for row in rows]
     newer = sorted(set(applied) - known)

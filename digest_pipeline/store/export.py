@@ -87,7 +87,7 @@ def import_file(place: Place, timezone: ZoneInfo, file: Path, *, said: Say = lam
             with writers_lock(made)() as held:
                 attach(connection, made, read_only=False)
                 migrations.record_table(connection)
-                mine = [name for name in names("migrations")[1:] if name in applied]
+                mine = [name for name in migrations.in_order() if name in applied]
                 migrations.carry_out(connection, mine, held, with_views=migrations.views_name() in applied)
                 # A connection keeps the statistics of tables that it met, also those that a migration has set right.
                 attach_again(connection, made)
@@ -181,7 +181,7 @@ def _open_export(connection: duckdb.DuckDBPyConnection, file: Path) -> set[str]:
         raise UsageError(f"{file} is no file that digest store export wrote ({text[:160]})") from None
     applied = {row[0] for row in rows}
     newer = sorted(
-        name for name in applied - set(names("migrations")) if not name.startswith(migrations.VIEWS)
+        name for name in applied - set(migrations.in_order()) if not name.startswith(migrations.VIEWS)
     )
     if newer:
         raise StoreError(f"{file} was made by a newer digest_pipeline ({', '.join(newer)}); upgrade this one")

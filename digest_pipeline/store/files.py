@@ -29,10 +29,10 @@ def names(folder: str) -> list[str]:
 def turn(migration: str) -> int:
     """When a migration runs among all that are pending: those of one turn in a transaction of their own.
 
-    DuckLake takes options of a table, and tells what left it, only once it is there (`_options`, `_after`); in its own
-    tables nothing may be written in one transaction with the history's (`_catalog`).
+    DuckLake takes options of a table only once it is there (`_options`); in its own tables nothing may be written in
+    one transaction with the history's (`_catalog`).
     """
-    return 2 if migration.endswith("_catalog") else 1 if migration.endswith(("_options", "_after")) else 0
+    return 2 if migration.endswith("_catalog") else 1 if migration.endswith("_options") else 0
 
 
 def quoted(value: object) -> str:

@@ -39,7 +39,7 @@ from digest_pipeline.store.connection import (
     shut_on_failure,
     translate,
 )
-from digest_pipeline.store.files import names, statement
+from digest_pipeline.store.files import statement
 from digest_pipeline.store.left import carried_to
 from digest_pipeline.store.lock import whoami, writers_lock
 from digest_pipeline.store.shared import claim_files
@@ -449,7 +449,7 @@ class History:
         connection = self._connection
         migrations.record_table(connection)
         applied = migrations.applied_to(connection)
-        wanted = names("migrations")[1:]
+        wanted = migrations.in_order()
         newer = {name for name in applied if not name.startswith(migrations.VIEWS)} - {*wanted}
         if newer:
             raise StoreError(

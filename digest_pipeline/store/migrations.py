@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
     from digest_pipeline.store.lock import Held
 
+SUPERSEDED = frozenset({"0011_first_rows_after", "0012_first_rows_of_a_run_after"})
+"""What earlier versions ran, and this one records without running it: `0014` leaves the same behind by itself.
+
+Left out of the record it would be run by them, where a history is shared by several versions.
+"""
 VIEWS = "views-"
 """How the name begins under which the views of a version are among what was applied."""
 
@@ -24,9 +29,14 @@ def applied_to(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {row[0] for row in connection.execute("FROM schema_migrations SELECT name").fetchall()}
 
 
+def in_order() -> list[str]:
+    """Every migration that a history records, the oldest first."""
+    return sorted([*names("migrations")[1:], *SUPERSEDED])
+
+
 def known() -> set[str]:
     """What is applied to a history that is up to date."""
-    return {*names("migrations")[1:], views_name()}
+    return {*in_order(), views_name()}
 
 
 def views_name() -> str:
@@ -45,17 +55,18 @@ def carry_out(
 ) -> None:
     """Run and record `migrations` by their turns, and make the views: a turn is done whole, or it never happened.
 
-    One in DuckLake's own tables is recorded once it is done, and may be done twice. `held` is asked right before each
-    COMMIT whether it may come. Raises duckdb.Error, and what `held` raises.
+    Those in DuckLake's own tables are recorded once they are done, and may be done twice. `held` is asked right before
+    each COMMIT whether it may come. Raises duckdb.Error, and what `held` raises.
     """
     # In one transaction, so that a new history's tables have one shape from the start.
     _apply(connection, held, [name for name in migrations if turn(name) == 0])
     _apply(connection, held, [name for name in migrations if turn(name) == 1], with_views=with_views)
-    for name in [name for name in migrations if turn(name) > 1]:
+    catalog = [name for name in migrations if turn(name) > 1]
+    if catalog:
         with _transaction(connection, held):
-            connection.execute(statement(f"migrations/{name}"))
+            _run(connection, catalog)
         with _transaction(connection, held):
-            _record(connection, [name])
+            _record(connection, catalog)
 
 
 def _apply(
@@ -66,8 +77,7 @@ def _apply(
     with_views: bool = False,
 ) -> None:
     with _transaction(connection, held):
-        for name in migrations:
-            connection.execute(statement(f"migrations/{name}"))
+        _run(connection, migrations)
         _record(connection, migrations)
         if with_views:
             for name in names("views"):
@@ -75,6 +85,12 @@ def _apply(
             # Of the views only the newest text is of interest.
             connection.execute(f"DELETE FROM schema_migrations WHERE name LIKE '{VIEWS}%'")  # noqa: S608 - ours
             _record(connection, [views_name()])
+
+
+def _run(connection: duckdb.DuckDBPyConnection, migrations: Sequence[str]) -> None:
+    for name in migrations:
+        if name not in SUPERSEDED:
+            connection.execute(statement(f"migrations/{name}"))
 
 
 def _record(connection: duckdb.DuckDBPyConnection, done: Sequence[str]) -> None:

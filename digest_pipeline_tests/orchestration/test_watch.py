@@ -261,11 +261,10 @@ def test_a_history_of_an_older_version_is_said_to_be_so_until_this_sensor_brough
     old.configure(local(ENGINE, engine), readers=[reader], channels=[channel])
     first = [name for name in names("migrations") if name < "0005"]
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("history", "migrations"):
-            patch.setattr(
-                f"digest_pipeline.store.{module}.names",
-                lambda folder: first if folder == "migrations" else [],
-            )
+        patch.setattr(
+            "digest_pipeline.store.migrations.names",
+            lambda folder: first if folder == "migrations" else [],
+        )
         History(Place(old.data), old.settings.timezone).close()
     assert_refused(old.digest("status"), 1, "is of an older version; `digest run`", most_lines=1)
     others = [one for one in build_sensors(old.settings) if one.name != "watch"]

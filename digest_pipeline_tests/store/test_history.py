@@ -32,6 +32,7 @@ from digest_pipeline.store.history import (
     rows_of,
 )
 from digest_pipeline.store.history import open_history as open_place
+from digest_pipeline.store.migrations import known
 from digest_pipeline.store.place import Place
 from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.fakes.project import days_from
@@ -379,7 +380,7 @@ def test_a_history_that_is_made_twice_is_made_once(tmp_path: Path) -> None:
         first.replace(*partition(DAY, 2))
         assert len(everything(second)) == 3
         applied = second._connection.execute("SELECT name FROM schema_migrations").fetchall()
-        assert len(applied) == len(set(applied)) == len(names("migrations"))
+        assert len(applied) == len(set(applied)) == len(known())
 
 
 def test_another_timezone_is_refused_with_two_ways_out(place: Place) -> None:

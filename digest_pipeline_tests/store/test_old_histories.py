@@ -12,15 +12,17 @@ import pytest
 
 from digest_pipeline.errors import StoreOutdated
 from digest_pipeline.store.check import check
+from digest_pipeline.store.connection import connect
 from digest_pipeline.store.content import content
 from digest_pipeline.store.export import export, import_file
-from digest_pipeline.store.files import names, sql_folder, statement
+from digest_pipeline.store.files import names, sql_folder, statement, turn
 from digest_pipeline.store.history import History, open_history, read_once
+from digest_pipeline.store.migrations import SUPERSEDED, in_order
 from digest_pipeline.store.place import Place
 from digest_pipeline.store.questions import bound, questions
 from digest_pipeline_tests.fakes.project import local
 from digest_pipeline_tests.fakes.workshop import Workshop
-from digest_pipeline_tests.old_history import DAYS, LEVELS, REPO, build, old_history, read_case
+from digest_pipeline_tests.old_history import CASES, DAYS, LEVELS, REPO, build, old_history, read_case
 from digest_pipeline_tests.store.bounds import written_twice, wrong_bounds
 
 if TYPE_CHECKING:
@@ -92,8 +94,6 @@ APPLIED = {
     "0008_rollups": "9f30fea02ff90b51",
     "0009_row_groups_options": "73b543884390eae5",
     "0010_texts_options": "8618fab96559e841",
-    "0011_first_rows_after": "13063d85269b2b95",
-    "0012_first_rows_of_a_run_after": "d8e7cbe42211b173",
     "0013_first_rows_catalog": "bc479d4b734dae55",
     "0014_statistics_of_no_rows_catalog": "6133c95f6cfd27ac",
     "0015_bounds_of_rows_catalog": "5f081abb8447c634",
@@ -105,6 +105,7 @@ def test_a_migration_stays_as_histories_have_had_it() -> None:
     folder = sql_folder() / "migrations"
     found = {file.stem: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in folder.glob("*.sql")}
     assert found == APPLIED, "a new one gets its line here; one that is here is never changed"
+    assert {*found} | SUPERSEDED == {"0000_migrations", *in_order()}
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -136,8 +137,6 @@ def test_a_migration_that_was_interrupted_is_done_at_the_next_opening(
     for stop in (
         "migrations/0007_headlines",
         "migrations/0009_row_groups_options",
-        "migrations/0011_first_rows_after",
-        "migrations/0012_first_rows_of_a_run_after",
         "migrations/0013_first_rows_catalog",
         "migrations/0014_statistics_of_no_rows_catalog",
         "migrations/0015_bounds_of_rows_catalog",
@@ -156,6 +155,30 @@ def test_a_migration_that_was_interrupted_is_done_at_the_next_opening(
             History(place, UTC)
     for module in ("history", "migrations"):
         monkeypatch.setattr(f"digest_pipeline.store.{module}.statement", real)
+    History(place, UTC).close()
+    assert_is_all_there(place, case)
+
+
+@pytest.mark.parametrize(
+    ("level", "until"), [("first", "0013"), ("middle", "0013"), ("later", "0014"), ("later", "0015")]
+)
+def test_a_history_in_which_rows_were_taken_away_again_has_right_bounds(
+    level: str, until: str, tmp_path: Path
+) -> None:
+    place = Place(tmp_path / "data")
+    case = old_history(level, place)
+    with connect(place, read_only=False) as connection:
+        pending = [name for name in in_order() if name not in case["migrations"] and name < until]
+        for name in sorted(pending, key=lambda name: (name in SUPERSEDED, turn(name))):
+            connection.execute("BEGIN")
+            if name in SUPERSEDED:
+                connection.execute((CASES.parent / f"superseded/{name}.sql").read_text(encoding="utf-8"))
+            else:
+                connection.execute(statement(f"migrations/{name}"))
+            connection.execute("COMMIT")
+            connection.execute("INSERT INTO schema_migrations VALUES (?, now())", [name])
+    with open_history(place, UTC) as reader:
+        assert wrong_bounds(reader) != [] or until > "0013"
     History(place, UTC).close()
     assert_is_all_there(place, case)
 

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from digest_pipeline.store.files import names
 from digest_pipeline.store.history import History, open_history
+from digest_pipeline.store.migrations import known
 from digest_pipeline.store.place import Place, Shared
 from digest_pipeline.store.postgres import read_address
 from digest_pipeline_tests.fakes.project import days_from
@@ -76,4 +76,4 @@ def test_writers_that_begin_a_history_together_all_land(
     with open_history(places[0]) as reader:
         assert reader.execute("SELECT count(*) FROM commits").fetchall() == [(2 * len(DAYS) * 3,)]
         applied = reader.execute("SELECT count(*) FROM schema_migrations").fetchall()
-        assert applied == [(len(names("migrations")),)]
+        assert applied == [(len(known()),)]

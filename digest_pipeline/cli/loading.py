@@ -1,8 +1,10 @@
-"""Ctrl-C at a moment at which Python would lose it."""
+"""While Dagster is loaded: Ctrl-C, which Python would lose, and garbage, of which there is none."""
 
 from __future__ import annotations
 
+import gc
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,7 +15,30 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def interrupts_held() -> Iterator[None]:
+def loading() -> Iterator[None]:
+    """For the imports of a run, beside which another thread opens the history: what they load stays to the end.
+
+    Ctrl-C comes at the end of the block, and neither in it nor later is what it loaded looked through for garbage.
+    """
+    with _interrupts_held(), _kept():
+        yield
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    if "dagster" in sys.modules:  # as in who calls a command twice: what lies about by now may be garbage
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
     """Ctrl-C that comes in the block is raised at its end, but where somebody else handles it or it is ignored.
 
     For imports beside another thread. Python forgets one that comes while it tidies up after an import, and keeps the
