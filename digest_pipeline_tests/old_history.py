@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import duckdb
 
 CASES = Path(__file__).parent / "cases/histories"
+SUPERSEDED_TEXTS = CASES.parent / "superseded"
 REPO = "ada/engine"
 DAYS = days_from(FIRST_DAY, 2)
 _FIRST = ["0001_history", "0002_options"]
@@ -114,6 +115,11 @@ def build(connection: duckdb.DuckDBPyConnection, case: dict[str, Any], *, views:
             marks = ", ".join("?" * len(row))
             connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))
     connection.execute("COMMIT")
+
+
+def superseded(name: str) -> str:
+    """What a migration did that is only recorded today."""
+    return (SUPERSEDED_TEXTS / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def read_case(name: str) -> dict[str, Any]:

@@ -81,7 +81,7 @@ app.add_typer(store.app, name="store")
 
 def main() -> None:
     """Run the command line and leave with its exit code: 0 done, 1 something failed, 2 wrong use."""
-    # What is loaded stays to the end: looking through it for garbage at the usual pace takes half a second of a run.
+    # Most of what a command makes stays to its end: looking through it for garbage at the usual pace is in vain.
     gc.set_threshold(100_000, 50, 100)
     # A stream that the caller closed is None to Python: what is written there goes nowhere.
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open to the end

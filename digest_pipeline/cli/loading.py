@@ -1,4 +1,4 @@
-"""While Dagster is loaded: Ctrl-C, which Python would lose, and garbage, of which there is none."""
+"""While Dagster is loaded: Ctrl-C, which Python would lose, and garbage, of which there is hardly any."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def loading() -> Iterator[None]:
     """For the imports of a run, beside which another thread opens the history: what they load stays to the end.
 
-    Ctrl-C comes at the end of the block, and neither in it nor later is what it loaded looked through for garbage.
+    Ctrl-C comes at the end of the block. What a process loads for the first time is not looked through for garbage,
+    neither in the block nor later.
     """
     with _interrupts_held(), _kept():
         yield
@@ -26,7 +27,8 @@ def loading() -> Iterator[None]:
 
 @contextmanager
 def _kept() -> Iterator[None]:
-    if "dagster" in sys.modules:  # as in who calls a command twice: what lies about by now may be garbage
+    # Who calls a command twice has loaded it, and what lies about by now may be garbage.
+    if "dagster" in sys.modules or not gc.isenabled():
         yield
         return
     gc.disable()

@@ -35,7 +35,7 @@ def _schemas() -> Mapping[str, dg.TableSchema]:
     """The columns of every table, from the migrations themselves."""
     with duckdb.connect(":memory:") as connection, interruptible():
         for name in names("migrations"):
-            if turn(name) > 0:  # options, rows and DuckLake's own tables
+            if turn(name) > 0:  # options and DuckLake's own tables
                 continue
             connection.execute(statement(f"migrations/{name}"))
         connection.execute(statement("views/commits"))

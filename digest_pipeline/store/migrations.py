@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from digest_pipeline.store.lock import Held
 
 SUPERSEDED = frozenset({"0011_first_rows_after", "0012_first_rows_of_a_run_after"})
-"""What earlier versions ran, and this one records without running it: `0014` leaves the same behind by itself.
+"""What earlier versions ran and this one only records: `0014` does the same without rows.
 
-Left out of the record it would be run by them, where a history is shared by several versions.
+They stay in the record, for an earlier version that shares the history would run what is not in it: after `0013` to
+`0015`, which mend the bounds that they leave and would not be run again. Their texts are among the tests' cases.
 """
 VIEWS = "views-"
 """How the name begins under which the views of a version are among what was applied."""
@@ -55,8 +56,8 @@ def carry_out(
 ) -> None:
     """Run and record `migrations` by their turns, and make the views: a turn is done whole, or it never happened.
 
-    Those in DuckLake's own tables are recorded once they are done, and may be done twice. `held` is asked right before
-    each COMMIT whether it may come. Raises duckdb.Error, and what `held` raises.
+    Those in DuckLake's own tables are recorded once all of them are done, and may all be done again. `held` is asked
+    right before each COMMIT whether it may come. Raises duckdb.Error, and what `held` raises.
     """
     # In one transaction, so that a new history's tables have one shape from the start.
     _apply(connection, held, [name for name in migrations if turn(name) == 0])

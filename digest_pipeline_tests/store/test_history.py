@@ -32,11 +32,12 @@ from digest_pipeline.store.history import (
     rows_of,
 )
 from digest_pipeline.store.history import open_history as open_place
-from digest_pipeline.store.migrations import known
+from digest_pipeline.store.migrations import SUPERSEDED, known
 from digest_pipeline.store.place import Place
 from digest_pipeline.store.upkeep import keep
 from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.fakes.small_disk import fill, small_disk
+from digest_pipeline_tests.old_history import superseded
 from digest_pipeline_tests.store.bounds import bounds_in_catalog, tables, written_twice, wrong_bounds
 from digest_pipeline_tests.store.filled import fill as fill_days
 from digest_pipeline_tests.store.rows import EVERYWHERE, REPO, commit, partition, read
@@ -822,9 +823,19 @@ def test_an_empty_table_has_statistics_and_nothing_else(history: History, place:
     assert wrong_bounds(connection) == []
     assert list(place.folder.rglob("*.parquet")) == []
     limits = connection.execute(
-        f"SELECT DISTINCT value FROM {CATALOG}.ducklake_metadata WHERE key = 'data_inlining_row_limit'"
+        f"SELECT table_name, value FROM {CATALOG}.ducklake_metadata JOIN {CATALOG}.ducklake_table "
+        "ON table_id = scope_id WHERE key = 'data_inlining_row_limit' ORDER BY 1"
     ).fetchall()
-    assert limits == [("0",)]
+    never_wait = [
+        "analyses",
+        "commit_files",
+        "digests",
+        "pull_requests",
+        "reader_pages",
+        "reports",
+        "rollups",
+    ]
+    assert limits == [(table, "0") for table in never_wait]
 
 
 @EVERYWHERE
@@ -874,6 +885,25 @@ def test_what_was_done_to_the_statistics_and_not_recorded_is_done_again_without_
     fill_days(history, [DAY, DAY + timedelta(days=1)])
     assert written_twice(connection) == []
     assert wrong_bounds(connection) == []
+
+
+@EVERYWHERE
+def test_bounds_that_an_earlier_version_left_are_mended_when_the_history_is_opened(
+    history: History, place: Place
+) -> None:
+    fill_days(history, [DAY])
+    connection = history._connection
+    connection.execute("DELETE FROM schema_migrations WHERE name LIKE '%_catalog'")
+    for name in sorted(SUPERSEDED):
+        connection.execute("BEGIN")
+        connection.execute(superseded(name))
+        connection.execute("COMMIT")
+    with open_place(place, ZONE) as reader:
+        assert wrong_bounds(reader) != []
+    History(place, ZONE).close()
+    with open_place(place, ZONE) as reader:
+        assert wrong_bounds(reader) == []
+        assert written_twice(reader) == []
 
 
 @EVERYWHERE
