@@ -9,7 +9,7 @@ import dagster as dg
 import duckdb
 
 from digest_pipeline.store.connection import interruptible
-from digest_pipeline.store.files import names, statement, turn
+from digest_pipeline.store.files import TABLES, names, statement, turn
 
 CODE_VERSION_TAG = "dagster/code_version"
 
@@ -35,9 +35,8 @@ def _schemas() -> Mapping[str, dg.TableSchema]:
     """The columns of every table, from the migrations themselves."""
     with duckdb.connect(":memory:") as connection, interruptible():
         for name in names("migrations"):
-            if turn(name) > 0:  # options and DuckLake's own tables
-                continue
-            connection.execute(statement(f"migrations/{name}"))
+            if turn(name) == TABLES:
+                connection.execute(statement(f"migrations/{name}"))
         connection.execute(statement("views/commits"))
         columns = connection.execute(
             "SELECT table_name, column_name, data_type FROM information_schema.columns ORDER BY ordinal_position"

@@ -89,6 +89,7 @@ def import_file(place: Place, timezone: ZoneInfo, file: Path, *, said: Say = lam
                 migrations.record_table(connection)
                 mine = [name for name in migrations.in_order() if name in applied]
                 migrations.carry_out(connection, mine, held, with_views=migrations.views_name() in applied)
+                migrations.carry_out_in_catalog(connection, mine, held)
                 # A connection keeps the statistics of tables that it met, also those that a migration has set right.
                 attach_again(connection, made)
                 rows = sum(_carry_rows(connection, said))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+TABLES, OPTIONS, CATALOG = range(3)
+"""The turns of migrations."""
+
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -32,7 +35,9 @@ def turn(migration: str) -> int:
     DuckLake takes options of a table only once it is there (`_options`); in its own tables nothing may be written in
     one transaction with the history's (`_catalog`).
     """
-    return 2 if migration.endswith("_catalog") else 1 if migration.endswith("_options") else 0
+    if migration.endswith("_catalog"):
+        return CATALOG
+    return OPTIONS if migration.endswith("_options") else TABLES
 
 
 def quoted(value: object) -> str:

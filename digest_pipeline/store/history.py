@@ -460,14 +460,15 @@ class History:
         if not pending and migrations.views_name() in applied:
             return
         migrations.carry_out(connection, pending, held)
-        if not applied and not self._even_if_left:  # who carries a history here knows of the other one
-            _tell_of_another(self.place)
         if applied & {*wanted} and pending:
             # Rows that wait in the catalog lie there by the shape that their table had: upkeep would take those of
             # the old shape away under readers that know them. All of them are in memory at once.
             connection.execute(f"SET memory_limit = '{_MIGRATION_MEMORY}'")
             connection.execute(statement("flush"))
             connection.execute(f"SET memory_limit = '{_WRITER_MEMORY}'")
+        migrations.carry_out_in_catalog(connection, pending, held)
+        if not applied and not self._even_if_left:  # who carries a history here knows of the other one
+            _tell_of_another(self.place)
 
     def _check_timezone(self) -> None:
         made_in = [row["timezone"] for row in self.read("pipeline/timezones")]

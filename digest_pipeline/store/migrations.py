@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from digest_pipeline.store.files import names, statement, turn
+from digest_pipeline.store.files import CATALOG, OPTIONS, TABLES, names, statement, turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,15 +54,25 @@ def record_table(connection: duckdb.DuckDBPyConnection) -> None:
 def carry_out(
     connection: duckdb.DuckDBPyConnection, migrations: Sequence[str], held: Held, *, with_views: bool = True
 ) -> None:
-    """Run and record `migrations` by their turns, and make the views: a turn is done whole, or it never happened.
+    """Run and record those of `migrations` that make and change tables and options, and make the views.
 
-    Those in DuckLake's own tables are recorded once all of them are done, and may all be done again. `held` is asked
-    right before each COMMIT whether it may come. Raises duckdb.Error, and what `held` raises.
+    A turn is done whole, or it never happened. `held` is asked right before each COMMIT whether it may come. Raises
+    duckdb.Error, and what `held` raises.
     """
     # In one transaction, so that a new history's tables have one shape from the start.
-    _apply(connection, held, [name for name in migrations if turn(name) == 0])
-    _apply(connection, held, [name for name in migrations if turn(name) == 1], with_views=with_views)
-    catalog = [name for name in migrations if turn(name) > 1]
+    _apply(connection, held, [name for name in migrations if turn(name) == TABLES])
+    _apply(connection, held, [name for name in migrations if turn(name) == OPTIONS], with_views=with_views)
+
+
+def carry_out_in_catalog(
+    connection: duckdb.DuckDBPyConnection, migrations: Sequence[str], held: Held
+) -> None:
+    """Run those of `migrations` that write in DuckLake's own tables, and record them.
+
+    After `carry_out`, and once no row of the time before waits in the catalog. They are recorded once all of them are
+    done, and may all be done again. `held` and what is raised as above.
+    """
+    catalog = [name for name in migrations if turn(name) == CATALOG]
     if catalog:
         with _transaction(connection, held):
             _run(connection, catalog)

@@ -888,6 +888,40 @@ def test_what_was_done_to_the_statistics_and_not_recorded_is_done_again_without_
 
 
 @EVERYWHERE
+def test_who_has_the_history_open_while_empty_places_go_reads_and_writes_as_before(
+    history: History, place: Place
+) -> None:
+    connection = history._connection
+    rows_of_places = f"FROM {CATALOG}.ducklake_inlined_data_tables ORDER BY ALL"
+    without = connection.execute(rows_of_places).fetchall()
+    # As an earlier version left them; the places themselves are there.
+    connection.execute(
+        f"INSERT INTO {CATALOG}.ducklake_inlined_data_tables "
+        "SELECT scope_id, format('ducklake_inlined_data_{}_{}', scope_id, version), version "
+        f"FROM {CATALOG}.ducklake_metadata, "
+        f"(SELECT max(schema_version) AS version FROM {CATALOG}.ducklake_inlined_data_tables) "
+        "WHERE key = 'data_inlining_row_limit'"
+    )
+    assert len(connection.execute(rows_of_places).fetchall()) == len(without) + 7
+    counts = "SELECT (SELECT count(*) FROM commit_files), (SELECT count(*) FROM reports)"
+    with History(place, ZONE) as earlier, open_place(place, ZONE) as reader:
+        assert reader.execute(counts).fetchall() == [(0, 0)]
+        assert earlier._connection.execute(counts).fetchall() == [(0, 0)]
+        connection.execute(statement("migrations/0016_no_empty_places_catalog"))
+        assert connection.execute(rows_of_places).fetchall() == without
+        fill_days(earlier, [DAY])
+        [seen] = reader.execute(counts).fetchall()
+        assert min(seen) > 0
+        with History(place, ZONE) as later:
+            assert later._connection.execute(counts).fetchall() == [seen]
+            fill_days(later, [DAY, DAY + timedelta(days=1)])
+            [more] = later._connection.execute(counts).fetchall()
+        assert reader.execute(counts).fetchall() == earlier._connection.execute(counts).fetchall() == [more]
+        assert min(more) > min(seen)
+    assert connection.execute(rows_of_places).fetchall() == without
+
+
+@EVERYWHERE
 def test_bounds_that_an_earlier_version_left_are_mended_when_the_history_is_opened(
     history: History, place: Place
 ) -> None:
