@@ -24,6 +24,8 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    Strict,
+    StrictBool,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -310,7 +312,7 @@ class FilterSettings(_Table):
     labels: Annotated[tuple[str, ...], AfterValidator(partial(_globs, of="words"))] = ()
     branches: Annotated[tuple[str, ...], AfterValidator(partial(_globs, of="branches"))] = ()
     bots: Bots = "fold"
-    merges: bool = True
+    merges: StrictBool = True
 
     def rules(self) -> Filter:
         """What decides about a commit."""
@@ -374,26 +376,26 @@ class EndpointSettings(_Table):
     base_url: ModelUrl
     model: Annotated[str, Field(min_length=1)]
     api_key_env: VariableName | None = None
-    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
-    context_tokens: Annotated[int, Field(ge=2048)] = 131072
-    max_output_tokens: Annotated[int, Field(ge=256)] = 8192
-    timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
-    attempts: Annotated[int, Field(ge=1, le=10)] = 3
-    probe_minutes: Annotated[float, Field(gt=0, le=24 * 60)] = 30
+    concurrency: Annotated[int, Strict(), Field(ge=1, le=256)] = 8
+    context_tokens: Annotated[int, Strict(), Field(ge=2048)] = 131072
+    max_output_tokens: Annotated[int, Strict(), Field(ge=256)] = 8192
+    timeout_seconds: Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)] = 120.0
+    attempts: Annotated[int, Strict(), Field(ge=1, le=10)] = 3
+    probe_minutes: Annotated[float, Strict(), Field(gt=0, le=24 * 60)] = 30
 
 
 class PriceSettings(_Table):
     """`[llm.prices."model"]`: money for a million tokens."""
 
-    input: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    output: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    cached: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    input: Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
+    output: Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
+    cached: Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 class BudgetSettings(_Table):
     """`[llm.budget]`: what may be spent, in the currency of the prices."""
 
-    daily: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    daily: Annotated[float, Strict(), Field(ge=0, allow_inf_nan=False)]
 
 
 class LlmSettings(EndpointSettings):
@@ -436,7 +438,7 @@ class AlarmSettings(_Table):
 class ReportSettings(_Table):
     """`[report]`: what a page shows."""
 
-    show_reasons: bool = True
+    show_reasons: StrictBool = True
 
 
 class ReaderSettings(_Table):
@@ -516,7 +518,7 @@ class StoreSettings(_Table):
     region: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = None
     key_env: VariableName | None = None
     secret_env: VariableName | None = None
-    keep_patches_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    keep_patches_days: Annotated[int, Strict(), Field(ge=1, le=36_500)] | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -558,9 +560,9 @@ class Settings(_Table):
     site: SiteSettings = SiteSettings()
     store: StoreSettings = StoreSettings()
     daily_at: time = time(2, 0)
-    digest_deadline_hours: Annotated[float, Field(gt=0, le=24 * 7)] = 6
-    recheck_days: Annotated[int, Field(ge=0, le=366)] = 14
-    backfill_days: Annotated[int, Field(ge=1, le=3660)] = 366
+    digest_deadline_hours: Annotated[float, Strict(), Field(gt=0, le=24 * 7)] = 6
+    recheck_days: Annotated[int, Strict(), Field(ge=0, le=366)] = 14
+    backfill_days: Annotated[int, Strict(), Field(ge=1, le=3660)] = 366
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -844,6 +846,7 @@ def _show(location: tuple[int | str, ...], value: object) -> str:
     if isinstance(value, str) and (str(location[-1]).endswith("url") or "://" in value):
         value = _QUERY.sub(r"\1***", _USER_INFO.sub(r"\1***@", value))
     text = f'"{value}"' if isinstance(value, str) else str(value)
+    text = text.lower() if isinstance(value, bool) else text
     return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - one line on a terminal
 
 

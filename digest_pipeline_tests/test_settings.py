@@ -361,6 +361,16 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, damage: Callable[[P
         (MINIMAL + "[repos.filter]\nauthors = [1]\n", ["repos[0].filter.authors[0] = 1", "string"]),
         (MINIMAL + '[repos.filter]\nbots = "hide"\n', ["filter.bots", '"hide"', "'fold', 'show' or 'drop'"]),
         (MINIMAL + "[repos.filter]\nmerges = 3\n", ["repos[0].filter.merges = 3", "boolean"]),
+        (MINIMAL + '[repos.filter]\nmerges = "no"\n', ['repos[0].filter.merges = "no"', "boolean"]),
+        (MINIMAL.replace("first_day", 'recheck_days = "5"\nfirst_day'), ['recheck_days = "5"', "integer"]),
+        (
+            MINIMAL.replace("first_day", "backfill_days = true\nfirst_day"),
+            ["backfill_days = true", "integer"],
+        ),
+        (
+            MINIMAL.replace("first_day", "digest_deadline_hours = true\nfirst_day"),
+            ["digest_deadline_hours = true", "number"],
+        ),
         (MINIMAL + "[repos.filter]\npath = []\n", ["repos[0].filter.path", '"paths"']),
         (
             MINIMAL.replace("first_day", 'timezone = "Mars/Base"\nfirst_day'),

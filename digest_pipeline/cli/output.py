@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from digest_pipeline.domain.visible import visible
 from digest_pipeline.errors import UsageError
 
 
@@ -59,12 +60,12 @@ def console() -> Console:
 def say(text: str, *, style: str | None = None) -> None:
     """A line for a person, on stderr; not with --quiet."""
     if _verbosity is not Verbosity.QUIET:
-        console().print(text, style=style, markup=False)
+        console().print(visible(text), style=style, markup=False)
 
 
 def error_line(text: str) -> None:
     """An error on one line of stderr, whatever the verbosity."""
-    console().print(f"digest: {text}", style="red", markup=False)
+    console().print(visible(f"digest: {text}"), style="red", markup=False)
 
 
 def result_line(text: str | Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, say
+from digest_pipeline.domain.visible import visible
 from digest_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -91,6 +92,14 @@ def sql(
     settings = Settings.load(config)
     columns, rows = _ask(settings, asked or str(query), given)
     _WRITERS[output](columns, rows)
+    if asked is not None and len(rows) == _limit(asked, given):
+        say(f"as many rows as limit lets through; --param limit={10 * len(rows)} shows more, if there are")
+
+
+def _limit(asked: Question, given: dict[str, str]) -> int | None:
+    """How many rows a question gives at most; None where it takes no limit."""
+    limits = [given.get(one.name, one.default) for one in asked.parameters if one.name == "limit"]
+    return int(limits[0]) if limits and limits[0] is not None else None
 
 
 def _ask(
@@ -246,17 +255,24 @@ def _write_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     )
 
 
+def _shown(value: object) -> str:
+    """A value as a terminal may show it: what was committed could otherwise steer that."""
+    return visible(_text(value))
+
+
 def _write_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_text(value) for value in row] for row in rows)
+    text = _shown if sys.stdout.isatty() else _text
+    writer.writerows([text(value) for value in row] for row in rows)
 
 
 def _write_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """The values as they are, a row a line, for what is a text: a page, a message."""
     del columns
+    text = _shown if sys.stdout.isatty() else _text
     for row in rows:
-        result_line("\t".join(_text(value) for value in row))
+        result_line("\t".join(text(value) for value in row))
 
 
 def _write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -267,9 +283,9 @@ def _write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=10_000)
     table = Table()
     for column in columns:
-        table.add_column(Text(column), overflow="fold")
+        table.add_column(Text(visible(column)), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_text(value)) for value in row))
+        table.add_row(*(Text(_shown(value)) for value in row))
     if rows and len(columns) * _NARROWEST > console.width:
         # Columns of a few letters each say nothing: a line for each value instead.
         table = Table(show_header=False, box=None, padding=(0, 1))
@@ -278,7 +294,7 @@ def _write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         for number, row in enumerate(rows, start=1):
             table.add_row(f"{number} of {len(rows)}", "")
             for column, value in zip(columns, row, strict=True):
-                table.add_row(Text(f"  {column}"), Text(_text(value)))
+                table.add_row(Text(visible(f"  {column}")), Text(_shown(value)))
     console.print(table)
     console.print(f"{len(rows)} row{'' if len(rows) == 1 else 's'}", highlight=False)
 

@@ -182,9 +182,14 @@ def _page_problems(settings: Settings, stored: _Stored) -> list[str]:
     found = (
         (none, "without a digest"),
         (stale, "with a digest of older pages"),
-        (gone, "whose page is gone"),
     )
-    return [f"{counted(len(days), 'day')} {words}: {spans_of(days)}" for days, words in found if days]
+    told = [f"{counted(len(days), 'day')} {words}: {spans_of(days)}" for days, words in found if days]
+    if gone:
+        told.append(
+            f"{counted(len(gone), 'day')} whose page is gone: {spans_of(gone)}; "
+            f"digest run --from {gone[0]} --to {gone[-1]} writes it again"
+        )
+    return told
 
 
 def _as_json(

@@ -213,7 +213,7 @@ def _history(settings: Settings) -> Place:
 def _write_pages(settings: Settings, place: Place) -> None:
     from digest_pipeline.pipeline.pages import write_stored_pages
 
-    for path in write_stored_pages(place, settings.data_dir):
+    for path in write_stored_pages(place, settings.data_dir, settings.language):
         result_line(path)
 
 

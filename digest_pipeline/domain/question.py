@@ -30,7 +30,7 @@ _EXPECTED: dict[Kind, str] = {
     "text": "some text",
     "pattern": "some text, where % stands for anything",
     "words": f"one to {MOST_WORDS} words",
-    "number": "a whole number, 1 or more",
+    "number": f"a whole number, 1 to {_LARGEST:,}",
     "day": "a day as 2026-02-21, or oldest, newest, 30d for the newest 30 days of the history, or 5k for the days "
     "of its newest 5,000 commits",
     "sha": "at least 4 digits of a commit's hash",

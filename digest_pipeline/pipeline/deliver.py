@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from digest_pipeline.domain.day import day_window
 from digest_pipeline.domain.delivery import (
+    RECENT_DAYS,
     WHOLE,
     Delivery,
     Due,
@@ -85,7 +86,9 @@ def look(read: Read, settings: Settings, now: datetime, days: Sequence[date] | N
     found = differing(targets, made, delivered)
     if days is not None:
         return found
-    begun = {(row["channel"], row["reader"]): row["day"] for row in read("pipeline/begun_channels", {})}
+    # A day ends up to a day after its date, and is brought by itself until it is no news.
+    rows = read("pipeline/begun_channels", {"within": RECENT_DAYS + 2})
+    begun = {(row["channel"], row["reader"]): row["day"] for row in rows}
     return due(found, begun, now=now, timezone=settings.timezone)
 
 

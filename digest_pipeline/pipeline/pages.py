@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import date
 
+    from digest_pipeline.domain.analysis import Language
     from digest_pipeline.store.place import Place
 
 _MOST_LOOKS = 8
@@ -98,11 +99,14 @@ def write_page(path: Path, text: str) -> bool:
     return True
 
 
-def write_stored_pages(place: Place, data_dir: Path) -> Iterator[Path]:
-    """Write every page that the history in `place` holds to where it lies; the path of each. Raises StoreError."""
+def write_stored_pages(place: Place, data_dir: Path, language: Language) -> Iterator[Path]:
+    """Write every page that the history in `place` holds to where it lies; the path of each. Raises StoreError.
+
+    One that was made in several languages comes in `language`, else in the newest.
+    """
     after = ""
     with reading(place) as read:
-        while pages := read("pipeline/stored_pages", {"after": after}):
+        while pages := read("pipeline/stored_pages", {"after": after, "language": language}):
             for page in pages:
                 after = page["path"]
                 # A history may come from somebody else.

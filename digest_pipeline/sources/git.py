@@ -288,12 +288,19 @@ class GitSource:
         with _exclusive(self._mirror_dir, self._repo):
             self._prepare_mirror(head.sha)
             asked = dict([(_TRACKED, head.sha), *((_ref_of(name), sha) for name, sha in head.others)])
-            stand = self._tracked_refs()
+            before = stand = self._tracked_refs()
             behind = [ref for ref, sha in asked.items() if stand.get(ref) != sha]
             if behind or _try_commit(self._mirror, head.sha) is None:
                 lines = "".join(f"+refs/heads/{wanted[ref]}:{ref}\n" for ref in behind or [_TRACKED])
                 self._fetch("--filter=blob:none", "--stdin", "origin", stdin=lines.encode())
                 stand = self._tracked_refs()
+                # What a shallow clone has since is not taken over, and git ends well all the same.
+                if withheld := [wanted[ref] for ref in behind if stand.get(ref) == before.get(ref)]:
+                    raise SourceUnavailable(
+                        f"{self._repo}: {self._url} sent nothing of {_some(withheld)}, though it has commits there; "
+                        "where it is a shallow clone, run `git fetch --unshallow` in it, else try again",
+                        repo=self._repo,
+                    )
         fetched = stand.get(_TRACKED)
         if fetched is None or _try_commit(self._mirror, fetched) is None:
             raise SourceUnavailable(

@@ -195,7 +195,8 @@ def _fill(
             except FileNotFoundError:
                 raise StoreDamaged(
                     f"{source / path} is gone, and no backup is made of a history that lacks a file; digest store "
-                    f"check says what else is damaged, and the backup in {folder} is as it was"
+                    "check says what else is damaged"
+                    + (f", and the backup in {folder} is as it was" if before is not None else "")
                 ) from None
             if had is not None and found != had.sha256:
                 # Files never change: this one is damaged in the history itself, and no backup is made of that.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from digest_pipeline.cli.sql import _write_table
+from digest_pipeline.cli.sql import _write_csv, _write_table, _write_text
 from digest_pipeline.store.files import names
 from digest_pipeline.store.history import History
 from digest_pipeline.store.place import Place
@@ -107,6 +107,30 @@ def test_a_table_counts_its_rows_and_takes_brackets_for_what_they_are(made: Proj
     assert "chore: a title with | pipes, [bold] brackets and 中文 (#77)" in ran.out
     assert "[red]title" in ran.out
     assert ran.lines[-1] == "1 row"
+
+
+def test_what_was_committed_steers_no_terminal(
+    made: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "a\x1b[2J\x07b\u202ec"
+    ran = made.digest("sql", "SELECT 'a' || chr(27) || '[2J' || chr(7) || 'b' || chr(8238) || 'c' AS title")
+    assert "a[2Jbc" in ran.out
+    assert "\x1b" not in ran.out
+    for write in (_write_csv, _write_text):
+        write(["title"], [[hostile]])
+        assert hostile in capsys.readouterr().out  # a file, or another program
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    for write in (_write_csv, _write_text):
+        write(["title"], [[hostile]])
+        assert "a[2Jbc" in capsys.readouterr().out
+
+
+def test_rows_that_a_limit_cut_are_said_to_be(made: Project) -> None:
+    asked = ("sql", "--query", "whats_new", "--param", "since=oldest", "--format", "csv")
+    cut = made.digest(*asked, "--param", "limit=2")
+    assert "as many rows as limit lets through; --param limit=20" in cut.err
+    assert len(cut.lines) == 3
+    assert made.digest(*asked).err == ""
 
 
 def test_text_that_looks_like_markup_is_no_error(made: Project) -> None:
@@ -302,7 +326,8 @@ def test_a_pull_request_is_found_by_its_number(made: Project) -> None:
         (["--query", "pull_request", "--param", "number"], ["name=value"]),
         (["--query", "coverage", "--param", "x=1"], ["x", "none"]),
         (["--query", "pull_request", "--param", "number=many"], ["many", "a whole number"]),
-        (["--query", "pull_request", "--param", "number=0"], ["1 or more"]),
+        (["--query", "pull_request", "--param", "number=0"], ["1 to 2,147,483,647"]),
+        (["--query", "pull_request", "--param", "number=99999999999"], ["1 to 2,147,483,647"]),
         (["--query", "who_changed"], ["--param path=…: a file", "since=200k"]),
         (["--query", "whats_new", "--param", "since=yesterday"], ["yesterday", "2026-02-21", "hash"]),
         (["--query", "whats_new", "--param", "since=ffffffff"], ["ffffffff", "no commit"]),

@@ -48,6 +48,26 @@ def test_a_history_is_checked_kept_small_carried_away_and_brought_back(copy: Pro
     assert len(copy.digest("sql", "--query", "tiers_by_day", "--format", "csv").lines) > 1
 
 
+@pytest.mark.parametrize("command", ["import", "restore"])
+def test_of_pages_in_several_languages_those_of_the_settings_come(
+    copy: Project, tmp_path: Path, command: str
+) -> None:
+    file = copy.folder / "digest.toml"
+    settings = file.read_text(encoding="utf-8")
+    page = copy.data / "reports/ada/engine/2026/2026-01-06.md"
+    english = page.read_text(encoding="utf-8")
+    file.write_text(settings.replace('language = "en"', 'language = "zh"'), encoding="utf-8")
+    assert copy.digest("run", "--day", "2026-01-06", "-q").code == 0
+    assert page.read_text(encoding="utf-8") != english
+    file.write_text(settings, encoding="utf-8")
+    target = {"import": ("export", tmp_path / "x.duckdb"), "restore": ("backup", tmp_path / "backup")}
+    carried, where = target[command]
+    assert copy.digest("store", carried, str(where), "-q").code == 0
+    shutil.rmtree(copy.data)
+    assert copy.digest("store", command, str(where), "-q").code == 0
+    assert page.read_text(encoding="utf-8") == english
+
+
 def test_damage_is_told_with_exit_code_1(copy: Project) -> None:
     assert copy.digest("store", "compact", "-q").code == 0
     for file in (copy.data / "store/files").rglob("commit_files/*.parquet"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -284,6 +284,19 @@ def test_days_by_hand_go_out_in_their_order_and_one_issue_stays_open(
         f"news/daily/2026/{day}.md" for day in DAYS
     ]
     assert pipeline.deliver(DAYS) == []
+
+
+def test_an_old_day_by_hand_does_not_begin_a_channel_there(shop: Workshop, pipeline: Pipeline) -> None:
+    shop.now = NOW + timedelta(days=4)
+    # The last day came by itself; the first one long after it was news.
+    row = {"channel": "team", "reader": "", "language": "en", "status": "delivered", "attempts": 0}
+    rows = [
+        {**row, "day": LAST, "delivered_at": NOW},
+        {**row, "day": DAYS[0] - timedelta(days=30), "delivered_at": NOW},
+    ]
+    pipeline.history.replace(Replacement("deliveries", {"channel": ["team"]}, rows))
+    due = look(pipeline.history.read, shop.settings, shop.now)
+    assert [one.made.day for one in due if one.target.channel == "team"] == [LAST]
 
 
 def test_a_variable_that_is_not_set_is_told_by_its_name(

@@ -154,6 +154,34 @@ def test_a_mirror_without_blobs_is_fetched_when_it_is_asked_and_by_who_asks(
     assert fetching == [threading.current_thread()]
 
 
+@pytest.mark.parametrize("knows_it", [True, False])
+def test_a_remote_that_is_shallow_withholds_what_it_has_and_is_no_quiet_day(
+    tmp_path: Path, knows_it: bool
+) -> None:
+    builder = RepositoryBuilder(tmp_path / "origin")
+    builder.write("a", "1\n")
+    builder.commit("feat: one")
+    builder.git("clone", "--quiet", "--bare", str(builder.path), str(tmp_path / "copy"))
+    builder.git("-C", str(tmp_path / "copy"), "config", "uploadpack.allowFilter", "true")
+    source = GitSource(
+        repo="ada/engine",
+        url=f"file://{tmp_path / 'copy'}",
+        branch=None,
+        mirror_dir=tmp_path / "mirror",
+    )
+    if knows_it:
+        source.refresh()
+    builder.write("a", "2\n")
+    builder.commit("feat: two")
+    fetch = ("-C", str(tmp_path / "copy"), "fetch", "--quiet", "--update-shallow")
+    shallow = f"file://{builder.path}"
+    builder.git(*fetch, "--depth", "1", shallow, f"+{builder.branch}:{builder.branch}")
+    with pytest.raises(SourceUnavailable, match=f"sent nothing of {builder.branch}.*git fetch --unshallow"):
+        source.refresh()
+    builder.git(*fetch, "--unshallow", shallow)
+    assert source.refresh().sha == builder.git("rev-parse", "HEAD").decode().strip()
+
+
 def test_what_was_read_ahead_ends_where_some_of_it_is_asked_for(
     source: GitSource, shas: list[str], processes: list[subprocess.Popen[bytes]]
 ) -> None:

@@ -1,4 +1,5 @@
--- The pages whose paths come after this one, some hundred at a time; of several languages the newest.  $after
+-- The pages whose paths come after this one, some hundred at a time; of several languages that of the settings, else the
+-- newest.  $after, $language
 WITH pages AS (
     SELECT 'reports' AS kind, path, language, rendered_at FROM reports
     UNION ALL
@@ -9,7 +10,7 @@ WITH pages AS (
     SELECT 'readers', path, language, rendered_at FROM reader_pages WHERE path IS NOT NULL
 ),
 chosen AS (
-    SELECT kind, path, arg_max(language, rendered_at) AS language
+    SELECT kind, path, coalesce(max(language) FILTER (language = $language), arg_max(language, rendered_at)) AS language
     FROM pages WHERE path > $after
     GROUP BY kind, path ORDER BY path LIMIT 500
 )
