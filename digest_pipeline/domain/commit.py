@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FileStatus = Literal["added", "removed", "modified", "renamed", "copied", "changed"]
 """GitHub's words; `changed` is a change of type (a file that became a symlink or a submodule)."""
@@ -97,6 +100,24 @@ class PullRequest:
     title: str
     labels: tuple[str, ...]
     body: str
+
+
+def first_of_authors(commits: Iterable[tuple[str, str, str]]) -> frozenset[str]:
+    """Of commits as (SHA, author's name, their address), oldest first: those before which their author has none.
+
+    An address that GitHub gives to one account tells a person who changed their name; other addresses may be shared.
+    """
+    names: set[str] = set()
+    accounts: set[str] = set()
+    found: list[str] = []
+    for sha, name, email in commits:
+        account = email.lower() if email.lower().endswith("@users.noreply.github.com") else None
+        if name not in names and account not in accounts:
+            found.append(sha)
+        names.add(name)
+        if account is not None:
+            accounts.add(account)
+    return frozenset(found)
 
 
 def title_of(message: str) -> str:

@@ -19,6 +19,8 @@ TREND_DAYS = 30
 MEDIAN_DAYS = 7
 _DAY = timedelta(days=1)
 _KNOWN_DAYS = 14
+UNSURE_DAYS = 90
+"""For so long nobody is new where the source cannot tell who was there before the first stored day."""
 _MOST_DIRECTORIES = 5
 _LEAST_COMMITS = 2
 _WIDE = 0.1

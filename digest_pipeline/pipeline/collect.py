@@ -13,7 +13,7 @@ from digest_pipeline.pipeline.workbench import StepResult, Workbench, as_stored,
 from digest_pipeline.store.history import Replacement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import date, datetime
 
     from digest_pipeline.domain.commit import Commit
@@ -31,6 +31,7 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     try:
         source, head = bench.source(repo)
         commits = source.commits(head, span_window(days, timezone))
+        firsts = source.firsts(head) if commits else None
     except SourceError as error:
         _remember_failure(bench, repo, days, error)
         return StepResult(failed=dict.fromkeys(days, error))
@@ -56,7 +57,7 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
         for day in batch:
             known = {row["sha"]: row for row in stored[day]}
             found[day] = [
-                _row(repo, day, position, commit) | sieve.columns(commit, known.get(commit.sha))
+                _row(repo, day, position, commit, firsts) | sieve.columns(commit, known.get(commit.sha))
                 for position, commit in enumerate(seen[day])
             ]
         reads = [
@@ -75,7 +76,9 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     )
 
 
-def _row(repo: str, day: date, position: int, commit: Commit) -> dict[str, Any]:
+def _row(
+    repo: str, day: date, position: int, commit: Commit, firsts: Collection[str] | None
+) -> dict[str, Any]:
     return {
         "repo": repo,
         "day": day,
@@ -92,6 +95,7 @@ def _row(repo: str, day: date, position: int, commit: Commit) -> dict[str, Any]:
         "pull_request": pull_request_number(commit.message),
         "on_branch": True,
         "branch": commit.branch,
+        "first_of_author": None if firsts is None else commit.sha in firsts,
     }
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from digest_pipeline.domain.context import DayCounts, Trends, broad_in, context_of
+from digest_pipeline.domain.context import UNSURE_DAYS, DayCounts, Trends, broad_in, context_of
 from digest_pipeline.domain.parts import parts_of
 from digest_pipeline.domain.relations import Index, Known
 from digest_pipeline.domain.themes import themes_of
@@ -36,7 +36,8 @@ def background(bench: Workbench, repo: str, days: Sequence[date]) -> Background:
     """The background of a range of days."""
     where = {"repo": repo, **span(days)}
     first_seen: dict[date, list[str]] = defaultdict(list)
-    for row in bench.history.read("pipeline/newcomers", where):
+    asked = where | {"unsure_days": UNSURE_DAYS}
+    for row in bench.history.read("pipeline/newcomers", asked):
         first_seen[row["day"]].append(row["author_name"])
     return Background(
         counts=[DayCounts(**row) for row in bench.history.read("pipeline/day_counts", where)],

@@ -47,6 +47,13 @@ class Source(Protocol):
         """
         ...
 
+    def firsts(self, head: Head) -> Collection[str] | None:
+        """The commits of `head` and the branches beside it that are their author's first; None where nobody can tell.
+
+        By name, and by an address that GitHub gives to one account, over the whole history.
+        """
+        ...
+
     def changes(self, shas: Sequence[str]) -> Generator[CommitChanges, None, None]:
         """The files of each of `shas` against its first parent, in the order of `shas`, one after the other.
 

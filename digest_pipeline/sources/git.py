@@ -16,7 +16,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digest_pipeline.domain.commit import Commit, CommitChanges, storable, storable_moment
+from digest_pipeline.domain.commit import (
+    Commit,
+    CommitChanges,
+    first_of_authors,
+    storable,
+    storable_moment,
+)
 from digest_pipeline.errors import SourceDamaged, SourceError, SourceRejected, SourceUnavailable
 from digest_pipeline.sources import Head
 from digest_pipeline.sources.branches import MOST_TEXT_BYTES, as_one
@@ -101,6 +107,7 @@ class GitSource:
         self._mirror = Git(mirror_dir, repo=repo, origin=url, token=token)
         self._git: Git | None = None
         self._ahead: _Reading | None = None
+        self._firsts: tuple[Head, frozenset[str]] | None = None
 
     def refresh(self) -> Head:
         """Resolve the tracked branch, after fetching what the mirror lacks; see `Source.refresh`."""
@@ -137,6 +144,23 @@ class GitSource:
         chunks = output.decode("utf-8", "replace").split(marker)[1:]
         commits = (_parse_commit(chunk) for chunk in chunks)
         return [commit for commit in commits if commit.committed_at in window]
+
+    def firsts(self, head: Head) -> Collection[str]:
+        """See `Source.firsts`."""
+        if self._firsts is None or self._firsts[0] != head:
+            output = self._reading().run(
+                "rev-list",
+                "--no-commit-header",
+                "--reverse",
+                "--format=%H%x00%an%x00%ae",
+                "--encoding=UTF-8",
+                head.sha,
+                *(sha for _, sha in head.others),
+                "--",
+            )
+            rows = (line.split("\0") for line in output.decode("utf-8", "replace").split("\n") if line)
+            self._firsts = head, first_of_authors((sha, name, email) for sha, name, email in rows)
+        return self._firsts[1]
 
     def read_ahead(self, shas: Sequence[str]) -> None:
         """See `Source.read_ahead`. A mirror without blobs is left alone: a fetch takes as long as a network likes."""

@@ -124,6 +124,9 @@ class RecordedSource:
     def read(self, head: Head, path: str) -> str | None:
         """See `Source.read`; it is not recorded that there was a file."""
 
+    def firsts(self, head: Head) -> None:
+        """Of a day alone nobody can tell."""
+
     def pull_requests(self, numbers: Collection[int]) -> None:
         """See `Source.pull_requests`; nobody recorded any."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,6 +95,26 @@ def test_who_is_told_to_end_waits_for_nobody_that_reads_beside() -> None:
     finally:
         gate.set()
     assert at_it.result(60)
+
+
+def test_who_committed_before_the_first_stored_day_is_not_new(shop: Workshop, tmp_path: Path) -> None:
+    engine = RepositoryBuilder(tmp_path / "older")
+    days = [(DAYS[0] - timedelta(days=400), "Old Hand"), *((day, "Ada") for day in DAYS[:-1])]
+    for day, author in (*days, (LAST, "Old Hand"), (LAST, "Grace")):
+        engine.clock = datetime.combine(day, time(12), UTC)
+        engine.write("a", f"{day} {author}\n")
+        engine.commit(f"feat: of {day} by {author}", author=author)
+    shop.configure(local(NAME, engine.path))
+    shop.make(DAYS)
+    told = story(shop).context
+    assert told is not None
+    assert told.newcomers == ("Grace",)
+    # What was read before this was asked, and what the API gives, is unsure: nobody is called new for ninety days.
+    with shop.pipeline() as pipeline:
+        pipeline.history._connection.execute("UPDATE commit_log SET first_of_author = NULL")
+    told = story(shop).context
+    assert told is not None
+    assert told.newcomers == ()
 
 
 def test_a_page_tells_of_the_days_around_it_and_is_no_update_when_these_become_others(shop: Workshop) -> None:

@@ -1,19 +1,20 @@
 -- Who is new?
 -- $since day = 30d: whose first commit is of this day or later
 -- $repo pattern = %: only repositories like this
--- By name and repository. On the first day of a history everybody would be new, so that nobody is; days_before says how
--- many days it holds in which somebody was not seen yet.
+-- By name and repository, over the repository's whole history where git was asked. Where GitHub's API was, only stored days are
+-- known: on the first everybody would be new, so that nobody is; days_before says how many days there are in which somebody was
+-- not seen yet.
 WITH began AS (
     SELECT repo, min(day) AS day FROM reads WHERE head_sha IS NOT NULL GROUP BY repo
 ),
 arrived AS (
     SELECT firsts.*, firsts.first_day - began.day AS days_before
     FROM (
-        SELECT repo, author_name, min(day) AS first_day, count(*) AS commits
+        SELECT repo, author_name, min(day) AS first_day, count(*) AS commits, bool_or(first_of_author) AS is_new
         FROM branch_log WHERE repo LIKE $repo
         GROUP BY repo, author_name
     ) AS firsts JOIN began USING (repo)
-    WHERE firsts.first_day >= $since::DATE AND firsts.first_day > began.day
+    WHERE firsts.first_day >= $since::DATE AND firsts.first_day > began.day AND is_new IS DISTINCT FROM false
 ),
 -- Messages are read of these days alone.
 first_commits AS (
