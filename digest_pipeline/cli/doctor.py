@@ -14,6 +14,7 @@ import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line
 from digest_pipeline.domain.state import counted
+from digest_pipeline.domain.visible import visible
 from digest_pipeline.errors import DigestError
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ def doctor(
             result_line(f"✓ {name}: {check()}")
         except (DigestError, OSError) as error:
             healthy = False
-            result_line(f"✗ {name}: {error}")
+            # What a repository's errors say begins with its name, and may hold what a server sent.
+            text = visible(str(error))
+            result_line(f"✗ {name}: {text.removeprefix(name.partition(' ')[2] + ': ')}")
     if not healthy:
         raise typer.Exit(1)
 

@@ -90,7 +90,7 @@ def _stored(settings: Settings, place: Place, last: date) -> _Stored:
     from digest_pipeline.domain.healing import Waiting, next_tries
     from digest_pipeline.pipeline import utc_now
     from digest_pipeline.pipeline.endpoints import endpoints_in_use, named_endpoints
-    from digest_pipeline.store.history import check_files, has_history, reading
+    from digest_pipeline.store.history import check_files, has_history, must_be_of, reading
     from digest_pipeline.store.left import notice
 
     if not has_history(place):
@@ -100,6 +100,7 @@ def _stored(settings: Settings, place: Place, last: date) -> _Stored:
     check_files(place)
     where = {"first": settings.first_day, "last": last, "language": settings.language}
     with reading(place, settings.timezone) as read:
+        must_be_of(settings.timezone, read("pipeline/timezones", {}), place)
         days = read("pipeline/status", {"language": settings.language})
         unfinished = {
             (row["repo"], row["day"]) for row in read("pipeline/asked_days", where) if row["is_unfinished"]

@@ -471,19 +471,23 @@ class History:
             _tell_of_another(self.place)
 
     def _check_timezone(self) -> None:
-        made_in = [row["timezone"] for row in self.read("pipeline/timezones")]
-        others = [zone for zone in made_in if zone != self.timezone.key]
-        if others:
-            raise ConfigurationError(
-                f'timezone = "{self.timezone.key}": the history in {self.place} holds days of "{others[0]}"; '
-                f'put timezone = "{others[0]}" back, or name a new data_dir'
-            )
+        must_be_of(self.timezone, self.read("pipeline/timezones"), self.place)
 
     def _write_shell_file(self) -> None:
         file = self.place.shell_path
         text = shell_script(self.place, self.timezone.key)
         if not file.exists() or file.read_bytes() != text.encode():
             file.write_bytes(text.encode())
+
+
+def must_be_of(timezone: ZoneInfo, made_in: Sequence[Mapping[str, Any]], place: Place) -> None:
+    """Raise ConfigurationError where days were made in another zone, of the rows of `pipeline/timezones`."""
+    others = [row["timezone"] for row in made_in if row["timezone"] != timezone.key]
+    if others:
+        raise ConfigurationError(
+            f'timezone = "{timezone.key}": the history in {place} holds days of "{others[0]}"; '
+            f'put timezone = "{others[0]}" back, or name a new data_dir'
+        )
 
 
 def open_history(place: Place, timezone: ZoneInfo | None = None) -> duckdb.DuckDBPyConnection:

@@ -62,6 +62,7 @@ def test_what_fails_is_marked_and_all_else_is_tried_still(
     ran = project.digest("doctor")
     assert_no_traceback(ran)
     assert ran.code == 1
+    assert "bad/dead: bad/dead" not in ran.out
     failed = {name for name, mark in marks(ran.out).items() if mark == "✗"}
     assert failed == {
         "repository bad/dead",

@@ -28,6 +28,16 @@ def test_a_whole_history_is_healthy(made: Project) -> None:
     assert made.digest("status", "--check").code == 0
 
 
+def test_days_of_another_timezone_are_not_told_as_if_they_were_of_this_one(
+    made: Project, tmp_path: Path
+) -> None:
+    shutil.copytree(made.folder, tmp_path / "copy")
+    other = Project(tmp_path / "copy")
+    file = other.folder / "digest.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("Asia/Shanghai", "UTC"), encoding="utf-8")
+    assert_refused(other.digest("status"), 2, 'holds days of "Asia/Shanghai"', "put timezone")
+
+
 GONE = ["1 day whose page is gone: 2026-01-06; digest run --from 2026-01-06 --to 2026-01-06 writes it again"]
 
 

@@ -106,6 +106,13 @@ def page(*commits: CommitEntry, repo: str = "owner/name", language: Language = "
     return RENDERERS[language].page(RepoPage(repo, DAY, day_window(DAY, ZONE), commits))
 
 
+def test_a_title_without_end_is_cut_in_its_heading_and_whole_in_the_message() -> None:
+    title = "feat: " + "x" * 100_000
+    lines = page(entry(message=title)).splitlines()
+    assert [len(line) for line in lines if line.startswith("#### ")] == [len("#### ") + 300]
+    assert sum(title in line for line in lines) == 1
+
+
 points = st.lists(nasty.filter(bool), max_size=2)
 analyses = st.builds(
     Analysis,
