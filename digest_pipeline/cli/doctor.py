@@ -14,7 +14,6 @@ import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line
 from digest_pipeline.domain.state import counted
-from digest_pipeline.domain.visible import visible
 from digest_pipeline.errors import DigestError
 
 if TYPE_CHECKING:
@@ -53,8 +52,8 @@ def doctor(
             result_line(f"✓ {name}: {check()}")
         except (DigestError, OSError) as error:
             healthy = False
-            # What a repository's errors say begins with its name, and may hold what a server sent.
-            text = visible(str(error))
+            # What is said of a repository begins with its name.
+            text = str(error)
             result_line(f"✗ {name}: {text.removeprefix(name.partition(' ')[2] + ': ')}")
     if not healthy:
         raise typer.Exit(1)

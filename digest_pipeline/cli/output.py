@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from enum import Enum
 from functools import cache
@@ -24,7 +25,13 @@ class Verbosity(Enum):
     VERBOSE = 2
 
 
+_OVERWRITING = re.compile(r"\r(?!\n)")
 _verbosity = Verbosity.NORMAL
+
+
+class _Shown(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return shown(super().format(record))
 
 
 def set_verbosity(verbosity: Verbosity | None = None) -> Verbosity:
@@ -39,11 +46,11 @@ def set_verbosity(verbosity: Verbosity | None = None) -> Verbosity:
         }
         logging.basicConfig(
             level=level[verbosity],
-            format="%(levelname)s %(name)s: %(message)s",
             stream=sys.stderr,
             force=True,
         )
         for handler in logging.getLogger().handlers:
+            handler.setFormatter(_Shown("%(levelname)s %(name)s: %(message)s"))
             # Dagster lowers the level of our loggers so that a run's log has all; stderr has what was asked for.
             handler.setLevel(level[verbosity])
         for name in ("httpx", "httpcore", "openai", "alembic"):
@@ -60,17 +67,22 @@ def console() -> Console:
 def say(text: str, *, style: str | None = None) -> None:
     """A line for a person, on stderr; not with --quiet."""
     if _verbosity is not Verbosity.QUIET:
-        console().print(visible(text), style=style, markup=False)
+        console().print(shown(text), style=style, markup=False)
 
 
 def error_line(text: str) -> None:
     """An error on one line of stderr, whatever the verbosity."""
-    console().print(visible(f"digest: {text}"), style="red", markup=False)
+    console().print(shown(f"digest: {text}"), style="red", markup=False)
 
 
 def result_line(text: str | Path) -> None:
-    """A result on stdout, where other programs read it."""
-    print(text, flush=True)
+    """A result on stdout: as it is where other programs read it, as a terminal may have it where a person does."""
+    print(shown(str(text)) if sys.stdout.isatty() else text, flush=True)
+
+
+def shown(text: str) -> str:
+    """`text` without what would steer a terminal: commits, servers and models can say anything."""
+    return _OVERWRITING.sub("", visible(text))
 
 
 def _quiet(value: bool) -> bool:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, say
-from digest_pipeline.domain.visible import visible
+from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, say, shown
 from digest_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -256,23 +255,21 @@ def _write_json(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _shown(value: object) -> str:
-    """A value as a terminal may show it: what was committed could otherwise steer that."""
-    return visible(_text(value))
+    """A value as a terminal may show it."""
+    return shown(_text(value))
 
 
 def _write_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
     text = _shown if sys.stdout.isatty() else _text
-    writer.writerows([text(value) for value in row] for row in rows)
+    writer.writerows([text(value) for value in row] for row in (columns, *rows))
 
 
 def _write_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """The values as they are, a row a line, for what is a text: a page, a message."""
     del columns
-    text = _shown if sys.stdout.isatty() else _text
     for row in rows:
-        result_line("\t".join(text(value) for value in row))
+        result_line("\t".join(_text(value) for value in row))
 
 
 def _write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -283,7 +280,7 @@ def _write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=10_000)
     table = Table()
     for column in columns:
-        table.add_column(Text(visible(column)), overflow="fold")
+        table.add_column(Text(shown(column)), overflow="fold")
     for row in rows:
         table.add_row(*(Text(_shown(value)) for value in row))
     if rows and len(columns) * _NARROWEST > console.width:
@@ -294,7 +291,7 @@ def _write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         for number, row in enumerate(rows, start=1):
             table.add_row(f"{number} of {len(rows)}", "")
             for column, value in zip(columns, row, strict=True):
-                table.add_row(Text(visible(f"  {column}")), Text(_shown(value)))
+                table.add_row(Text(shown(f"  {column}")), Text(_shown(value)))
     console.print(table)
     console.print(f"{len(rows)} row{'' if len(rows) == 1 else 's'}", highlight=False)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, say
+from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, say, shown
 from digest_pipeline.domain.state import counted
 
 if TYPE_CHECKING:
@@ -313,7 +313,7 @@ def _print_table(
     for note in _notes(settings, states):
         console.print(note, highlight=False, markup=False, soft_wrap=True)
     for problem in problems:
-        console.print(problem, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        console.print(shown(problem), style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _notes(settings: Settings, states: Sequence[RepoState]) -> list[str]:

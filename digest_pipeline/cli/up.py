@@ -130,7 +130,7 @@ def _alone(home: Path) -> Iterator[int]:
             file.seek(0)
             raise DigestError(
                 f"`digest up` runs over {home} already (process {file.read().strip() or 'unknown'}); a second one "
-                "would make every night twice: stop that one first"
+                "would make every night twice: stop that one first, with Ctrl-C or kill"
             ) from None
         _name(file.fileno(), os.getpid())
         yield file.fileno()
@@ -149,6 +149,8 @@ def _ends_with(parent: int) -> Callable[[], None] | None:
         return None
 
     def ask() -> None:
+        # Else it would be lost until the child's own Python handles it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGINT)

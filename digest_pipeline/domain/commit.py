@@ -102,22 +102,23 @@ class PullRequest:
     body: str
 
 
-def first_of_authors(commits: Iterable[tuple[str, str, str]]) -> frozenset[str]:
-    """Of commits as (SHA, author's name, their address), oldest first: those before which their author has none.
+def first_of_authors(commits: Iterable[tuple[str, int, str, str]]) -> frozenset[str]:
+    """Of commits as (SHA, committer's time, author's name, their address): those before which their author has none.
 
-    An address that GitHub gives to one account tells a person who changed their name; other addresses may be shared.
+    Of two of one time the later one in the list is the older. An address that GitHub gives to one account tells a
+    person who changed their name; other addresses may be shared.
     """
-    names: set[str] = set()
-    accounts: set[str] = set()
-    found: list[str] = []
-    for sha, name, email in commits:
+    by_name: dict[str, tuple[int, str, str | None]] = {}
+    by_account: dict[str, tuple[int, str]] = {}
+    for sha, time, name, email in commits:
         account = email.lower() if email.lower().endswith("@users.noreply.github.com") else None
-        if name not in names and account not in accounts:
-            found.append(sha)
-        names.add(name)
-        if account is not None:
-            accounts.add(account)
-    return frozenset(found)
+        if name not in by_name or time <= by_name[name][0]:
+            by_name[name] = time, sha, account
+        if account is not None and (account not in by_account or time <= by_account[account][0]):
+            by_account[account] = time, sha
+    return frozenset(
+        sha for _, sha, account in by_name.values() if account is None or by_account[account][1] == sha
+    )
 
 
 def title_of(message: str) -> str:

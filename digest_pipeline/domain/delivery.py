@@ -115,6 +115,7 @@ class Delivery:
     retry_at: datetime | None = None
     claimed_at: datetime | None = None
     delivered_at: datetime | None = None
+    first_at: datetime | None = None
 
     def is_claimed(self, now: datetime) -> bool:
         """Whether a process has it in its hands."""

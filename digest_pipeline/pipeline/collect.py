@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.commit import pull_request_number
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from digest_pipeline.domain.commit import Commit
+    from digest_pipeline.sources import Head, Source
 
     Row = Mapping[str, Any]
+
+_log = logging.getLogger(__name__)
 
 
 def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
@@ -31,10 +35,10 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     try:
         source, head = bench.source(repo)
         commits = source.commits(head, span_window(days, timezone))
-        firsts = source.firsts(head) if commits else None
     except SourceError as error:
         _remember_failure(bench, repo, days, error)
         return StepResult(failed=dict.fromkeys(days, error))
+    firsts = _firsts(source, head) if commits else None
     by_day: dict[date, list[Commit]] = {day: [] for day in days}
     for commit in commits:
         day = day_of(commit.committed_at, timezone)
@@ -74,6 +78,15 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     return StepResult(
         done={day: {"commits": counts[day], "branch": head.branch, "head_sha": head.sha} for day in days}
     )
+
+
+def _firsts(source: Source, head: Head) -> Collection[str] | None:
+    """The commits that are their author's first, where that can be told: for it alone no day fails."""
+    try:
+        return source.firsts(head)
+    except SourceError as error:
+        _log.warning("who is new cannot be told: %s", error)
+        return None
 
 
 def _row(

@@ -195,7 +195,7 @@ def _claim(bench: Workbench, one: Due) -> Delivery | Literal["busy", "unchanged"
             found = "busy" if known.is_claimed(now) else "unchanged"
             return []
         if known is None:
-            known = Delivery(channel, reader, day, bench.settings.language, "sending")
+            known = Delivery(channel, reader, day, bench.settings.language, "sending", first_at=now)
         found = replace(known, claimed_at=now)
         return [_replaced(replace(known, status="sending", claimed_at=now))]
 

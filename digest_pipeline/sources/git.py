@@ -148,18 +148,17 @@ class GitSource:
     def firsts(self, head: Head) -> Collection[str]:
         """See `Source.firsts`."""
         if self._firsts is None or self._firsts[0] != head:
-            output = self._reading().run(
+            asked = (
                 "rev-list",
                 "--no-commit-header",
-                "--reverse",
-                "--format=%H%x00%an%x00%ae",
                 "--encoding=UTF-8",
-                head.sha,
-                *(sha for _, sha in head.others),
-                "--",
+                "--format=%H%x00%ct%x00%an%x00%ae",
+                "--stdin",
             )
-            rows = (line.split("\0") for line in output.decode("utf-8", "replace").split("\n") if line)
-            self._firsts = head, first_of_authors((sha, name, email) for sha, name, email in rows)
+            heads = [head.sha, *(sha for _, sha in head.others)]
+            # A line after the other: of a long history all of them are more than a run has room for.
+            with self._reading().stream(*asked, lines=heads) as output:
+                self._firsts = head, first_of_authors(map(_parse_author, output))
         return self._firsts[1]
 
     def read_ahead(self, shas: Sequence[str]) -> None:
@@ -318,13 +317,9 @@ class GitSource:
                 lines = "".join(f"+refs/heads/{wanted[ref]}:{ref}\n" for ref in behind or [_TRACKED])
                 self._fetch("--filter=blob:none", "--stdin", "origin", stdin=lines.encode())
                 stand = self._tracked_refs()
-                # What a shallow clone has since is not taken over, and git ends well all the same.
-                if withheld := [wanted[ref] for ref in behind if stand.get(ref) == before.get(ref)]:
-                    raise SourceUnavailable(
-                        f"{self._repo}: {self._url} sent nothing of {_some(withheld)}, though it has commits there; "
-                        "where it is a shallow clone, run `git fetch --unshallow` in it, else try again",
-                        repo=self._repo,
-                    )
+                kept = [ref for ref in behind if stand.get(ref) == before.get(ref)]
+                if any(not self._has(stand.get(ref), asked[ref]) for ref in kept):
+                    self._must_not_withhold({wanted[ref]: stand.get(ref) for ref in kept})
         fetched = stand.get(_TRACKED)
         if fetched is None or _try_commit(self._mirror, fetched) is None:
             raise SourceUnavailable(
@@ -333,6 +328,30 @@ class GitSource:
         self._git = self._mirror
         others = tuple((name, stand[_ref_of(name)]) for name, _ in head.others)
         return Head(head.branch, fetched, others)
+
+    def _has(self, stand: str | None, sha: str) -> bool:
+        """Whether a branch that stands there has a commit: what was asked for may be older than what was fetched."""
+        if stand is None:
+            return False
+        try:
+            self._mirror.run("merge-base", "--is-ancestor", sha, stand)
+        except SourceError:
+            return False
+        return True
+
+    def _must_not_withhold(self, stand: Mapping[str, str | None]) -> None:
+        """Raise SourceUnavailable where branches that were fetched, and did not move, stand elsewhere over there.
+
+        A shallow clone keeps to itself what it has had since it is one, and git ends well all the same.
+        """
+        head = self._ask_remote()
+        there = dict([(head.branch, head.sha), *head.others])
+        if withheld := [name for name, sha in stand.items() if there.get(name) not in {None, sha}]:
+            raise SourceUnavailable(
+                f"{self._repo}: {self._url} sent nothing of {_some(withheld)}, though it has commits there; "
+                "where it is a shallow clone, run `git fetch --unshallow` in it, else try again",
+                repo=self._repo,
+            )
 
     def _tracked_refs(self) -> dict[str, str]:
         """Where the mirror's branches stand, by the names that they have in it."""
@@ -641,6 +660,11 @@ def _parse_commit(chunk: str) -> Commit:
         committed_at=_moment(*_stamp(committed)),
         message=storable(message.rstrip()),
     )
+
+
+def _parse_author(line: bytes) -> tuple[str, int, str, str]:
+    sha, committed, name, email = line.decode("utf-8", "replace").rstrip("\n").split("\0")
+    return sha, int(committed or 0), name, email
 
 
 def _stamp(text: str) -> tuple[str, str]:

@@ -293,10 +293,12 @@ def test_an_old_day_by_hand_does_not_begin_a_channel_there(shop: Workshop, pipel
     rows = [
         {**row, "day": LAST, "delivered_at": NOW},
         {**row, "day": DAYS[0] - timedelta(days=30), "delivered_at": NOW},
+        # One that came in its time and changed since then.
+        {**row, "day": DAYS[1], "first_at": NOW, "delivered_at": NOW + timedelta(days=30)},
     ]
     pipeline.history.replace(Replacement("deliveries", {"channel": ["team"]}, rows))
     due = look(pipeline.history.read, shop.settings, shop.now)
-    assert [one.made.day for one in due if one.target.channel == "team"] == [LAST]
+    assert [one.made.day for one in due if one.target.channel == "team"] == DAYS[1:]
 
 
 def test_a_variable_that_is_not_set_is_told_by_its_name(

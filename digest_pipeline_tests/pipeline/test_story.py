@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 NAME = "ada/engine"
 DAYS = days_from(FIRST_DAY, 16)
 LAST = DAYS[-1]
+ASKED = {"repo": NAME, "first": LAST, "last": LAST, "unsure_days": 90}
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,23 @@ def test_who_committed_before_the_first_stored_day_is_not_new(shop: Workshop, tm
     told = story(shop).context
     assert told is not None
     assert told.newcomers == ()
+
+
+def test_who_is_new_is_told_also_where_a_filter_left_the_first_commit_out(shop: Workshop) -> None:
+    shop.make(DAYS)
+    with shop.pipeline() as pipeline:
+        pipeline.history._connection.execute(
+            "UPDATE commit_log SET filtered = 'paths' WHERE author_name = 'Grace' AND first_of_author"
+        )
+        assert pipeline.history.read("pipeline/newcomers", ASKED) == [{"day": LAST, "author_name": "Grace"}]
+        asked = {**ASKED, "unsure_days": 14}
+        # What later commits say does not make up for what was not asked of the first one.
+        pipeline.history._connection.execute(
+            "UPDATE commit_log SET first_of_author = NULL, filtered = NULL WHERE first_of_author"
+        )
+        assert pipeline.history.read("pipeline/newcomers", asked) == []
+        pipeline.history._connection.execute("UPDATE commit_log SET first_of_author = NULL")
+        assert pipeline.history.read("pipeline/newcomers", asked) == [{"day": LAST, "author_name": "Grace"}]
 
 
 def test_a_page_tells_of_the_days_around_it_and_is_no_update_when_these_become_others(shop: Workshop) -> None:

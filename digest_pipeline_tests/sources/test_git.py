@@ -182,6 +182,23 @@ def test_a_remote_that_is_shallow_withholds_what_it_has_and_is_no_quiet_day(
     assert source.refresh().sha == builder.git("rev-parse", "HEAD").decode().strip()
 
 
+def test_an_answer_that_is_older_than_what_somebody_fetched_meanwhile_is_no_withholding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = RepositoryBuilder(tmp_path / "origin")
+    builder.write("a", "1\n")
+    builder.commit("feat: one")
+    source = GitSource(
+        repo="ada/engine", url=f"file://{builder.path}", branch=None, mirror_dir=tmp_path / "mirror"
+    )
+    stale = source.refresh()
+    builder.write("a", "2\n")
+    newest = builder.commit("feat: two")
+    assert source.refresh().sha == newest
+    monkeypatch.setattr(GitSource, "_ask_remote", lambda _: stale)
+    assert source.refresh().sha == newest
+
+
 def test_what_was_read_ahead_ends_where_some_of_it_is_asked_for(
     source: GitSource, shas: list[str], processes: list[subprocess.Popen[bytes]]
 ) -> None:

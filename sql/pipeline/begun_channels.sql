@@ -1,6 +1,6 @@
 -- With which day did each channel begin, for each reader? A day that came weeks late was brought by hand.  $within
 SELECT channel, reader, min(day) AS day
 FROM deliveries
-WHERE coalesce(delivered_at, failed_at, claimed_at) < day + to_days($within::INTEGER)
+WHERE coalesce(first_at, delivered_at, failed_at, claimed_at) < day + to_days($within::INTEGER)
 GROUP BY channel, reader
 ORDER BY channel, reader;

@@ -1,20 +1,25 @@
 -- Who is new?
 -- $since day = 30d: whose first commit is of this day or later
 -- $repo pattern = %: only repositories like this
--- By name and repository, over the repository's whole history where git was asked. Where GitHub's API was, only stored days are
--- known: on the first everybody would be new, so that nobody is; days_before says how many days there are in which somebody was
--- not seen yet.
+-- By name and repository: where git was asked, who has no earlier commit in the repository's whole history; where GitHub's API was, who
+-- has none in the stored days. On the first of these nobody is new. days_before says how many of them come before.
 WITH began AS (
     SELECT repo, min(day) AS day FROM reads WHERE head_sha IS NOT NULL GROUP BY repo
 ),
 arrived AS (
     SELECT firsts.*, firsts.first_day - began.day AS days_before
     FROM (
-        SELECT repo, author_name, min(day) AS first_day, count(*) AS commits, bool_or(first_of_author) AS is_new
-        FROM branch_log WHERE repo LIKE $repo
+        SELECT repo, author_name,
+            min(day) FILTER (filtered IS NULL) AS first_day,
+            count(*) FILTER (filtered IS NULL) AS commits,
+            bool_or(first_of_author) AS is_new,
+            -- What was read before it was asked, or where nobody can tell, may be the first; what comes later says nothing of it.
+            min(day) FILTER (first_of_author IS NULL) <= min(day) AS is_unsure
+        FROM commit_log
+        WHERE repo LIKE $repo AND on_branch IS DISTINCT FROM false
         GROUP BY repo, author_name
     ) AS firsts JOIN began USING (repo)
-    WHERE firsts.first_day >= $since::DATE AND firsts.first_day > began.day AND is_new IS DISTINCT FROM false
+    WHERE firsts.first_day >= $since::DATE AND firsts.first_day > began.day AND (is_new OR is_unsure)
 ),
 -- Messages are read of these days alone.
 first_commits AS (
