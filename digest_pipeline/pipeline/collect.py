@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.commit import pull_request_number
@@ -34,11 +35,14 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     timezone = bench.settings.timezone
     try:
         source, head = bench.source(repo)
-        commits = source.commits(head, span_window(days, timezone))
+        # Both go through the whole history, each in a process of its own.
+        with ThreadPoolExecutor(1, thread_name_prefix="firsts") as beside:
+            asked = beside.submit(_firsts, source, head)
+            commits = source.commits(head, span_window(days, timezone))
+            firsts = asked.result()
     except SourceError as error:
         _remember_failure(bench, repo, days, error)
         return StepResult(failed=dict.fromkeys(days, error))
-    firsts = _firsts(source, head) if commits else None
     by_day: dict[date, list[Commit]] = {day: [] for day in days}
     for commit in commits:
         day = day_of(commit.committed_at, timezone)
