@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line
+from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, shown
 from digest_pipeline.domain.state import counted
 from digest_pipeline.errors import DigestError
 
@@ -53,7 +53,7 @@ def doctor(
         except (DigestError, OSError) as error:
             healthy = False
             # What is said of a repository begins with its name.
-            text = str(error)
+            text = shown(str(error))
             result_line(f"✗ {name}: {text.removeprefix(name.partition(' ')[2] + ': ')}")
     if not healthy:
         raise typer.Exit(1)

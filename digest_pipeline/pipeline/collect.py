@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.commit import pull_request_number
@@ -35,14 +34,11 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     timezone = bench.settings.timezone
     try:
         source, head = bench.source(repo)
-        # Both go through the whole history, each in a process of its own.
-        with ThreadPoolExecutor(1, thread_name_prefix="firsts") as beside:
-            asked = beside.submit(_firsts, source, head)
-            commits = source.commits(head, span_window(days, timezone))
-            firsts = asked.result()
+        commits = source.commits(head, span_window(days, timezone))
     except SourceError as error:
         _remember_failure(bench, repo, days, error)
         return StepResult(failed=dict.fromkeys(days, error))
+    firsts = _firsts(bench, repo, days, source, head, commits)
     by_day: dict[date, list[Commit]] = {day: [] for day in days}
     for commit in commits:
         day = day_of(commit.committed_at, timezone)
@@ -84,11 +80,17 @@ def collect(bench: Workbench, repo: str, days: Sequence[date]) -> StepResult:
     )
 
 
-def _firsts(source: Source, head: Head) -> Collection[str] | None:
-    """The commits that are their author's first, where that can be told: for it alone no day fails."""
+def _firsts(
+    bench: Workbench, repo: str, days: Sequence[date], source: Source, head: Head, commits: Sequence[Commit]
+) -> Collection[str] | None:
+    """The commits that are their author's first, None where that cannot be told: for it alone no day fails."""
+    # The whole history is gone through for somebody whom no earlier stored day knows.
+    known = bench.history.read("pipeline/authors_before", {"repo": repo, "first": days[0]})
+    if {commit.author_name for commit in commits} <= {row["author_name"] for row in known}:
+        return ()
     try:
         return source.firsts(head)
-    except SourceError as error:
+    except (SourceError, OSError) as error:
         _log.warning("who is new cannot be told: %s", error)
         return None
 

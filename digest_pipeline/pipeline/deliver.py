@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 Result = Literal["sent", "updated", "unchanged", "failed", "busy", "planned"]
 
 _COLUMNS = tuple(column.name for column in fields(Delivery))
-_MOMENTS = ("failed_at", "retry_at", "claimed_at", "delivered_at")
+_MOMENTS = ("failed_at", "retry_at", "claimed_at", "delivered_at", "first_at")
 _REPORTS = "reports/"
 
 

@@ -158,7 +158,9 @@ class GitSource:
             heads = [head.sha, *(sha for _, sha in head.others)]
             # A line after the other: of a long history all of them are more than a run has room for.
             with self._reading().stream(*asked, lines=heads) as output:
-                self._firsts = head, first_of_authors(map(_parse_author, output))
+                found = first_of_authors(map(_parse_author, output))
+            # Not before git has ended well: of a part of the history others would be first.
+            self._firsts = head, found
         return self._firsts[1]
 
     def read_ahead(self, shas: Sequence[str]) -> None:
@@ -318,8 +320,8 @@ class GitSource:
                 self._fetch("--filter=blob:none", "--stdin", "origin", stdin=lines.encode())
                 stand = self._tracked_refs()
                 kept = [ref for ref in behind if stand.get(ref) == before.get(ref)]
-                if any(not self._has(stand.get(ref), asked[ref]) for ref in kept):
-                    self._must_not_withhold({wanted[ref]: stand.get(ref) for ref in kept})
+                if lacking := [ref for ref in kept if not self._has(stand.get(ref), asked[ref])]:
+                    self._must_not_withhold({wanted[ref]: stand.get(ref) for ref in lacking})
         fetched = stand.get(_TRACKED)
         if fetched is None or _try_commit(self._mirror, fetched) is None:
             raise SourceUnavailable(
@@ -346,7 +348,9 @@ class GitSource:
         """
         head = self._ask_remote()
         there = dict([(head.branch, head.sha), *head.others])
-        if withheld := [name for name, sha in stand.items() if there.get(name) not in {None, sha}]:
+        if withheld := [
+            name for name, sha in stand.items() if sha is None or there.get(name) not in {None, sha}
+        ]:
             raise SourceUnavailable(
                 f"{self._repo}: {self._url} sent nothing of {_some(withheld)}, though it has commits there; "
                 "where it is a shallow clone, run `git fetch --unshallow` in it, else try again",

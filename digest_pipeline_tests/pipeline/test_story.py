@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import threading
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from digest_pipeline.errors import StoreDamaged
+from digest_pipeline.errors import SourceUnavailable, StoreDamaged
 from digest_pipeline.pipeline.contents import repo_pages
 from digest_pipeline.pipeline.workbench import reading_beside
+from digest_pipeline.sources.git import GitSource
 from digest_pipeline.store.history import History
 from digest_pipeline_tests.fakes.project import FIRST_DAY, days_from, files_below, local
 from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from digest_pipeline.domain.page import RepoPage
+    from digest_pipeline.sources import Head
 
 NAME = "ada/engine"
 DAYS = days_from(FIRST_DAY, 16)
@@ -133,6 +135,28 @@ def test_who_is_new_is_told_also_where_a_filter_left_the_first_commit_out(shop: 
         assert pipeline.history.read("pipeline/newcomers", asked) == []
         pipeline.history._connection.execute("UPDATE commit_log SET first_of_author = NULL")
         assert pipeline.history.read("pipeline/newcomers", asked) == [{"day": LAST, "author_name": "Grace"}]
+
+
+def test_git_is_asked_who_is_new_where_somebody_is_whom_no_earlier_day_knows(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(source: GitSource, head: Head) -> NoReturn:
+        del source, head
+        raise SourceUnavailable("git was killed")
+
+    shop.make(DAYS[:3])
+    monkeypatch.setattr(GitSource, "firsts", refused)
+    shop.make([DAYS[3]])
+    shop.make([LAST])
+    assert shop.failed == {}
+    flags = (
+        "SELECT day, author_name, first_of_author FROM commit_log WHERE day >= $day GROUP BY ALL ORDER BY ALL"
+    )
+    assert shop.rows(flags.replace("$day", f"'{DAYS[3]}'")) == [
+        (DAYS[3], "Ada Lovelace", False),
+        (LAST, "Ada Lovelace", None),
+        (LAST, "Grace", None),
+    ]
 
 
 def test_a_page_tells_of_the_days_around_it_and_is_no_update_when_these_become_others(shop: Workshop) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from digest_pipeline.errors import SourceUnavailable
+from digest_pipeline.errors import SourceError, SourceUnavailable
 from digest_pipeline.sources.git import GitSource
 from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
 
@@ -180,6 +180,22 @@ def test_a_remote_that_is_shallow_withholds_what_it_has_and_is_no_quiet_day(
         source.refresh()
     builder.git(*fetch, "--unshallow", shallow)
     assert source.refresh().sha == builder.git("rev-parse", "HEAD").decode().strip()
+
+
+def test_a_walk_that_breaks_off_tells_of_nobody_however_often_it_is_asked(tmp_path: Path) -> None:
+    builder = RepositoryBuilder(tmp_path / "origin")
+    shas = []
+    for number in range(4):
+        builder.write("a", f"{number}\n")
+        shas.append(builder.commit(f"feat: {number}"))
+    with closing(opened(builder.path, tmp_path)) as source:
+        head = source.refresh()
+        assert source.firsts(head) == {shas[0]}
+    (builder.path / ".git/objects" / shas[0][:2] / shas[0][2:]).unlink()
+    with closing(opened(builder.path, tmp_path)) as source:
+        for _ in range(2):
+            with pytest.raises(SourceError):
+                source.firsts(head)
 
 
 def test_an_answer_that_is_older_than_what_somebody_fetched_meanwhile_is_no_withholding(

@@ -109,7 +109,8 @@ APPLIED = {
     "0014_statistics_of_no_rows_catalog": "6133c95f6cfd27ac",
     "0015_bounds_of_rows_catalog": "5f081abb8447c634",
     "0016_no_empty_places_catalog": "14c96adca2b5c260",
-    "0017_firsts": "3cdd3a17e549a738",
+    "0017_first_of_author": "f84bd005a7486ecb",
+    "0018_first_deliveries": "c3aa7b66bee8b65d",
 }
 """Each migration as histories have had it: what changed one of them would be in new histories alone."""
 

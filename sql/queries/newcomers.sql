@@ -12,14 +12,15 @@ arrived AS (
         SELECT repo, author_name,
             min(day) FILTER (filtered IS NULL) AS first_day,
             count(*) FILTER (filtered IS NULL) AS commits,
-            bool_or(first_of_author) AS is_new,
+            min(day) FILTER (first_of_author) AS new_day,
             -- What was read before it was asked, or where nobody can tell, may be the first; what comes later says nothing of it.
-            min(day) FILTER (first_of_author IS NULL) <= min(day) AS is_unsure
+            min(day) FILTER (first_of_author IS NULL AND filtered IS NULL) AS unsure_day
         FROM commit_log
         WHERE repo LIKE $repo AND on_branch IS DISTINCT FROM false
         GROUP BY repo, author_name
     ) AS firsts JOIN began USING (repo)
-    WHERE firsts.first_day >= $since::DATE AND firsts.first_day > began.day AND (is_new OR is_unsure)
+    WHERE firsts.first_day >= $since::DATE AND firsts.first_day > began.day
+        AND first_day IN (new_day, unsure_day)
 ),
 -- Messages are read of these days alone.
 first_commits AS (

@@ -1,6 +1,3 @@
 -- Whether a commit is the first of its author in all of the repository's history, also of what lies before the first day; null
 -- where the source cannot tell, and where the day was read before this was asked.
 ALTER TABLE commit_log ADD COLUMN first_of_author BOOLEAN;
-
--- When it was first tried to bring a page; null where that was before this was kept. delivered_at is when it came last.
-ALTER TABLE deliveries ADD COLUMN first_at TIMESTAMPTZ;

@@ -1,0 +1,2 @@
+-- When it was first tried to bring a page; null where that was before this was kept. delivered_at is when it came last.
+ALTER TABLE deliveries ADD COLUMN first_at TIMESTAMPTZ;

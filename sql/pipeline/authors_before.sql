@@ -1,0 +1,2 @@
+-- Who committed to a repo on stored days before this one?  $repo, $first
+SELECT DISTINCT author_name FROM commit_log WHERE repo = $repo AND day < $first AND on_branch IS DISTINCT FROM false;
