@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import smtplib
+import socket
+import ssl
 import sys
 import warnings
 from contextvars import ContextVar
@@ -44,6 +48,7 @@ class _Heard:
     """What a service said to one message, as far as it may be told."""
 
     statuses: list[str] = field(default_factory=list)
+    error: str | None = None
     refusal: str | None = None
     retry_after: float | None = None
 
@@ -52,13 +57,56 @@ _heard: ContextVar[_Heard | None] = ContextVar("heard", default=None)
 
 
 class _Ear(logging.Filter):
-    """Lets nothing through of what apprise logs, which holds addresses and answers; keeps the HTTP statuses."""
+    """Lets nothing through of what apprise logs, which holds addresses and answers; keeps the HTTP statuses.
+
+    Where no connection came about, or one broke, apprise logs that much while it handles the error.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         heard = _heard.get()
         if heard is not None:
             heard.statuses += _STATUS.findall(record.getMessage())
+            error = sys.exc_info()[1]
+            if error is not None:
+                heard.error = _in_words(error)
         return False
+
+
+def _in_words(error: BaseException) -> str:
+    """An error of the network as far as it may be told: nothing of its own text, in which the address may stand.
+
+    The first that went wrong says it best.
+    """
+    return next((words for one in _behind(error) if (words := _of_network(one))), type(error).__name__)
+
+
+def _behind(error: BaseException) -> list[BaseException]:
+    """What an error came from, the first first, and itself."""
+    chain: list[BaseException] = []
+    one: BaseException | None = error
+    while one is not None and one not in chain:
+        chain.append(one)
+        one = one.__cause__ or one.__context__
+    return chain[::-1]
+
+
+def _of_network(error: BaseException) -> str | None:
+    match error:
+        case ssl.SSLCertVerificationError():
+            words = "its certificate is not trusted"
+        case ssl.SSLError():
+            words = "no connection by TLS"
+        case socket.gaierror():
+            words = "the name of its host is not known"
+        case TimeoutError():
+            words = "no answer in time"
+        case smtplib.SMTPResponseException():
+            words = f"status {error.smtp_code}"
+        case OSError(errno=int(number)):
+            words = os.strerror(number).lower()
+        case _:
+            return None
+    return words
 
 
 class _Requests:
@@ -187,7 +235,7 @@ class Service:
             _heard.reset(token)
         if taken and heard.refusal is None:
             return None
-        why = heard.refusal or (f"status {heard.statuses[-1]}" if heard.statuses else None)
+        why = heard.refusal or (f"status {heard.statuses[-1]}" if heard.statuses else heard.error)
         is_refusal = (
             bool(heard.statuses) and heard.statuses[-1].startswith("4") and heard.statuses[-1] != "429"
         )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from digest_pipeline.domain.commit import FileChange
     from digest_pipeline.domain.composed import Given
 
-OFFLINE_VERSION = "offline-3"
+OFFLINE_VERSION = "offline-4"
 
 _TITLE = re.compile(r"^(?P<type>[a-zA-Z]+)(\((?P<area>[^)]*)\))?!?:\s*(?P<rest>.+)$")
 _NUMBER = re.compile(r"\s*\(#\d+\)\s*$")
@@ -145,15 +145,14 @@ class OfflineAnalyst:
             yield texts["module"].format(
                 module=code(module),
                 share=round(100 * weights[module] / total),
-                files=texts["one_file"] if len(members) == 1 else texts["files"].format(count=len(members)),
+                files=_counted(texts, "files", len(members)),
                 additions=sum(file.additions or 0 for file in members),
                 deletions=sum(file.deletions or 0 for file in members),
             )
         rest = ranked[len(shown) :]
         if rest:
-            yield texts["rest"].format(
-                count=len(rest), share=round(100 * sum(weights[module] for module in rest) / total)
-            )
+            share = round(100 * sum(weights[module] for module in rest) / total)
+            yield texts["rest"].format(count=len(rest), share=share)
 
     def _architecture(self, files: Sequence[FileChange]) -> Iterator[str]:
         texts = self._texts["architecture"]
@@ -175,7 +174,7 @@ class OfflineAnalyst:
             yield texts["moved"].format(old=code(old or "/"), new=code(new or "/"))
         binary = sum(file.patch_state == "binary" for file in files)
         if binary:
-            yield texts["binary"].format(count=binary)
+            yield _counted(texts, "binary", binary)
         for state in ("submodule", "mode"):
             for file in [file for file in files if file.patch_state == state][:2]:
                 yield texts[state].format(path=code(file.path))
@@ -193,7 +192,7 @@ class OfflineAnalyst:
             yield texts["breaking"].format(path=code(cue.path), line=code(cue.line))
         unread = [file.path for file in subject.files if file.patch_state in UNREAD_STATES]
         if unread:
-            yield texts["unread"].format(count=len(unread), paths=_listed(unread))
+            yield _counted(texts, "unread", len(unread), paths=_listed(unread))
 
     def _security(self, subject: Subject) -> Iterator[str]:
         yield from lines_about(subject.message, "security")[:2]
@@ -209,7 +208,7 @@ class OfflineAnalyst:
         if roles["test"]:
             yield texts["tests"].format(count=len(roles["test"]), total=len(subject.files))
         elif code_lines and not any(cue.category == "test" for cue in subject.cues):
-            yield texts["no_tests"].format(lines=code_lines)
+            yield _counted(texts, "no_tests", code_lines)
         if roles["dependency"]:
             yield texts["dependencies"].format(paths=_listed([file.path for file in roles["dependency"]]))
         if roles["config"]:
@@ -220,6 +219,12 @@ class OfflineAnalyst:
             references.pop(own[0].strip()[1:-1], None)
         if references:
             yield texts["pull_request"].format(references=", ".join(list(references)[:_MAX_NAMES]))
+
+
+def _counted(texts: Mapping[str, str], name: str, count: int, **more: object) -> str:
+    """A text that counts something, as it is said of one or of many."""
+    text = texts.get(f"{name}_one", texts[name]) if count == 1 else texts[name]
+    return text.format(count=count, **more)
 
 
 def _body_points(message: str) -> list[str]:

@@ -14,7 +14,7 @@ import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, shown
 from digest_pipeline.domain.state import counted
-from digest_pipeline.errors import DigestError
+from digest_pipeline.errors import ConfigurationError, DigestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -232,13 +232,23 @@ def _alarm(settings: Settings) -> str:
 
     if settings.alarm is None:
         return "nobody is told (no [alarm] in the settings)"
-    messenger = open_messenger(settings)
-    if messenger is not None and messenger.problems:
-        raise DigestError("; ".join(messenger.problems))
-    told = "nobody is told (urls_env is empty)" if messenger is None else "; ".join(messenger.labels)
-    if heartbeat_url(settings) is None:
-        return f"{told}; no heartbeat"
-    return f"{told}; heartbeat to the address in {settings.alarm.heartbeat_url_env}"
+    problems = []
+    told = "nobody is told (urls_env is empty)"
+    beats = "no heartbeat"
+    try:
+        if (messenger := open_messenger(settings)) is not None:
+            problems += messenger.problems
+            told = "; ".join(messenger.labels)
+    except ConfigurationError as error:
+        problems.append(str(error))
+    try:
+        if heartbeat_url(settings) is not None:
+            beats = f"heartbeat to the address in {settings.alarm.heartbeat_url_env}"
+    except ConfigurationError as error:
+        problems.append(str(error))
+    if problems:
+        raise DigestError("; ".join(problems))
+    return f"{told}; {beats}"
 
 
 def _channel(settings: ChannelSettings) -> str:

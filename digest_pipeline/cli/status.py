@@ -53,7 +53,7 @@ def status(
     stored = _stored(settings, place, last)
     alarms = open_alarms(place, settings.timezone)
     states = repo_states(stored.days, [repo.name for repo in settings.repos], settings.first_day, last)
-    problems = [problem for state in states for problem in _problems(state)]
+    problems = [problem for state in states for problem in _problems(state.in_language(settings.language))]
     problems += _page_problems(settings, stored)
     problems += [_delivery_problem(settings, row) for row in stored.undelivered]
     told = " ".join(alarm["detail"] for alarm in alarms)
@@ -318,11 +318,19 @@ def _print_table(
 
 def _notes(settings: Settings, states: Sequence[RepoState]) -> list[str]:
     """What is to be known and is no problem."""
-    return [
+    notes = [
         f"{state.repo}: {counted(unknown, 'commit')} whose labels are not known passed the filter"
         for state in states
         if settings.repo(state.repo).filter.labels and (unknown := state.count("labels_unknown"))
     ]
+    for state in states:
+        days = sorted(row["day"] for row in state.rows if row["language"] != settings.language)
+        if days:
+            notes.append(
+                f"{state.repo}: {counted(len(days), 'day')} made in another language alone, and left so: "
+                f'{spans_of(days)}; digest run --from {days[0]} --to {days[-1]} makes them in "{settings.language}"'
+            )
+    return notes
 
 
 def _disk_bytes(data_dir: Path) -> dict[str, int]:

@@ -112,7 +112,7 @@ def _serve(file: Path, home: Path, host: str, port: int, held: int) -> int:
 
 @contextmanager
 def _alone(home: Path) -> Iterator[int]:
-    """Hold the lock of the home, for our servers to hold it too: its descriptor. Two daemons make every night twice.
+    """Hold the lock of the home, for `dagster dev` to hold it too: its descriptor. Two daemons make every night twice.
 
     Raises DigestError where another process has it, be it what a `digest up` that was killed left behind.
     """

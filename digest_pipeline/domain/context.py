@@ -80,17 +80,24 @@ class Trends:
 
 
 def context_of(
-    page: RepoPage, stored: Sequence[DayCounts], trends: Trends, first_seen: Sequence[str]
+    page: RepoPage, stored: Sequence[DayCounts], trends: Trends, first_seen: Mapping[str, bool]
 ) -> Context:
     """The context of a page from what is stored of the days up to it; `first_seen` are authors never seen before.
 
-    Nobody is new where the stored days before are too few to tell.
+    It says of each whether the source told so. Where it did not, nobody is new while the stored days before are too
+    few to tell; on the first stored day nobody ever is, for it may be the repository's first.
     """
     before = sorted((one for one in stored if one.day < page.day), key=lambda one: one.day)
     last = before[-MEDIAN_DAYS:]
     known = [one for one in before if one.day >= page.day - timedelta(days=TREND_DAYS)]
     told = {commit.author_name for commit in page.commits if commit.folded != "bot"}
-    newcomers = (name for name in first_seen if name in told and not name.lower().endswith("[bot]"))
+    newcomers = (
+        name
+        for name, is_sure in first_seen.items()
+        if name in told
+        and not name.lower().endswith("[bot]")
+        and len(known) >= (1 if is_sure else _KNOWN_DAYS)
+    )
     since = min((one.day for one in known), default=page.day)
     return Context(
         days=len(last),
@@ -98,7 +105,7 @@ def context_of(
         high=_delta(len(page.told("high")), [one.high for one in last]),
         lines=_delta(sum(c.additions + c.deletions for c in page.commits), [one.lines for one in last]),
         directories=busy_directories(trends, page.day, since),
-        newcomers=tuple(newcomers) if len(known) >= _KNOWN_DAYS else (),
+        newcomers=tuple(newcomers),
     )
 
 

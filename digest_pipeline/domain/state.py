@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from digest_pipeline.domain.day import days_between
@@ -23,6 +23,10 @@ class RepoState:
     def days(self, state: str) -> list[Mapping[str, Any]]:
         """The days in one state: `made`, `failed` (could not be read), `unfinished` (read, no page)."""
         return [row for row in self.rows if row["state"] == state]
+
+    def in_language(self, language: str) -> RepoState:
+        """The same without the days that were made in another language alone."""
+        return replace(self, rows=tuple(row for row in self.rows if row["language"] == language))
 
     def count(self, column: str) -> int:
         """The sum of a column over all days."""

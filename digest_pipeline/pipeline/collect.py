@@ -84,12 +84,16 @@ def _firsts(
     bench: Workbench, repo: str, days: Sequence[date], source: Source, head: Head, commits: Sequence[Commit]
 ) -> Collection[str] | None:
     """The commits that are their author's first, None where that cannot be told: for it alone no day fails."""
+    look = source.firsts(head)
+    names = list({commit.author_name for commit in commits})
+    if look is None or not names:
+        return None
     # The whole history is gone through for somebody whom no earlier stored day knows.
-    known = bench.history.read("pipeline/authors_before", {"repo": repo, "first": days[0]})
-    if {commit.author_name for commit in commits} <= {row["author_name"] for row in known}:
+    known = bench.history.read("pipeline/authors_before", {"repo": repo, "first": days[0], "names": names})
+    if len(known) == len(names):
         return ()
     try:
-        return source.firsts(head)
+        return look()
     except (SourceError, OSError) as error:
         _log.warning("who is new cannot be told: %s", error)
         return None

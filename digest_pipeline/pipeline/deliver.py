@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from digest_pipeline.domain.day import day_window
 from digest_pipeline.domain.delivery import (
-    RECENT_DAYS,
     WHOLE,
     Delivery,
     Due,
@@ -50,6 +49,9 @@ Result = Literal["sent", "updated", "unchanged", "failed", "busy", "planned"]
 _COLUMNS = tuple(column.name for column in fields(Delivery))
 _MOMENTS = ("failed_at", "retry_at", "claimed_at", "delivered_at", "first_at")
 _REPORTS = "reports/"
+_FRESH_DAYS = 3
+"""A page that was first tried within so many days of its date may have been brought by itself: a day ends up to a day
+after its date, and is yesterday for one more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,7 @@ def look(read: Read, settings: Settings, now: datetime, days: Sequence[date] | N
     found = differing(targets, made, delivered)
     if days is not None:
         return found
-    # A day ends up to a day after its date, and is brought by itself until it is no news.
-    rows = read("pipeline/begun_channels", {"within": RECENT_DAYS + 2})
+    rows = read("pipeline/begun_channels", {"within": _FRESH_DAYS})
     begun = {(row["channel"], row["reader"]): row["day"] for row in rows}
     return due(found, begun, now=now, timezone=settings.timezone)
 

@@ -14,7 +14,7 @@ from digest_pipeline.pipeline.workbench import span
 from digest_pipeline.render.headline import headline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from digest_pipeline.domain.analysis import Language
@@ -29,16 +29,17 @@ class Background:
     counts: Sequence[DayCounts]
     index: Index
     trends: Trends
-    first_seen: dict[date, list[str]] = field(default_factory=dict)
+    first_seen: Mapping[date, Mapping[str, bool]] = field(default_factory=dict)
+    """The authors whose first commit stands on a day, and of each whether the source told so."""
 
 
 def background(bench: Workbench, repo: str, days: Sequence[date]) -> Background:
     """The background of a range of days."""
     where = {"repo": repo, **span(days)}
-    first_seen: dict[date, list[str]] = defaultdict(list)
+    first_seen: dict[date, dict[str, bool]] = defaultdict(dict)
     asked = where | {"unsure_days": UNSURE_DAYS}
     for row in bench.history.read("pipeline/newcomers", asked):
-        first_seen[row["day"]].append(row["author_name"])
+        first_seen[row["day"]][row["author_name"]] = row["is_sure"]
     return Background(
         counts=[DayCounts(**row) for row in bench.history.read("pipeline/day_counts", where)],
         index=Index(Known(**row) for row in bench.history.read("pipeline/earlier_commits", where)),
@@ -64,6 +65,6 @@ def told(page: RepoPage, behind: Background, bench: Workbench, language: Languag
             url_of=followed.commit_url if followed is not None else lambda _: None,
             is_broad=broad_in(behind.trends, behind.counts, page.day),
         ),
-        context=context_of(page, behind.counts, behind.trends, behind.first_seen.get(page.day, ())),
+        context=context_of(page, behind.counts, behind.trends, behind.first_seen.get(page.day, {})),
     )
     return replace(page, headline=headline(page, language))

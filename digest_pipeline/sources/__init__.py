@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
     from digest_pipeline.domain.commit import Commit, CommitChanges, PullRequest
     from digest_pipeline.domain.day import Window
@@ -47,10 +47,11 @@ class Source(Protocol):
         """
         ...
 
-    def firsts(self, head: Head) -> Collection[str] | None:
-        """The commits of `head` and the branches beside it that are their author's first; None where nobody can tell.
+    def firsts(self, head: Head) -> Callable[[], Collection[str]] | None:
+        """What looks for the commits of `head` and the branches beside it that are their author's first.
 
-        By name, and by an address that GitHub gives to one account, over the whole history.
+        By name, and by an address that GitHub gives to one account, over the whole history: it takes a while. None
+        where nobody can tell.
         """
         ...
 

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ from digest_pipeline.sources.git_diff import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 
     from digest_pipeline.domain.commit import PullRequest
     from digest_pipeline.domain.day import Window
@@ -145,8 +146,11 @@ class GitSource:
         commits = (_parse_commit(chunk) for chunk in chunks)
         return [commit for commit in commits if commit.committed_at in window]
 
-    def firsts(self, head: Head) -> Collection[str]:
-        """See `Source.firsts`."""
+    def firsts(self, head: Head) -> Callable[[], Collection[str]]:
+        """See `Source.firsts`. It raises as the others do."""
+        return partial(self._walked, head)
+
+    def _walked(self, head: Head) -> frozenset[str]:
         if self._firsts is None or self._firsts[0] != head:
             asked = (
                 "rev-list",

@@ -253,6 +253,8 @@ class Git:
             (line for line in lines if line.startswith(("fatal:", "error:", "remote:"))),
             lines[-1] if lines else "no reason given",
         )
+        # A remote may say what steers a terminal.
+        said = "".join(character if character.isprintable() else " " for character in said)
         where = self._origin or str(self._git_dir)
         if _NO_SPACE.search(text):
             return SourceUnavailable(

@@ -181,7 +181,7 @@ class GitHubSource:
         return None if response.content.lstrip()[:1] == b"[" else text_of(self._read(response, CONTENTS))
 
     def firsts(self, head: Head) -> None:
-        """Nobody can tell: the API would have to be asked for every page of the history."""
+        """See `Source.firsts`. Nobody can tell: the API would have to be asked for every page of the history."""
 
     def pull_requests(self, numbers: Collection[int]) -> Mapping[int, PullRequest | None] | None:
         """See `Source.pull_requests`; None without a token, for GraphQL answers nobody who has none."""

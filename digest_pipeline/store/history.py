@@ -464,7 +464,12 @@ class History:
             # Rows that wait in the catalog lie there by the shape that their table had: upkeep would take those of
             # the old shape away under readers that know them. All of them are in memory at once.
             connection.execute(f"SET memory_limit = '{_MIGRATION_MEMORY}'")
-            connection.execute(statement("flush"))
+            try:
+                connection.execute(statement("flush"))
+            except duckdb.OutOfMemoryException:
+                # Without it nobody could open the history: what the machine has, then. RESET would ask the catalog.
+                connection.execute(f"SET memory_limit = '{_all_memory()}'")
+                connection.execute(statement("flush"))
             connection.execute(f"SET memory_limit = '{_WRITER_MEMORY}'")
         migrations.carry_out_in_catalog(connection, pending, held)
         if not applied and not self._even_if_left:  # who carries a history here knows of the other one
@@ -478,6 +483,14 @@ class History:
         text = shell_script(self.place, self.timezone.key)
         if not file.exists() or file.read_bytes() != text.encode():
             file.write_bytes(text.encode())
+
+
+def _all_memory() -> str:
+    """How much a DuckDB takes by itself: most of what this machine, or its container, has."""
+    with duckdb.connect() as connection:
+        row = connection.execute("SELECT current_setting('memory_limit')").fetchone()
+    assert row is not None  # noqa: S101 - it is one row
+    return str(row[0])
 
 
 def must_be_of(timezone: ZoneInfo, made_in: Sequence[Mapping[str, Any]], place: Place) -> None:

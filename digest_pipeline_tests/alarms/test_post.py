@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +47,32 @@ def test_an_address_that_takes_nothing_leaves_the_others(
     post(f"json://127.0.0.1:9/{SECRET}", listener.apprise_url(SECRET)).send(MESSAGE)
     assert len(listener.taken) == 1
     assert "ALARM_URL, address 1 (JSON) took no message" in caplog.text
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("json://127.0.0.1:{free}/{secret}", "connection refused"),
+        ("json://{secret}.invalid/", "the name of its host is not known"),
+        ("jsons://127.0.0.1:{listening}/{secret}", "no connection by TLS"),
+        ("json://127.0.0.1:{listening}/{secret}?rto=0.1", "no answer in time"),
+        (
+            "mailto://ada:{secret}@127.0.0.1:{free}?from=digest@example.org&to=ada@example.org",
+            "connection refused",
+        ),
+    ],
+)
+def test_where_nobody_can_be_reached_the_error_says_why(
+    listener: Listener, url: str, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    listener.delay = 2.0
+    with socket.socket() as bound:  # and not listened at
+        bound.bind(("127.0.0.1", 0))
+        address = url.format(free=bound.getsockname()[1], listening=listener.port, secret=SECRET)
+        with pytest.raises(AlarmError, match=rf"ALARM_URL, address 1 \([\w-]+\) took no message: {why}$"):
+            post(address).send(MESSAGE)
     assert SECRET not in caplog.text
 
 

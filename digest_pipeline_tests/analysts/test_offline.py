@@ -252,7 +252,7 @@ def test_the_shape_of_a_change_counts_files_by_status_and_names_where_they_moved
     assert architecture == [
         "Files: 1 added, 1 removed, 5 renamed, 3 modified",
         "Moved: `old` → `new`",
-        "1 binary files",
+        "1 binary file",
         "Submodule changed: `vendor/lib`",
         "Mode changed: `run.sh`",
     ]
@@ -326,6 +326,7 @@ def test_files_that_nobody_read_are_a_risk() -> None:
     assert facts("feat: x", *files, change("g.py", state="incomplete")).risks == [
         "6 files were not read: `f0.py`, `f1.py`, `f2.py`, `f3.py` …"
     ]
+    assert facts("feat: x", files[0]).risks == ["1 file was not read: `f0.py`"]
 
 
 def test_in_the_medium_tier_two_risks_stand_before_the_advice() -> None:
@@ -347,6 +348,7 @@ def test_code_without_tests_is_named_with_its_lines() -> None:
     assert facts("feat: x", change("a.py", 4, 1), change("README.md", 9)).advice == [
         "No test file changed with 5 lines of code"
     ]
+    assert facts("feat: x", change("a.py", 1)).advice == ["No test file changed with 1 line of code"]
     assert facts("feat: x", change("a.py", 4, 1), language="zh").advice == [
         "5 行代码改动没有伴随测试文件的改动"
     ]

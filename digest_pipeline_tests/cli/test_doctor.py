@@ -159,6 +159,11 @@ def test_addresses_of_alarms_are_looked_at_and_nothing_is_sent(
     ("environment", "alarm", "words"),
     [
         ({}, {"urls_env": ["ALARM_URL"]}, "ALARM_URL is not set"),
+        (
+            {},
+            {"urls_env": ["ALARM_URL"], "heartbeat_url_env": "HEARTBEAT_URL"},
+            "ALARM_URL is not set; set it, or leave the key out; alarm.heartbeat_url_env: the environment variable",
+        ),
         ({"ALARM_URL": "tOken-1"}, {"urls_env": ["ALARM_URL"]}, "is none that apprise knows"),
         ({"HEARTBEAT_URL": "tOken-1"}, {"heartbeat_url_env": "HEARTBEAT_URL"}, 'begins with "https://"'),
     ],

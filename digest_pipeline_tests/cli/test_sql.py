@@ -243,6 +243,15 @@ def test_a_write_is_refused_and_leaves_nothing(made: Project) -> None:
     assert not list(made.folder.glob("other*"))
 
 
+def test_a_pivot_that_asks_for_its_values_by_itself_is_one_query(made: Project) -> None:
+    pivot = "PIVOT commits ON repo USING count(*) GROUP BY day ORDER BY day"
+    rows = made.json("sql", pivot, "--format", "json")
+    assert [row["ada/engine"] for row in rows] == [2, 2, 2]
+    assert made.json("sql", f"FROM ({pivot}) LIMIT 1", "--format", "json") == rows[:1]
+    for refused in (f"CREATE TABLE other AS {pivot}", f"{pivot}; SELECT 1", f"{pivot}; DROP TABLE reads"):
+        assert_refused(made.digest("sql", refused), 2, most_lines=1)
+
+
 @pytest.mark.parametrize(
     "query", ["SELEC 1", "SELECT FROM", "SELECT nope FROM commits", "SELECT * FROM nowhere", "SELECT 1/'x'"]
 )

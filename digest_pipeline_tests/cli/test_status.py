@@ -54,6 +54,27 @@ def test_a_page_that_is_gone_and_a_digest_that_is_missing_are_told(made: Project
     assert made.digest("status", "--check").code == 0
 
 
+def test_days_made_in_another_language_were_made(made: Project, tmp_path: Path) -> None:
+    shutil.copytree(made.folder, tmp_path / "copy")
+    made = Project(tmp_path / "copy")
+    file = made.folder / "digest.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('language = "en"', 'language = "zh"'), encoding="utf-8")
+    assert made.digest("run", "--day", "2026-01-06", "--quiet").code == 0
+    state = made.json("status", "--json")
+    assert (state["healthy"], state["problems"]) == (True, [])
+    assert [
+        (repo["made"], [(day["language"], day["ok"], day["not_asked"]) for day in repo["days"]])
+        for repo in state["repos"]
+    ] == [(3, [("en", 2, 0), ("zh", 2, 0), ("en", 2, 0)]), (3, [("en", 1, 0), ("zh", 1, 0), ("en", 2, 0)])]
+    told = made.digest("status", "--check")
+    assert told.code == 0
+    assert (
+        "ada/engine: 2 days made in another language alone, and left so: 2026-01-05, 2026-01-07; "
+        'digest run --from 2026-01-05 --to 2026-01-07 makes them in "zh"' in told.lines
+    )
+
+
 def test_every_day_is_told_with_its_counts(made: Project) -> None:
     engine = made.json("status", "--json")["repos"][0]
     assert [(day["day"], day["state"], day["commits"], day["ok"]) for day in engine["days"]] == [

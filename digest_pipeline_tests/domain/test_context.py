@@ -19,14 +19,14 @@ NOTHING = Trends([])
 
 def test_medians_are_over_the_last_seven_stored_days_and_not_over_this_one_or_later_ones() -> None:
     around = [DayCounts(DAY, 99, 99, 99), DayCounts(DAY + timedelta(days=1), 99, 99, 99)]
-    context = context_of(page(commit("a", additions=3, deletions=4)), [*around, *before(9)], NOTHING, ())
+    context = context_of(page(commit("a", additions=3, deletions=4)), [*around, *before(9)], NOTHING, {})
 
     assert context.days == 7
     assert context.commits == Delta(1, 4.0)
     assert context.high == Delta(1, 1.0)
     assert context.lines == Delta(7, 40.0)
-    assert context_of(page(commit("a")), before(2), NOTHING, ()).commits == Delta(1, 1.5)
-    assert context_of(page(commit("a")), [], NOTHING, ()).commits is None
+    assert context_of(page(commit("a")), before(2), NOTHING, {}).commits == Delta(1, 1.5)
+    assert context_of(page(commit("a")), [], NOTHING, {}).commits is None
 
 
 def test_nobody_is_new_before_two_weeks_are_known_and_a_bot_never_is() -> None:
@@ -35,10 +35,19 @@ def test_nobody_is_new_before_two_weeks_are_known_and_a_bot_never_is() -> None:
         commit("b", author_name="renovate[bot]"),
         commit("c", author_name="Robot", folded="bot"),
     )
-    first_seen = ("Ada", "renovate[bot]", "Robot", "Filtered Out")
+    first_seen = dict.fromkeys(("Ada", "renovate[bot]", "Robot", "Filtered Out"), False)
 
     assert context_of(story, before(13), NOTHING, first_seen).newcomers == ()
     assert context_of(story, before(14), NOTHING, first_seen).newcomers == ("Ada",)
+
+
+def test_whom_the_source_calls_new_is_so_from_the_second_stored_day_on() -> None:
+    story = page(commit("a", author_name="Ada"), commit("b", author_name="Bo"))
+    first_seen = {"Ada": True, "Bo": False}
+
+    assert context_of(story, [], NOTHING, first_seen).newcomers == ()
+    assert context_of(story, before(1), NOTHING, first_seen).newcomers == ("Ada",)
+    assert context_of(story, before(14), NOTHING, first_seen).newcomers == ("Ada", "Bo")
 
 
 def rows(*paths: str, days: int = 3) -> Trends:

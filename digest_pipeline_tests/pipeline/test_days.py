@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from digest_pipeline.domain.due import digest_states
 from digest_pipeline.errors import SourceRejected, StoreError
+from digest_pipeline.sources.git import GitSource
 from digest_pipeline_tests.fakes.github import FakeGitHub
 from digest_pipeline_tests.fakes.project import FIRST_DAY, days_from, files_below, local, small_repository
 from digest_pipeline_tests.fakes.repositories import RepositoryBuilder, nasty_repository
@@ -331,10 +332,10 @@ def test_both_languages_stand_side_by_side(workshop: Workshop, engine: Repositor
     assert workshop.written_since(snapshot) <= {"reads", "commit_log", "analyses"}
 
 
-def test_both_sources_give_the_same_history(tmp_path: Path) -> None:
+def test_both_sources_give_the_same_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nasty = nasty_repository(tmp_path / "engine")
     days = days_from(date(2026, 1, 2), 6)
-    by_git, by_github = Workshop(tmp_path / "git"), Workshop(tmp_path / "github")
+    by_git, by_github, blind = (Workshop(tmp_path / name) for name in ("git", "github", "blind"))
     more: dict[str, Any] = {"first_day": days[0]}
     web = "https://example.org/ada/engine"
     by_git.configure(local(NAME, nasty.path, web_url=web, branch="main"), **more)
@@ -343,22 +344,55 @@ def test_both_sources_give_the_same_history(tmp_path: Path) -> None:
         table = {"name": NAME, "source": "github", "api_url": hub.api_url, "web_url": web, "branch": "main"}
         by_github.configure(table, **more)
         by_github.make(days)
-    assert by_git.failed == by_github.failed == {}
-    ours, theirs = by_git.content(), by_github.content()
-    for content in (ours, theirs):
-        content["reads"] = [
-            tuple(value for value in row if value not in {"git", "github"}) for row in content["reads"]
-        ]
-    assert len(ours["commit_log"]) == len(nasty.shas)
-    # Whose first commit it is, git alone can tell.
+    # Whose first commit it is, git alone can tell, and its pages alone say who is new. Without that they are the same.
+    monkeypatch.setattr(GitSource, "firsts", lambda *_: None)
+    blind.configure(local(NAME, nasty.path, web_url=web, branch="main"), **more)
+    blind.make(days)
+    assert by_git.failed == by_github.failed == blind.failed == {}
     firsts = "SELECT count(first_of_author), count(*) FILTER (first_of_author) FROM commit_log"
     [(told, first)] = by_git.rows(firsts)
     assert told == len(nasty.shas) > first > 0
     assert by_github.rows(firsts) == [(0, 0)]
-    for shop, content in ((by_git, ours), (by_github, theirs)):
-        content["commit_log"] = shop.rows("SELECT * EXCLUDE (first_of_author) FROM commit_log ORDER BY ALL")
+    new = [[day for day in days if "New here" in shop.page(NAME, day)] for shop in (by_git, by_github)]
+    assert new == [[days[4]], []]
+    telling, ours, theirs = by_git.content(), blind.content(), by_github.content()
+    for content in (telling, ours, theirs):
+        content["reads"] = [
+            tuple(value for value in row if value not in {"git", "github"}) for row in content["reads"]
+        ]
+    assert len(ours["commit_log"]) == len(nasty.shas)
     assert ours == theirs
-    assert files_below(by_git.data / "reports") == files_below(by_github.data / "reports")
+    assert files_below(blind.data / "reports") == files_below(by_github.data / "reports")
+    for shop, content in ((by_git, telling), (by_github, theirs)):
+        content["commit_log"] = shop.rows("SELECT * EXCLUDE (first_of_author) FROM commit_log ORDER BY ALL")
+        for pages in ("reports", "digests"):
+            content[pages] = [row for row in content[pages] if days[4] not in row]
+    assert telling == theirs
+
+
+def test_who_is_new_is_the_same_day_by_day_and_in_one_range(tmp_path: Path) -> None:
+    engine = RepositoryBuilder(tmp_path / "engine")
+    days = days_from(date(2026, 1, 5), 4)
+    authors = ("Ada", "Ada", "Ada", "Cy", "Bo", "Cy", "Ada", "Bo")
+    for number, author in enumerate(authors):
+        engine.clock = datetime.combine(days[number // 2], time(12), UTC)
+        engine.write("a", f"{number}\n")
+        engine.commit(f"feat: by {author}", author=author)
+    flags = "SELECT day, author_name, first_of_author FROM commit_log GROUP BY ALL ORDER BY ALL"
+    with FakeGitHub({NAME: engine.path}) as hub:
+        by_git: dict[str, object] = local(NAME, engine.path, branch="main")
+        by_github: dict[str, object] = {"name": NAME, "source": "github", "api_url": hub.api_url, "branch": "main"}
+        for number, (table, has_flags) in enumerate([(by_git, True), (by_github, False)]):
+            at_once, daily = (Workshop(tmp_path / f"{kind}{number}") for kind in ("range", "daily"))
+            for shop in (at_once, daily):
+                shop.configure(table, first_day=days[0])
+            at_once.make(days)
+            for day in days:
+                daily.make([day])
+            daily.make(days[-1:])
+            assert at_once.rows(flags) == daily.rows(flags)
+            assert any(row[2] for row in daily.rows(flags)) == has_flags
+            assert any(row[2] is None for row in daily.rows(flags)) != has_flags
 
 
 # --- pages as files --------------------------------------------------------------------------------------

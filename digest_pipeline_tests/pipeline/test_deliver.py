@@ -301,6 +301,17 @@ def test_an_old_day_by_hand_does_not_begin_a_channel_there(shop: Workshop, pipel
     assert [one.made.day for one in due if one.target.channel == "team"] == DAYS[1:]
 
 
+def test_a_recent_day_by_hand_does_not_begin_a_channel_there_either(
+    shop: Workshop, pipeline: Pipeline
+) -> None:
+    shop.now = NOW + timedelta(days=4)
+    row = {"channel": "team", "reader": "", "language": "en", "status": "delivered", "attempts": 0}
+    by_hand = {**row, "day": DAYS[0], "first_at": shop.now, "delivered_at": shop.now}
+    pipeline.history.replace(Replacement("deliveries", {"channel": ["team"]}, [by_hand]))
+    due = look(pipeline.history.read, shop.settings, shop.now)
+    assert [one.made.day for one in due if one.target.channel == "team"] == []
+
+
 def test_a_variable_that_is_not_set_is_told_by_its_name(
     shop: Workshop, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

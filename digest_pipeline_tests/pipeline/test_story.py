@@ -120,13 +120,50 @@ def test_who_committed_before_the_first_stored_day_is_not_new(shop: Workshop, tm
     assert told.newcomers == ()
 
 
+def test_a_day_that_was_stored_long_before_the_others_makes_nobody_new(tmp_path: Path) -> None:
+    engine, shop = RepositoryBuilder(tmp_path / "engine"), Workshop(tmp_path / "project")
+    days = [DAYS[0] - timedelta(days=400), *DAYS[:2]]
+    for day, author in zip(days, ("Ada", "Ada", "Grace"), strict=True):
+        engine.clock = datetime.combine(day, time(12), UTC)
+        engine.write("a", f"{day}\n")
+        engine.commit("feat: a", author=author)
+    shop.configure(local(NAME, engine.path), first_day=days[0])
+    shop.make(days)
+    with shop.pipeline() as pipeline:
+        pipeline.history._connection.execute("UPDATE commit_log SET first_of_author = NULL")
+        asked = {**ASKED, "first": DAYS[1]}
+        assert pipeline.history.read("pipeline/newcomers", asked | {"unsure_days": 3}) == []
+        [grace] = pipeline.history.read("pipeline/newcomers", asked | {"unsure_days": 2})
+    assert (grace["author_name"], grace["is_sure"]) == ("Grace", False)
+
+
+def test_the_question_who_is_new_knows_of_first_commits_that_a_filter_left_out(shop: Workshop) -> None:
+    def told() -> list[str]:
+        return [row["author_name"] for row in shop.json("sql", "--query", "newcomers", "--format", "json")]
+
+    shop.make(DAYS)
+    assert told() == ["Grace"]
+    with shop.pipeline() as pipeline:
+        pipeline.history._connection.execute(
+            "UPDATE commit_log SET filtered = 'paths' WHERE author_name = 'Grace' AND first_of_author"
+        )
+        assert told() == ["Grace"]
+        # She comes again on a later day: what she had before is known to be there.
+        pipeline.history._connection.execute(
+            "UPDATE commit_log SET first_of_author = false WHERE author_name = 'Grace'"
+        )
+        assert told() == []
+
+
 def test_who_is_new_is_told_also_where_a_filter_left_the_first_commit_out(shop: Workshop) -> None:
     shop.make(DAYS)
     with shop.pipeline() as pipeline:
         pipeline.history._connection.execute(
             "UPDATE commit_log SET filtered = 'paths' WHERE author_name = 'Grace' AND first_of_author"
         )
-        assert pipeline.history.read("pipeline/newcomers", ASKED) == [{"day": LAST, "author_name": "Grace"}]
+        assert pipeline.history.read("pipeline/newcomers", ASKED) == [
+            {"day": LAST, "author_name": "Grace", "is_sure": True}
+        ]
         asked = {**ASKED, "unsure_days": 14}
         # What later commits say does not make up for what was not asked of the first one.
         pipeline.history._connection.execute(
@@ -134,7 +171,9 @@ def test_who_is_new_is_told_also_where_a_filter_left_the_first_commit_out(shop: 
         )
         assert pipeline.history.read("pipeline/newcomers", asked) == []
         pipeline.history._connection.execute("UPDATE commit_log SET first_of_author = NULL")
-        assert pipeline.history.read("pipeline/newcomers", asked) == [{"day": LAST, "author_name": "Grace"}]
+        assert pipeline.history.read("pipeline/newcomers", asked) == [
+            {"day": LAST, "author_name": "Grace", "is_sure": False}
+        ]
 
 
 def test_git_is_asked_who_is_new_where_somebody_is_whom_no_earlier_day_knows(
@@ -145,7 +184,7 @@ def test_git_is_asked_who_is_new_where_somebody_is_whom_no_earlier_day_knows(
         raise SourceUnavailable("git was killed")
 
     shop.make(DAYS[:3])
-    monkeypatch.setattr(GitSource, "firsts", refused)
+    monkeypatch.setattr(GitSource, "_walked", refused)
     shop.make([DAYS[3]])
     shop.make([LAST])
     assert shop.failed == {}

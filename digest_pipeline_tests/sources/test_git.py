@@ -11,6 +11,7 @@ import pytest
 
 from digest_pipeline.errors import SourceError, SourceUnavailable
 from digest_pipeline.sources.git import GitSource
+from digest_pipeline.sources.git_command import Git
 from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
 
 if TYPE_CHECKING:
@@ -182,6 +183,12 @@ def test_a_remote_that_is_shallow_withholds_what_it_has_and_is_no_quiet_day(
     assert source.refresh().sha == builder.git("rev-parse", "HEAD").decode().strip()
 
 
+def test_what_a_remote_says_steers_no_terminal() -> None:
+    said = Git(None, repo="ada/engine")._failure("fetch", "remote: \x1b[2Jno\x9b such \x07thing\n".encode())
+    assert "such" in str(said)
+    assert str(said).isprintable()
+
+
 def test_a_walk_that_breaks_off_tells_of_nobody_however_often_it_is_asked(tmp_path: Path) -> None:
     builder = RepositoryBuilder(tmp_path / "origin")
     shas = []
@@ -190,12 +197,12 @@ def test_a_walk_that_breaks_off_tells_of_nobody_however_often_it_is_asked(tmp_pa
         shas.append(builder.commit(f"feat: {number}"))
     with closing(opened(builder.path, tmp_path)) as source:
         head = source.refresh()
-        assert source.firsts(head) == {shas[0]}
+        assert source.firsts(head)() == {shas[0]}
     (builder.path / ".git/objects" / shas[0][:2] / shas[0][2:]).unlink()
     with closing(opened(builder.path, tmp_path)) as source:
         for _ in range(2):
             with pytest.raises(SourceError):
-                source.firsts(head)
+                source.firsts(head)()
 
 
 def test_an_answer_that_is_older_than_what_somebody_fetched_meanwhile_is_no_withholding(

@@ -176,6 +176,16 @@ def test_a_migration_that_was_interrupted_is_done_at_the_next_opening(
     assert_is_all_there(place, case)
 
 
+def test_more_than_a_migration_may_hold_in_memory_is_brought_up_to_date_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path / "data")
+    case = old_history("first", place)
+    monkeypatch.setattr("digest_pipeline.store.history._MIGRATION_MEMORY", "8MB")
+    History(place, UTC).close()
+    assert_is_all_there(place, case)
+
+
 @pytest.mark.parametrize(
     ("level", "until"), [("first", "0013"), ("middle", "0013"), ("later", "0014"), ("later", "0015")]
 )

@@ -1,6 +1,10 @@
 -- The state of every repo's day that was ever asked for.  $language
-WITH analysed AS (
-    SELECT repo, day,
+-- A day that has a page in another language alone was made, in that one: what is counted is what stands in its language.
+WITH page AS (
+    FROM reports QUALIFY row_number() OVER (PARTITION BY repo, day ORDER BY language = $language DESC, rendered_at DESC) = 1
+),
+analysed AS (
+    SELECT repo, day, language,
         count(*) FILTER (status = 'ok') AS ok,
         count(*) FILTER (status = 'failed') AS failed,
         count(*) FILTER (status = 'deferred') AS deferred,
@@ -11,8 +15,7 @@ WITH analysed AS (
     FROM analyses
     SEMI JOIN (SELECT repo, day, sha FROM commit_log WHERE coalesce(on_branch, true) AND filtered IS NULL) AS there
         USING (repo, day, sha)
-    WHERE language = $language
-    GROUP BY repo, day
+    GROUP BY repo, day, language
 ),
 left_out AS (
     SELECT log.repo, log.day, count(*) FILTER (filtered IS NOT NULL) AS filtered,
@@ -23,9 +26,9 @@ left_out AS (
     GROUP BY log.repo, log.day
 ),
 spent AS (
-    SELECT repo, day, sum(cost) AS cost FROM attempts WHERE language = $language GROUP BY repo, day
+    SELECT repo, day, language, sum(cost) AS cost FROM attempts GROUP BY repo, day, language
 )
-SELECT reads.repo, reads.day,
+SELECT reads.repo, reads.day, coalesce(page.language, $language) AS language,
     CASE
         WHEN reads.error IS NOT NULL THEN 'failed'
         WHEN page.revision IS NULL THEN 'unfinished'
@@ -51,8 +54,9 @@ SELECT reads.repo, reads.day,
     coalesce(page.low, 0) AS low,
     page.path AS report
 FROM reads
-LEFT JOIN (FROM reports WHERE language = $language) AS page USING (repo, day)
-LEFT JOIN analysed USING (repo, day)
-LEFT JOIN left_out USING (repo, day)
-LEFT JOIN spent USING (repo, day)
+LEFT JOIN page ON page.repo = reads.repo AND page.day = reads.day
+LEFT JOIN analysed ON analysed.repo = reads.repo AND analysed.day = reads.day
+    AND analysed.language = coalesce(page.language, $language)
+LEFT JOIN left_out ON left_out.repo = reads.repo AND left_out.day = reads.day
+LEFT JOIN spent ON spent.repo = reads.repo AND spent.day = reads.day AND spent.language = coalesce(page.language, $language)
 ORDER BY reads.repo, reads.day;
