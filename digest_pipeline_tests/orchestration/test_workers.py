@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -320,19 +319,6 @@ def test_runs_are_sent_to_no_worker_that_could_not_find_them(
         RunLauncherSwitch.from_config_value(None, {"lost_after_seconds": 1})
     monkeypatch.setenv("DIGEST_INSTANCE_POSTGRES_URL", "postgresql://127.0.0.1:9/dagster")
     assert_refused(project.digest(*up), 2, "[store]", "digest store move")
-
-
-def test_a_second_daemon_over_one_home_is_refused(tmp_path: Path) -> None:
-    project = Project(tmp_path)
-    project.configure(local("ada/engine", tmp_path))
-    home = tmp_path / "data/dagster"
-    home.mkdir(parents=True)
-    with (home / "up.lock").open("w+", encoding="ascii") as lock:
-        lock.write("4711\n")
-        lock.flush()
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        refused = project.digest("up", "--port", f"{free_port()}")
-    assert_refused(refused, 1, f"runs over {home} already (process 4711)", "stop that one first")
 
 
 def test_a_worker_says_what_it_misses_one_after_the_other(

@@ -381,7 +381,12 @@ def test_who_is_new_is_the_same_day_by_day_and_in_one_range(tmp_path: Path) -> N
     flags = "SELECT day, author_name, first_of_author FROM commit_log GROUP BY ALL ORDER BY ALL"
     with FakeGitHub({NAME: engine.path}) as hub:
         by_git: dict[str, object] = local(NAME, engine.path, branch="main")
-        by_github: dict[str, object] = {"name": NAME, "source": "github", "api_url": hub.api_url, "branch": "main"}
+        by_github: dict[str, object] = {
+            "name": NAME,
+            "source": "github",
+            "api_url": hub.api_url,
+            "branch": "main",
+        }
         for number, (table, has_flags) in enumerate([(by_git, True), (by_github, False)]):
             at_once, daily = (Workshop(tmp_path / f"{kind}{number}") for kind in ("range", "daily"))
             for shop in (at_once, daily):
