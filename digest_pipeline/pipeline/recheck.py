@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from digest_pipeline.domain.day import day_of, span_window
 from digest_pipeline.domain.healing import TRY_AGAIN
 from digest_pipeline.domain.recheck import changed_days, days_to_compare
+from digest_pipeline.domain.state import counted
 from digest_pipeline.pipeline.workbench import span
 
 if TYPE_CHECKING:
@@ -15,20 +18,28 @@ if TYPE_CHECKING:
 
     from digest_pipeline.pipeline.workbench import Workbench
 
+_log = logging.getLogger(__name__)
+
 
 def recheck(bench: Workbench, repo: str, days: Sequence[date]) -> list[date]:
     """The stored days before the newest of `days`, and outside of them, that have to be made again.
 
     These are days whose commits differ from those of the branch, and unfinished ones: days that were read by a run
     that did not get as far as their page, where that is so long ago that it is over. The source is asked once, and
-    not at all where no day is stored. Raises SourceError.
+    not at all where no day is stored. What came to days that are not compared any more is told. Raises SourceError.
     """
     settings = bench.settings
     asked = days_to_compare(days, recheck_days=settings.recheck_days, first_day=settings.first_day)
-    stored: dict[date, list[str]] = {}
-    if asked:
-        collected = bench.collected(repo, asked)
-        stored = {day: [] for day in asked if day in collected}
+    if not asked:
+        return []
+    _tell_of_what_came_too_late(bench, repo, asked[0])
+    return _changed(bench, repo, asked)
+
+
+def _changed(bench: Workbench, repo: str, asked: Sequence[date]) -> list[date]:
+    settings = bench.settings
+    collected = bench.collected(repo, asked)
+    stored: dict[date, list[str]] = {day: [] for day in asked if day in collected}
     if not stored:
         return []
     for row in bench.rows("shas_of_days", repo, list(stored)):
@@ -49,3 +60,33 @@ def recheck(bench: Workbench, repo: str, days: Sequence[date]) -> list[date]:
         and (row["has_page"] or row["tried_at"] <= bench.now() - TRY_AGAIN)
     ]
     return sorted({*changed_days(stored, found), *unfinished})
+
+
+def _tell_of_what_came_too_late(bench: Workbench, repo: str, oldest: date) -> None:
+    """Warn of commits that came by a merge to stored days before `oldest`: no run compares these by itself."""
+    settings = bench.settings
+    before = bench.now() - timedelta(days=settings.recheck_days)
+    known = bench.history.read("pipeline/head_before", {"repo": repo, "before": before.isoformat()})
+    if not known:
+        return
+    source, head = bench.source(repo)
+    if known[0]["branch"] != head.branch:
+        return
+    late: dict[date, list[str]] = {}
+    for sha, committed_at in source.arrived(head, known[0]["head_sha"]):
+        day = day_of(committed_at, settings.timezone)
+        if settings.first_day <= day < oldest:
+            late.setdefault(day, []).append(sha)
+    days = sorted(bench.collected(repo, list(late))) if late else []
+    there = {row["sha"] for row in bench.rows("shas_of_days", repo, days)} if days else set()
+    lost = {day: missing for day in days if (missing := [sha for sha in late[day] if sha not in there])}
+    if lost:
+        _log.warning(
+            "%s: %s came to %s later than recheck_days = %d looks back; digest run --from %s --to %s makes them again",
+            repo,
+            counted(sum(map(len, lost.values())), "commit"),
+            counted(len(lost), "day"),
+            settings.recheck_days,
+            min(lost),
+            max(lost),
+        )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from digest_pipeline.domain.commit import Commit, CommitChanges, PullRequest
     from digest_pipeline.domain.day import Window
@@ -44,6 +45,13 @@ class Source(Protocol):
 
         In the order of the history, newest first, as `git log` prints them; those that only other branches have
         stand by their committer date between those of the tracked one, and name the first branch that has them.
+        """
+        ...
+
+    def arrived(self, head: Head, base: str) -> Iterable[tuple[str, datetime]]:
+        """What came to the tracked branch since it stood at `base`: each commit with its committer date.
+
+        Nothing where `base` is no longer of the branch, and where it would take many questions to tell.
         """
         ...
 

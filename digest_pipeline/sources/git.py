@@ -146,6 +146,16 @@ class GitSource:
         commits = (_parse_commit(chunk) for chunk in chunks)
         return [commit for commit in commits if commit.committed_at in window]
 
+    def arrived(self, head: Head, base: str) -> Iterator[tuple[str, datetime]]:
+        """See `Source.arrived`."""
+        git = self._reading()
+        if base == head.sha or not git.succeeds("merge-base", "--is-ancestor", base, head.sha):
+            return
+        listed = git.run("rev-list", "--no-commit-header", "--format=%H %ct", head.sha, f"^{base}")
+        for line in listed.decode().splitlines():
+            sha, _, seconds = line.partition(" ")
+            yield sha, datetime.fromtimestamp(int(seconds), UTC)
+
     def firsts(self, head: Head) -> Callable[[], Collection[str]]:
         """See `Source.firsts`. It raises as the others do."""
         return partial(self._walked, head)

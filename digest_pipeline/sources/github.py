@@ -180,6 +180,11 @@ class GitHubSource:
         # A folder is a list, and no file.
         return None if response.content.lstrip()[:1] == b"[" else text_of(self._read(response, CONTENTS))
 
+    def arrived(self, head: Head, base: str) -> tuple[()]:
+        """See `Source.arrived`. Nothing: a hundred commits are a question, and a busy repository has them in a day."""
+        del head, base
+        return ()
+
     def firsts(self, head: Head) -> None:
         """See `Source.firsts`. Nobody can tell: the API would have to be asked for every page of the history."""
 

@@ -124,6 +124,10 @@ class RecordedSource:
     def read(self, head: Head, path: str) -> str | None:
         """See `Source.read`; it is not recorded that there was a file."""
 
+    def arrived(self, head: Head, base: str) -> tuple[()]:
+        """See `Source.arrived`; nothing ever comes."""
+        return ()
+
     def firsts(self, head: Head) -> None:
         """Of a day alone nobody can tell."""
 

@@ -212,6 +212,40 @@ def test_the_setting_says_how_far_back(
     assert changed(workshop, DAYS[2:]) == expected
 
 
+def test_what_came_later_than_that_is_told_until_its_day_is_made_again(
+    workshop: Workshop, engine: RepositoryBuilder, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told() -> list[str]:
+        caplog.clear()
+        assert changed(workshop, DAYS[2:]) == []
+        return [record.message for record in caplog.records if "recheck_days" in record.message]
+
+    workshop.configure(local(NAME, engine.path), recheck_days=1)
+    workshop.make(DAYS[:2])
+    assert told() == []
+    late(engine)
+    late(engine, 10)
+    warned = (
+        f"{NAME}: 2 commits came to 1 day later than recheck_days = 1 looks back; "
+        f"digest run --from {DAYS[0]} --to {DAYS[0]} makes them again"
+    )
+    assert told() == [warned]
+    workshop.make(DAYS[2:])
+    assert told() == [warned]
+    workshop.make(DAYS[:1])
+    assert told() == []
+    # What is not of the branch any more tells of nothing, nor do days before the first one, nor none at all.
+    late(engine, 11)
+    assert len(told()) == 1
+    workshop.configure(local(NAME, engine.path), recheck_days=0)
+    assert told() == []
+    workshop.configure(local(NAME, engine.path), recheck_days=1, first_day=DAYS[1])
+    assert told() == []
+    workshop.configure(local(NAME, engine.path), recheck_days=1)
+    engine.git("reset", "--quiet", "--hard", "HEAD~4")
+    assert told() == []
+
+
 def test_days_before_the_first_and_days_that_were_never_read_are_left_alone(
     workshop: Workshop, engine: RepositoryBuilder
 ) -> None:
