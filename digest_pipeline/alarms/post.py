@@ -51,6 +51,8 @@ class _Heard:
     error: str | None = None
     refusal: str | None = None
     retry_after: float | None = None
+    outer: BaseException | None = field(default_factory=lambda: sys.exc_info()[1])
+    """What is being handled while the message is sent, such as what it tells of: none of the service's errors."""
 
 
 _heard: ContextVar[_Heard | None] = ContextVar("heard", default=None)
@@ -67,24 +69,24 @@ class _Ear(logging.Filter):
         if heard is not None:
             heard.statuses += _STATUS.findall(record.getMessage())
             error = sys.exc_info()[1]
-            if error is not None:
-                heard.error = _in_words(error)
+            if error is not None and error is not heard.outer:
+                heard.error = _in_words(error, heard.outer)
         return False
 
 
-def _in_words(error: BaseException) -> str:
+def _in_words(error: BaseException, outer: BaseException | None) -> str:
     """An error of the network as far as it may be told: nothing of its own text, in which the address may stand.
 
-    The first that went wrong says it best.
+    The first that went wrong says it best, but for what went wrong before, `outer`.
     """
-    return next((words for one in _behind(error) if (words := _of_network(one))), type(error).__name__)
+    return next((words for one in _behind(error, outer) if (words := _of_network(one))), type(error).__name__)
 
 
-def _behind(error: BaseException) -> list[BaseException]:
-    """What an error came from, the first first, and itself."""
+def _behind(error: BaseException, outer: BaseException | None) -> list[BaseException]:
+    """What an error came from, the first first, and itself; `outer`, and what that came from, are left out."""
     chain: list[BaseException] = []
     one: BaseException | None = error
-    while one is not None and one not in chain:
+    while one is not None and one is not outer and one not in chain:
         chain.append(one)
         one = one.__cause__ or one.__context__
     return chain[::-1]

@@ -62,7 +62,7 @@ def deliver(
 
 def _deliver(pipeline: Pipeline, days: Sequence[date] | None, *, dry_run: bool) -> bool:
     """Whether all of it is where it belongs."""
-    from digest_pipeline.cli.status import spans_of
+    from digest_pipeline.domain.state import spans_of
     from digest_pipeline.pipeline.deliver import without_digest, without_reader_pages
 
     read, settings = pipeline.history.read, pipeline.settings

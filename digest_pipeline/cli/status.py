@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, result_line, say, shown
-from digest_pipeline.domain.state import counted
+from digest_pipeline.domain.state import counted, spans_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -324,13 +324,19 @@ def _notes(settings: Settings, states: Sequence[RepoState]) -> list[str]:
         if settings.repo(state.repo).filter.labels and (unknown := state.count("labels_unknown"))
     ]
     for state in states:
-        days = sorted(row["day"] for row in state.rows if row["language"] != settings.language)
-        if days:
+        left = {*map(_day, state.rows)} - {*map(_day, state.in_language(settings.language).rows)}
+        if left:
             notes.append(
-                f"{state.repo}: {counted(len(days), 'day')} made in another language alone, and left so: "
-                f'{spans_of(days)}; digest run --from {days[0]} --to {days[-1]} makes them in "{settings.language}"'
+                f"{state.repo}: {counted(len(left), 'day')} made in another language alone, and left so: "
+                f"{spans_of(sorted(left))}; digest run --repo {state.repo} over them makes them in "
+                f'"{settings.language}"'
             )
     return notes
+
+
+def _day(row: Mapping[str, Any]) -> date:
+    day: date = row["day"]
+    return day
 
 
 def _disk_bytes(data_dir: Path) -> dict[str, int]:
@@ -342,11 +348,3 @@ def _disk_bytes(data_dir: Path) -> dict[str, int]:
                 with suppress(FileNotFoundError):  # a run that is under way makes and drops files
                     sizes[part] += (Path(folder) / file).lstat().st_size
     return {**sizes, "total": sum(sizes.values())}
-
-
-def spans_of(days: Sequence[date]) -> str:
-    """Days as a reader would list them."""
-    from digest_pipeline.domain.state import spans
-
-    found = [str(first) if first == last else f"{first} to {last}" for first, last in spans(sorted(days))]
-    return ", ".join(found[:4]) + (f" and {len(found) - 4} more spans" if len(found) > 4 else "")  # noqa: PLR2004 - one line

@@ -25,8 +25,9 @@ class RepoState:
         return [row for row in self.rows if row["state"] == state]
 
     def in_language(self, language: str) -> RepoState:
-        """The same without the days that were made in another language alone."""
-        return replace(self, rows=tuple(row for row in self.rows if row["language"] == language))
+        """The same without the days that were made in another language alone, and have failed or changed in none."""
+        rows = (row for row in self.rows if row["language"] == language or row["state"] != "made")
+        return replace(self, rows=tuple(rows))
 
     def count(self, column: str) -> int:
         """The sum of a column over all days."""
@@ -76,3 +77,9 @@ def spans(days: Sequence[date]) -> list[tuple[date, date]]:
         else:
             found.append((day, day))
     return found
+
+
+def spans_of(days: Sequence[date]) -> str:
+    """Days as a reader would list them."""
+    found = [str(first) if first == last else f"{first} to {last}" for first, last in spans(sorted(days))]
+    return ", ".join(found[:4]) + (f" and {len(found) - 4} more spans" if len(found) > 4 else "")  # noqa: PLR2004 - one line

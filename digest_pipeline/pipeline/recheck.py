@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from digest_pipeline.domain.day import day_of, span_window
 from digest_pipeline.domain.healing import TRY_AGAIN
 from digest_pipeline.domain.recheck import changed_days, days_to_compare
-from digest_pipeline.domain.state import counted
+from digest_pipeline.domain.state import counted, spans_of
 from digest_pipeline.pipeline.workbench import span
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ def recheck(bench: Workbench, repo: str, days: Sequence[date]) -> list[date]:
 
     These are days whose commits differ from those of the branch, and unfinished ones: days that were read by a run
     that did not get as far as their page, where that is so long ago that it is over. The source is asked once, and
-    not at all where no day is stored. What came to days that are not compared any more is told. Raises SourceError.
+    not at all where nothing was read before. What came lately to days further back is told. Raises SourceError.
     """
     settings = bench.settings
     asked = days_to_compare(days, recheck_days=settings.recheck_days, first_day=settings.first_day)
-    if not asked:
-        return []
-    _tell_of_what_came_too_late(bench, repo, asked[0])
-    return _changed(bench, repo, asked)
+    changed = _changed(bench, repo, asked) if asked else []
+    if settings.recheck_days:
+        _tell_of_what_came_too_late(bench, repo, days)
+    return changed
 
 
 def _changed(bench: Workbench, repo: str, asked: Sequence[date]) -> list[date]:
@@ -62,31 +62,37 @@ def _changed(bench: Workbench, repo: str, asked: Sequence[date]) -> list[date]:
     return sorted({*changed_days(stored, found), *unfinished})
 
 
-def _tell_of_what_came_too_late(bench: Workbench, repo: str, oldest: date) -> None:
-    """Warn of commits that came by a merge to stored days before `oldest`: no run compares these by itself."""
+def _tell_of_what_came_too_late(bench: Workbench, repo: str, days: Sequence[date]) -> None:
+    """Warn of what merges brought, since `recheck_days` ago, to stored days further back: no run compares these."""
     settings = bench.settings
-    before = bench.now() - timedelta(days=settings.recheck_days)
-    known = bench.history.read("pipeline/head_before", {"repo": repo, "before": before.isoformat()})
+    reach = timedelta(days=settings.recheck_days)
+    oldest = max(days) - reach
+    where = {"repo": repo, "before": (bench.now() - reach).isoformat()}
+    known = bench.history.read("pipeline/head_before", where)
     if not known:
         return
     source, head = bench.source(repo)
     if known[0]["branch"] != head.branch:
         return
     late: dict[date, list[str]] = {}
+    own = set(days)
     for sha, committed_at in source.arrived(head, known[0]["head_sha"]):
         day = day_of(committed_at, settings.timezone)
-        if settings.first_day <= day < oldest:
+        if settings.first_day <= day < oldest and day not in own:
             late.setdefault(day, []).append(sha)
-    days = sorted(bench.collected(repo, list(late))) if late else []
-    there = {row["sha"] for row in bench.rows("shas_of_days", repo, days)} if days else set()
-    lost = {day: missing for day in days if (missing := [sha for sha in late[day] if sha not in there])}
+    if not late:
+        return
+    stored = sorted(bench.collected(repo, sorted(late)))
+    there = {row["sha"] for row in bench.rows("shas_of_days", repo, stored)} if stored else set()
+    lost = {day: missing for day in stored if (missing := [sha for sha in late[day] if sha not in there])}
     if lost:
         _log.warning(
-            "%s: %s came to %s later than recheck_days = %d looks back; digest run --from %s --to %s makes them again",
+            "%s: %s came to %s later than recheck_days = %d looks back: %s; "
+            "digest run --repo %s over them makes them again",
             repo,
             counted(sum(map(len, lost.values())), "commit"),
             counted(len(lost), "day"),
             settings.recheck_days,
-            min(lost),
-            max(lost),
+            spans_of(list(lost)),
+            repo,
         )

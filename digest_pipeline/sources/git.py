@@ -154,7 +154,7 @@ class GitSource:
         listed = git.run("rev-list", "--no-commit-header", "--format=%H %ct", head.sha, f"^{base}")
         for line in listed.decode().splitlines():
             sha, _, seconds = line.partition(" ")
-            yield sha, datetime.fromtimestamp(int(seconds), UTC)
+            yield sha, _moment(seconds, "+0000")
 
     def firsts(self, head: Head) -> Callable[[], Collection[str]]:
         """See `Source.firsts`. It raises as the others do."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,6 +75,18 @@ def test_where_nobody_can_be_reached_the_error_says_why(
         with pytest.raises(AlarmError, match=rf"ALARM_URL, address 1 \([\w-]+\) took no message: {why}$"):
             post(address).send(MESSAGE)
     assert SECRET not in caplog.text
+
+
+def test_what_an_alarm_tells_of_is_no_reason_for_its_failure() -> None:
+    def told() -> str:
+        with pytest.raises(AlarmError) as raised:
+            post(f"json://{SECRET}.invalid/").send(MESSAGE)
+        return str(raised.value)
+
+    try:
+        Path("nowhere").read_bytes()
+    except OSError:
+        assert told() == "ALARM_URL, address 1 (JSON) took no message: the name of its host is not known"
 
 
 def test_an_address_that_is_none_leaves_the_others_and_is_told(

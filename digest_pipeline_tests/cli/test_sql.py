@@ -248,8 +248,18 @@ def test_a_pivot_that_asks_for_its_values_by_itself_is_one_query(made: Project) 
     rows = made.json("sql", pivot, "--format", "json")
     assert [row["ada/engine"] for row in rows] == [2, 2, 2]
     assert made.json("sql", f"FROM ({pivot}) LIMIT 1", "--format", "json") == rows[:1]
-    for refused in (f"CREATE TABLE other AS {pivot}", f"{pivot}; SELECT 1", f"{pivot}; DROP TABLE reads"):
+    for refused in (
+        f"CREATE TABLE other AS {pivot}",
+        f"COPY ({pivot}) TO 'out.csv'",
+        f"COPY ({pivot}) TO 'out.csv'; {pivot}",
+        f"INSERT INTO reads {pivot}",
+        f"{pivot}; {pivot}",
+        f";{pivot}; {pivot}",
+        f"{pivot}; SELECT 1",
+        f"{pivot}; DROP TABLE reads",
+    ):
         assert_refused(made.digest("sql", refused), 2, most_lines=1)
+    assert not list(made.folder.glob("out*"))
 
 
 @pytest.mark.parametrize(

@@ -71,8 +71,32 @@ def test_days_made_in_another_language_were_made(made: Project, tmp_path: Path) 
     assert told.code == 0
     assert (
         "ada/engine: 2 days made in another language alone, and left so: 2026-01-05, 2026-01-07; "
-        'digest run --from 2026-01-05 --to 2026-01-07 makes them in "zh"' in told.lines
+        'digest run --repo ada/engine over them makes them in "zh"' in told.lines
     )
+
+
+def test_a_day_in_another_language_that_failed_or_changed_since_is_a_problem(
+    made: Project, tmp_path: Path
+) -> None:
+    shutil.copytree(made.folder, tmp_path / "copy")
+    made = Project(tmp_path / "copy")
+    file = made.folder / "digest.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('language = "en"', 'language = "zh"'), encoding="utf-8")
+    with History(Place(made.data), ZoneInfo("Asia/Shanghai")) as history:
+        history._connection.execute(
+            "UPDATE reads SET error = 'gone', failed_at = now() WHERE repo = 'ada/engine' AND day = '2026-01-05'"
+        )
+        history._connection.execute(
+            "UPDATE reads SET changed_at = now() WHERE repo = 'ada/engine' AND day = '2026-01-06'"
+        )
+    state = made.json("status", "--json")
+    assert [state["repos"][0][name] for name in ("failed", "unfinished")] == [["2026-01-05"], ["2026-01-06"]]
+    assert state["problems"] == [
+        "ada/engine: 1 day could not be read: 2026-01-05 (gone)",
+        "ada/engine: 1 day whose report is older than its commits: 2026-01-06",
+    ]
+    assert made.digest("status", "--check").code == 1
 
 
 def test_every_day_is_told_with_its_counts(made: Project) -> None:

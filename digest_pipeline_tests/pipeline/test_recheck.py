@@ -212,7 +212,7 @@ def test_the_setting_says_how_far_back(
     assert changed(workshop, DAYS[2:]) == expected
 
 
-def test_what_came_later_than_that_is_told_until_its_day_is_made_again(
+def test_what_came_lately_to_days_further_back_is_told_until_they_are_made_again(
     workshop: Workshop, engine: RepositoryBuilder, caplog: pytest.LogCaptureFixture
 ) -> None:
     def told() -> list[str]:
@@ -226,8 +226,8 @@ def test_what_came_later_than_that_is_told_until_its_day_is_made_again(
     late(engine)
     late(engine, 10)
     warned = (
-        f"{NAME}: 2 commits came to 1 day later than recheck_days = 1 looks back; "
-        f"digest run --from {DAYS[0]} --to {DAYS[0]} makes them again"
+        f"{NAME}: 2 commits came to 1 day later than recheck_days = 1 looks back: {DAYS[0]}; "
+        f"digest run --repo {NAME} over them makes them again"
     )
     assert told() == [warned]
     workshop.make(DAYS[2:])

@@ -143,6 +143,8 @@ def test_the_question_who_is_new_knows_of_first_commits_that_a_filter_left_out(s
 
     shop.make(DAYS)
     assert told() == ["Grace"]
+    [row] = shop.json("sql", "--query", "newcomers", "--format", "json")
+    assert row["days_before"] == len(DAYS) - 1
     with shop.pipeline() as pipeline:
         pipeline.history._connection.execute(
             "UPDATE commit_log SET filtered = 'paths' WHERE author_name = 'Grace' AND first_of_author"

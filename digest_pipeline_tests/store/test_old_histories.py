@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
-from digest_pipeline.errors import StoreOutdated
+from digest_pipeline.errors import StoreError, StoreOutdated
+from digest_pipeline.store import history
 from digest_pipeline.store.check import check
 from digest_pipeline.store.connection import connect
 from digest_pipeline.store.content import content
@@ -182,6 +183,9 @@ def test_more_than_a_migration_may_hold_in_memory_is_brought_up_to_date_all_the_
     place = Place(tmp_path / "data")
     case = old_history("first", place)
     monkeypatch.setattr("digest_pipeline.store.history._MIGRATION_MEMORY", "8MB")
+    with monkeypatch.context() as patched, pytest.raises(StoreError, match="Out of Memory"):
+        patched.setattr(history, "_all_memory", lambda: "8MB")
+        History(place, UTC)
     History(place, UTC).close()
     assert_is_all_there(place, case)
 

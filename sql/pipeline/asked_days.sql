@@ -2,7 +2,8 @@
 -- not be read, or was read and is unfinished, with no page of what was read or commits that nobody was asked about.
 -- Of a finished day commits and analysed are what its page counts, else what is stored; seen_at is the time of
 -- either. wait_for_endpoint counts commits that an outage keeps from being analysed.  $first, $last, $language
--- A day that has a page in another language alone was made: another language is no reason to pay for all days anew.
+-- A day that has a page in another language alone was made: another language is no reason to pay for all days anew. That it
+-- has changed since then is one.
 WITH stored AS (
     SELECT log.repo, log.day, count(*) AS commits, count(said.sha) AS asked,
         count(*) FILTER (said.status = 'ok') AS ok,
@@ -17,7 +18,7 @@ pages AS (
         max(rendered_at) FILTER (language = $language) AS rendered_at,
         max(commits) FILTER (language = $language) AS commits,
         max(analysed) FILTER (language = $language) AS analysed,
-        bool_or(language <> $language) AS is_in_another
+        max(rendered_at) AS rendered_in_any
     FROM reports WHERE day BETWEEN $first AND $last
     GROUP BY repo, day
 ),
@@ -25,7 +26,8 @@ days AS (
     SELECT reads.repo, reads.day, reads.error, reads.failed_at, reads.read_at,
         pages.rendered_at IS NOT NULL AS has_page,
         reads.head_sha IS NOT NULL AND CASE
-            WHEN pages.rendered_at IS NULL THEN pages.is_in_another IS NOT TRUE
+            WHEN pages.rendered_in_any IS NULL THEN true
+            WHEN pages.rendered_at IS NULL THEN coalesce(reads.changed_at > pages.rendered_in_any, false)
             ELSE coalesce(reads.changed_at > pages.rendered_at, false) OR coalesce(stored.asked < stored.commits, false)
         END AS is_unfinished,
         coalesce(stored.commits, 0) AS commits, coalesce(stored.ok, 0) AS ok,

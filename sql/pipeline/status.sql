@@ -1,5 +1,5 @@
 -- The state of every repo's day that was ever asked for.  $language
--- A day that has a page in another language alone was made, in that one: what is counted is what stands in its language.
+-- A day that has a page in another language alone was made, in that one: what is counted is what stands in its language; the cost is that of all.
 WITH page AS (
     FROM reports QUALIFY row_number() OVER (PARTITION BY repo, day ORDER BY language = $language DESC, rendered_at DESC) = 1
 ),
@@ -26,7 +26,7 @@ left_out AS (
     GROUP BY log.repo, log.day
 ),
 spent AS (
-    SELECT repo, day, language, sum(cost) AS cost FROM attempts GROUP BY repo, day, language
+    SELECT repo, day, sum(cost) AS cost FROM attempts GROUP BY repo, day
 )
 SELECT reads.repo, reads.day, coalesce(page.language, $language) AS language,
     CASE
@@ -58,5 +58,5 @@ LEFT JOIN page ON page.repo = reads.repo AND page.day = reads.day
 LEFT JOIN analysed ON analysed.repo = reads.repo AND analysed.day = reads.day
     AND analysed.language = coalesce(page.language, $language)
 LEFT JOIN left_out ON left_out.repo = reads.repo AND left_out.day = reads.day
-LEFT JOIN spent ON spent.repo = reads.repo AND spent.day = reads.day AND spent.language = coalesce(page.language, $language)
+LEFT JOIN spent ON spent.repo = reads.repo AND spent.day = reads.day
 ORDER BY reads.repo, reads.day;

@@ -4,10 +4,10 @@
 -- By name and repository: where git was asked, who has no earlier commit in the repository's whole history; where GitHub's API was, who
 -- has none in the stored days. On the first of these nobody is new. days_before says how many of them come before.
 WITH began AS (
-    SELECT repo, min(day) AS day FROM reads WHERE head_sha IS NOT NULL GROUP BY repo
+    SELECT repo, min(day) AS day, list(day) AS days FROM reads WHERE head_sha IS NOT NULL GROUP BY repo
 ),
 arrived AS (
-    SELECT firsts.*, firsts.first_day - began.day AS days_before
+    SELECT firsts.*, len(list_filter(began.days, lambda day: day < firsts.first_day)) AS days_before
     FROM (
         SELECT repo, author_name,
             min(day) FILTER (filtered IS NULL) AS first_day,
