@@ -74,10 +74,12 @@ def _deliver(pipeline: Pipeline, days: Sequence[date] | None, *, dry_run: bool) 
             result_line(one.line())
         else:
             error_line(one.line())
+    # They may be there in another language.
+    what = f'digest run makes these days in "{settings.language}"'
     if missing:
-        error_line(f"not made yet: {spans_of(missing)}; digest run makes these days")
+        error_line(f"not made yet: {spans_of(missing)}; {what}")
     for reader, found in unread.items():
-        error_line(f"the page of {reader} is not made yet: {spans_of(found)}; digest run makes these days")
+        error_line(f"the page of {reader} is not made yet: {spans_of(found)}; {what}")
     if not delivered and not missing and not unread:
         say(f"nothing to deliver: every channel has what {'there is' if days is not None else 'is due'}")
     return not missing and not unread and all(one.error is None for one in delivered)

@@ -51,7 +51,8 @@ class Format(StrEnum):
 
 def sql(
     query: Annotated[
-        str | None, typer.Argument(help="One SELECT over the history.", show_default=False)
+        str | None,
+        typer.Argument(help="One SELECT over the history; - reads it from stdin.", show_default=False),
     ] = None,
     output: Annotated[Format, typer.Option("--format", "-f", help="How rows are written.")] = Format.TABLE,
     listed: Annotated[
@@ -76,6 +77,8 @@ def sql(
         for line in _described(name) if name is not None else _listed():
             result_line(line)
         return
+    if query == "-":
+        query = sys.stdin.read()
     if (not (query or "").strip()) == (name is None):
         raise UsageError(
             'give one query, as digest sql "SELECT …", or the name of one with --query (--list names them)'
@@ -131,7 +134,13 @@ def _ask(
             ours = (str(place.folder) if place.shared is None else place.data_path) in str(error)
             if isinstance(damage, StoreDamaged) and (ours or isinstance(error, duckdb.FatalException)):
                 raise damage from None
-            if isinstance(damage, StoreUnavailable):
+            is_the_buckets = (
+                isinstance(error, duckdb.HTTPException)
+                and place.shared is not None
+                and place.shared.bucket is not None
+                and place.shared.bucket_name in str(error)
+            )
+            if isinstance(damage, StoreUnavailable) or is_the_buckets:
                 raise damage from None
             if not isinstance(asked, str):
                 must_be_up_to_date(connection, place)
@@ -147,7 +156,9 @@ def _must_only_read(text: str) -> None:
     except duckdb.Error as error:
         raise UsageError(f"the query is not SQL: {' '.join(str(error).split())}") from None
     code = _code_of(text)
-    if not statements or (len(statements) > 1 and ";" in code.strip().removesuffix(";")):
+    if not statements:
+        raise UsageError("there is no query in what was given")
+    if len(statements) > 1 and ";" in code.strip().removesuffix(";"):
         raise UsageError(f"one query at a time, not {len(statements)}")
     if statements[-1].type == duckdb.StatementType.EXPLAIN:
         # EXPLAIN ANALYZE carries out what it explains.
@@ -203,6 +214,8 @@ def _given(items: Sequence[str]) -> dict[str, str]:
         key, equals, value = item.partition("=")
         if not equals:
             raise UsageError(f'--param "{item}" must be name=value')
+        if key in values:
+            raise UsageError(f'--param "{key}" is given twice')
         values[key] = value
     return values
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import warnings
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from digest_pipeline.cli.output import Config, Quiet, Verbose, Verbosity, say, set_verbosity
-from digest_pipeline.errors import ConfigurationError
+from digest_pipeline.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from digest_pipeline.settings import Settings
@@ -34,6 +35,8 @@ def worker(
     from digest_pipeline.orchestration.run_launcher import broker_url, must_have_celery, shown
     from digest_pipeline.settings import CONFIG_VARIABLE, Settings, find_file
 
+    if name is not None and not re.fullmatch(r"[\w.-]+", name):
+        raise UsageError(f'--name "{name}": letters, digits, dots, hyphens and underscores only')
     file = find_file(config).absolute()
     settings = Settings.load(file)
     url = broker_url(os.environ)
@@ -48,7 +51,7 @@ def worker(
 
     import digest_pipeline.orchestration.build  # noqa: F401
     from digest_pipeline.compose import open_pipeline
-    from digest_pipeline.orchestration.celery_app import must_answer, worker_app
+    from digest_pipeline.orchestration.celery_app import must_answer, worker_app, workers
     from digest_pipeline.orchestration.instance import (
         BATCH_SIZE,
         BATCH_SIZE_VARIABLE,
@@ -59,6 +62,9 @@ def worker(
 
     # What is wrong is said here in one line, not in the log of the first run.
     must_answer(url)
+    node = f"{name or f'digest-{os.getpid()}'}@{socket.gethostname()}"
+    if name is not None and node in workers(url):
+        raise ConfigurationError(f"a worker {node} is at work already: give this one another --name")
     open_pipeline(settings).close()
     with open_instance(settings.data_dir):
         pass
@@ -66,7 +72,6 @@ def worker(
     os.environ[CONFIG_VARIABLE] = str(file)
     os.environ[HOME_VARIABLE] = str(home)
     os.environ.setdefault(BATCH_SIZE_VARIABLE, BATCH_SIZE)
-    node = f"{name or f'digest-{os.getpid()}'}@{socket.gethostname()}"
     say(f"worker {node}: {runs} at a time, broker {shown(url)}, data {settings.data_dir}; Ctrl-C stops")
     level = {Verbosity.QUIET: "ERROR", Verbosity.NORMAL: "WARNING", Verbosity.VERBOSE: "INFO"}[
         set_verbosity()

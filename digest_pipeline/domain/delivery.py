@@ -152,8 +152,9 @@ class Delivery:
         now: datetime,
         retry_after: float | None,
     ) -> Delivery:
-        """The channel did not take this page, or not all of it."""
-        attempts = self.attempts + 1 if self.tried == revision else 1
+        """The channel did not take this page, or not all of it. A try by hand, before its time, uses up none."""
+        is_before_its_time = self.retry_at is not None and now < self.retry_at
+        attempts = max(self.attempts + (not is_before_its_time), 1) if self.tried == revision else 1
         return replace(
             self,
             status="failed",

@@ -128,7 +128,7 @@ def complaint(text: str, place: Place, code: str | None = None) -> StoreError:
         "address": shared.address,
         "variable": shared.catalog_env,
         "files": shared.data_url,
-        "bucket": shared.data_url.removeprefix("s3://").partition("/")[0],
+        "bucket": shared.bucket_name,
         "endpoint": f" at {bucket.endpoint}" if bucket is not None and bucket.endpoint else "",
         "full": _full(text, place),
     }
@@ -180,7 +180,11 @@ def _full(text: str, place: Place) -> str:
     return f"a disk (of {shared.data_url}, of this machine's {place.data_dir}, or of PostgreSQL at {shared.address})"
 
 
-def lost(place: Place, reason: str) -> StoreDamaged:
-    """The error where rows of a shared history are not where its catalog has them."""
+def lost(place: Place, reason: str) -> StoreError:
+    """The error where rows of a shared history are not where its catalog has them; of a bucket, what it says."""
+    if place.shared is not None and place.shared.bucket is not None:
+        told = complaint(reason, place)
+        if any(one.pattern.search(reason) for one in _OF_BUCKETS):
+            return told
     error = complaint("no such file", place)
     return StoreDamaged(str(error).replace("(no such file)", f"({reason})"))

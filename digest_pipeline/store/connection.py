@@ -335,7 +335,7 @@ def cause(error: BaseException, place: Place) -> BaseException | None:
     return error if place.shared is None else None
 
 
-def damaged(place: Place, reason: str) -> StoreDamaged:
+def damaged(place: Place, reason: str) -> StoreError:
     """The error for a store that is not what it should be, with the ways on."""
     if place.shared is not None:
         return lost(place, reason)

@@ -134,6 +134,8 @@ class History:
         self._steadily(self._open, _OPENING_WAITS, is_open=False)
         try:
             self._held_open = hold_open(self._connection, place)
+            if not even_if_left:  # who carries a history here knows of the other one
+                _must_not_split(place, self.read)
             self._check_timezone()
             self._write_shell_file()
         except OSError as error:
@@ -472,8 +474,6 @@ class History:
                 connection.execute(statement("flush"))
             connection.execute(f"SET memory_limit = '{_WRITER_MEMORY}'")
         migrations.carry_out_in_catalog(connection, pending, held)
-        if not applied and not self._even_if_left:  # who carries a history here knows of the other one
-            _tell_of_another(self.place)
 
     def _check_timezone(self) -> None:
         must_be_of(self.timezone, self.read("pipeline/timezones"), self.place)
@@ -619,17 +619,23 @@ def _telling(key: Mapping[str, Sequence[Any]]) -> str:
     return "sha" if len(key.get("sha", ())) == 1 else "day"
 
 
-def _tell_of_another(place: Place) -> None:
-    """A history that begins where machines share it may leave one behind that somebody takes for the same."""
+def _must_not_split(place: Place, read: Read) -> None:
+    """Raise StoreError where the shared history is empty and this machine has one: it would go on in two halves.
+
+    What is wrong with the one here is told by `digest store move`.
+    """
     alone = replace(place, shared=None)
-    with suppress(OSError):  # a mark that cannot be read: no reason to fail
-        if place.shared is not None and alone.catalog_path.exists() and carried_to(alone) is None:
-            _log.warning(
-                "a new history begins in %s; the one in %s is not part of it. To go on with that one stop here, and "
-                "run digest store move --to shared: it says what stands in its way",
-                place,
-                alone.folder,
-            )
+    if place.shared is None or not alone.catalog_path.exists() or read("pipeline/any_read", {}):
+        return
+    try:
+        if carried_to(alone) is not None or not read_once(alone, "pipeline/any_read", {}):
+            return
+    except (StoreError, OSError):
+        _log.debug("%s cannot be read", alone, exc_info=True)
+    raise StoreError(
+        f"{alone.folder} holds a history, and {place} holds none yet: to go on with it run digest store move --to "
+        f"shared, to begin anew move {alone.folder} away"
+    )
 
 
 def _must_not_be_hollow(place: Place) -> None:

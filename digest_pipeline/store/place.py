@@ -51,6 +51,11 @@ class Shared:
         return f"postgresql://{host}:{port}/{self.catalog.get('dbname') or self.catalog.get('user', '')}"
 
     @property
+    def bucket_name(self) -> str:
+        """The bucket, where it is one."""
+        return self.data_url.removeprefix("s3://").partition("/")[0]
+
+    @property
     def secrets(self) -> list[str]:
         """What no message may hold."""
         found = [self.catalog.get("password"), self.catalog.get("sslpassword")]

@@ -262,6 +262,18 @@ def test_a_pivot_that_asks_for_its_values_by_itself_is_one_query(made: Project) 
     assert not list(made.folder.glob("out*"))
 
 
+def test_a_query_may_come_by_stdin(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("-- how many?\nSELECT count(*) AS days FROM reads"))
+    assert made.json("sql", "-", "--format", "json") == [{"days": 6}]
+    monkeypatch.setattr("sys.stdin", io.StringIO("  -- nothing but this"))
+    assert_refused(made.digest("sql", "-"), 2, "there is no query")
+
+
+def test_a_parameter_is_given_once(made: Project) -> None:
+    twice = ("--param", "words=a", "--param", "words=b")
+    assert_refused(made.digest("sql", "--query", "search", *twice), 2, "words", "given twice")
+
+
 @pytest.mark.parametrize(
     "query", ["SELEC 1", "SELECT FROM", "SELECT nope FROM commits", "SELECT * FROM nowhere", "SELECT 1/'x'"]
 )

@@ -326,6 +326,7 @@ def test_a_worker_says_what_it_misses_one_after_the_other(
 ) -> None:
     project = Project(tmp_path)
     project.configure(local("ada/engine", tmp_path))
+    assert_refused(project.digest("worker", "--name", "a b@c"), 2, '--name "a b@c"')
     assert_refused(project.digest("worker"), 2, "DIGEST_CELERY_BROKER_URL")
     monkeypatch.setenv("DIGEST_CELERY_BROKER_URL", f"redis://:{PASSWORD}@127.0.0.1:9/0")
     assert_refused(project.digest("worker"), 2, "DIGEST_INSTANCE_POSTGRES_URL")

@@ -186,6 +186,19 @@ def test_a_channel_that_fails_leaves_the_others_and_is_tried_again_in_its_time(
     assert set(rows(shop, "status, attempts, error")) == {("delivered", 0, None)}
 
 
+def test_tries_by_hand_before_its_time_use_up_no_tries(
+    shop: Workshop, pipeline: Pipeline, listener: Listener
+) -> None:
+    listener.status = 503
+    columns = "channel, status, attempts, epoch(retry_at - failed_at)::INT"
+    for _ in range(3):
+        pipeline.deliver([LAST])
+        assert ("team", "failed", 1, WAITS[0].seconds) in rows(shop, columns)
+    shop.now += WAITS[0]
+    pipeline.deliver()
+    assert ("team", "failed", 2, WAITS[1].seconds) in rows(shop, columns)
+
+
 def test_a_failure_that_stays_is_told_once_and_its_end_too(
     shop: Workshop, pipeline: Pipeline, listener: Listener
 ) -> None:
