@@ -30,7 +30,8 @@ _NARROWEST = 12
 
 _PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
 _NO_CODE = re.compile(
-    r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$((?:[A-Za-z_]\w*)?)\$.*?\$\1\$", re.DOTALL
+    r"--[^\n\r]*|/\*.*?\*/|(?<!\w)[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|(?<![\w$])\$((?:[A-Za-z_]\w*)?)\$.*?\$\1\$",
+    re.DOTALL,
 )
 _EXPLAIN = re.compile(r"(?i)\s*EXPLAIN\s+(?:ANALYZE\s+|\([^)]*\)\s*)?")
 _UPKEEP = re.compile(
@@ -134,13 +135,7 @@ def _ask(
             ours = (str(place.folder) if place.shared is None else place.data_path) in str(error)
             if isinstance(damage, StoreDamaged) and (ours or isinstance(error, duckdb.FatalException)):
                 raise damage from None
-            is_the_buckets = (
-                isinstance(error, duckdb.HTTPException)
-                and place.shared is not None
-                and place.shared.bucket is not None
-                and place.shared.bucket_name in str(error)
-            )
-            if isinstance(damage, StoreUnavailable) or is_the_buckets:
+            if isinstance(damage, StoreUnavailable):
                 raise damage from None
             if not isinstance(asked, str):
                 must_be_up_to_date(connection, place)
@@ -158,14 +153,15 @@ def _must_only_read(text: str) -> None:
     code = _code_of(text)
     if not statements:
         raise UsageError("there is no query in what was given")
-    if len(statements) > 1 and ";" in code.strip().removesuffix(";"):
+    # A PIVOT without its values asks for them first, into a type of its own: DuckDB's parts of it have no text.
+    if len(statements) > 1 and (any(map(_text_of, statements)) or ";" in code.strip().removesuffix(";")):
         raise UsageError(f"one query at a time, not {len(statements)}")
     if statements[-1].type == duckdb.StatementType.EXPLAIN:
         # EXPLAIN ANALYZE carries out what it explains.
         explained = _EXPLAIN.sub("", code, count=1)
-        is_reading = all(statement.type in reading for statement in duckdb.extract_statements(explained))
+        parts = duckdb.extract_statements(explained)
+        is_reading = bool(parts) and all(statement.type in reading for statement in parts)
     else:
-        # Of one query there are several where a PIVOT asks for its values first: into a type of its own, which is made.
         *before, last = (statement.type for statement in statements)
         is_reading = last in reading and all(kind == duckdb.StatementType.CREATE for kind in before)
     if not is_reading or _UPKEEP.search(code):
@@ -175,11 +171,20 @@ def _must_only_read(text: str) -> None:
         )
 
 
+def _text_of(statement: duckdb.Statement) -> str:
+    try:
+        return str(statement.query)
+    except IndexError:  # of one that has none, and is not the first
+        return ""
+
+
 def _code_of(text: str) -> str:
     """The query without its comments, with nothing inside its strings, and in quotes only names that are words."""
-    empty = {"-": " ", "/": " ", "'": "''", "$": "''"}
+    empty = {"-": " ", "/": " ", "'": "''", "$": "''", "e": "''", "E": "''"}
 
     def bare(match: re.Match[str]) -> str:
+        if match[0].startswith("/*") and "/*" in match[0][2:]:
+            raise UsageError("a comment within a comment is not taken")  # whose end would be another one
         other = match[0] if re.fullmatch(r'"\w+"', match[0]) else '"x"'
         return empty.get(match[0][0], other)
 

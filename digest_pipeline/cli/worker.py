@@ -51,7 +51,7 @@ def worker(
 
     import digest_pipeline.orchestration.build  # noqa: F401
     from digest_pipeline.compose import open_pipeline
-    from digest_pipeline.orchestration.celery_app import must_answer, worker_app, workers
+    from digest_pipeline.orchestration.celery_app import must_answer, worker_app
     from digest_pipeline.orchestration.instance import (
         BATCH_SIZE,
         BATCH_SIZE_VARIABLE,
@@ -62,9 +62,6 @@ def worker(
 
     # What is wrong is said here in one line, not in the log of the first run.
     must_answer(url)
-    node = f"{name or f'digest-{os.getpid()}'}@{socket.gethostname()}"
-    if name is not None and node in workers(url):
-        raise ConfigurationError(f"a worker {node} is at work already: give this one another --name")
     open_pipeline(settings).close()
     with open_instance(settings.data_dir):
         pass
@@ -72,6 +69,7 @@ def worker(
     os.environ[CONFIG_VARIABLE] = str(file)
     os.environ[HOME_VARIABLE] = str(home)
     os.environ.setdefault(BATCH_SIZE_VARIABLE, BATCH_SIZE)
+    node = f"{name or f'digest-{os.getpid()}'}@{socket.gethostname()}"
     say(f"worker {node}: {runs} at a time, broker {shown(url)}, data {settings.data_dir}; Ctrl-C stops")
     level = {Verbosity.QUIET: "ERROR", Verbosity.NORMAL: "WARNING", Verbosity.VERBOSE: "INFO"}[
         set_verbosity()

@@ -164,7 +164,9 @@ class Delivery:
             error_class=error_class,
             error=error,
             failed_at=now,
-            retry_at=retry_at(attempts, now=now, retry_after=retry_after),
+            retry_at=self.retry_at
+            if is_before_its_time and self.tried == revision
+            else retry_at(attempts, now=now, retry_after=retry_after),
             claimed_at=None,
         )
 

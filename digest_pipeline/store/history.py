@@ -628,10 +628,13 @@ def _must_not_split(place: Place, read: Read) -> None:
     if place.shared is None or not alone.catalog_path.exists() or read("pipeline/any_read", {}):
         return
     try:
-        if carried_to(alone) is not None or not read_once(alone, "pipeline/any_read", {}):
+        # A move that was killed right before its end leaves the mark, and nothing there.
+        if carried_to(alone) not in {None, str(place)} or not read_once(alone, "pipeline/any_read", {}):
             return
     except (StoreError, OSError):
         _log.debug("%s cannot be read", alone, exc_info=True)
+    if read("pipeline/any_read", {}):  # it has come meanwhile
+        return
     raise StoreError(
         f"{alone.folder} holds a history, and {place} holds none yet: to go on with it run digest store move --to "
         f"shared, to begin anew move {alone.folder} away"

@@ -356,7 +356,7 @@ def test_code_without_tests_is_named_with_its_lines() -> None:
 
 def test_tests_that_changed_are_counted() -> None:
     assert facts("feat: x", change("a.py"), change("tests/test_a.py"), change("b_test.go")).advice == [
-        "Tests among the changed files: 2 of 3"
+        "Tests changed: 2 of 3 files"
     ]
 
 

@@ -228,6 +228,12 @@ WRITES = [
     """SELECT * FROM "ducklake_expire_snapshots"('history', older_than => now())""",
     "EXPLAIN (ANALYZE) COPY (SELECT 1) TO 'out.csv'",
     "EXPLAIN ANALYZE /* a */ COPY (SELECT 1) TO 'out.csv'",
+    "EXPLAIN ANALYZE --\rCOPY (SELECT 1) TO 'out.csv'",
+    "EXPLAIN ANALYZE /* /* */ SELECT 1 -- */ */ COPY (SELECT 1) TO 'out.csv'",
+    "SELECT * --\rFROM ducklake_flush_inlined_data('history')",
+    "SELECT E'\\'' AS a, * FROM ducklake_flush_inlined_data('history') WHERE '' = ''",
+    "SELECT 1 AS x$$, f.* FROM ducklake_expire_snapshots('history') f, (SELECT 2 AS y$$)",
+    "CREATE PERSISTENT SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b') --\r; SELECT 1",
 ]
 
 
