@@ -1,5 +1,6 @@
 -- The state of every repo's day that was ever asked for.  $language
--- A day that has a page in another language alone was made, in that one: what is counted is what stands in its language; the cost is that of all.
+-- A day that has a page in another language alone was made, in that one: what is counted is what stands in its
+-- language; the cost is that of all.
 WITH page AS (
     FROM reports QUALIFY row_number() OVER (PARTITION BY repo, day ORDER BY language = $language DESC, rendered_at DESC) = 1
 ),
