@@ -78,8 +78,8 @@ def sql(
         for line in _described(name) if name is not None else _listed():
             result_line(line)
         return
-    if query == "-":
-        query = sys.stdin.read()
+    if query == "-" and name is None:
+        query = _by_stdin()
     if (not (query or "").strip()) == (name is None):
         raise UsageError(
             'give one query, as digest sql "SELECT …", or the name of one with --query (--list names them)'
@@ -97,6 +97,17 @@ def sql(
     _WRITERS[output](columns, rows)
     if asked is not None and len(rows) == _limit(asked, given):
         say(f"as many rows as limit lets through; --param limit={10 * len(rows)} shows more, if there are")
+
+
+def _by_stdin() -> str:
+    try:
+        text = sys.stdin.read()
+        text.encode()  # in some locales Python reads any byte
+    except UnicodeError:
+        raise UsageError(
+            "what came by stdin is not UTF-8: save the query as UTF-8 and give it again"
+        ) from None
+    return text.removeprefix("\ufeff")
 
 
 def _limit(asked: Question, given: dict[str, str]) -> int | None:

@@ -41,6 +41,7 @@
 
   let engine;
   let asked = 0;
+  let waiting;
 
   form.hidden = false;
 
@@ -150,7 +151,9 @@
     return made;
   }
 
+  // Who was in the panel by keyboard stays there, on the same answer or button; where it is gone, back in the field.
   function show(...content) {
+    const left = panel.contains(document.activeElement) ? document.activeElement : undefined;
     const close = element("button", "close", "×");
     close.type = "button";
     close.setAttribute("aria-label", words.close);
@@ -160,9 +163,13 @@
     });
     panel.replaceChildren(close, ...content);
     panel.hidden = false;
+    if (left) ([...panel.querySelectorAll("a, button")].find((one) => same(one, left)) ?? input).focus();
   }
 
+  const same = (one, other) => !one.hidden && one.href === other.href && one.className === other.className;
+
   function hide() {
+    clearTimeout(waiting);
     asked += 1;
     panel.hidden = true;
     panel.replaceChildren();
@@ -181,9 +188,13 @@
       hide();
       return;
     }
+    const fail = (error) => {
+      engine = undefined;
+      if (number === asked) show(status(words.failed));
+      console.warn(error);
+    };
     try {
-      const said = status(words.searching);
-      if (panel.hidden) show(said);
+      if (panel.hidden) show(status(words.searching));
       const pagefind = await load();
       const pages = await candidates(pagefind, terms);
       if (number !== asked) return;
@@ -191,7 +202,7 @@
       const more = element("button", "more", words.more);
       more.type = "button";
       const state = status(words.searching);
-      show(state, list, more);
+      const place = () => list.isConnected || show(state, list, more); // what was found before stands until then
       let next = 0;
       let found = 0;
       let on = 0;
@@ -208,22 +219,27 @@
             found += hits.length;
             on += hits.length ? 1 : 0;
           }
+          place();
         }
         more.hidden = next >= pages.length;
         const form = found === 1 ? words.foundOne : words.found;
         const count = `${found}${next < pages.length ? "+" : ""}`;
         state.textContent = found ? form.replace("{count}", count).replace("{days}", on) : words.none;
+        place();
       };
-      more.addEventListener("click", fill);
+      more.addEventListener("click", async () => {
+        const last = list.lastElementChild;
+        await fill().catch(fail);
+        if (number !== asked) return;
+        const first = last ? last.nextElementSibling : list.firstElementChild;
+        (first?.querySelector("a") ?? (list.isConnected && !more.hidden ? more : input)).focus();
+      });
       await fill();
     } catch (error) {
-      engine = undefined;
-      if (number === asked) show(status(words.failed));
-      console.warn(error);
+      fail(error);
     }
   }
 
-  let waiting;
   input.addEventListener("input", () => {
     clearTimeout(waiting);
     waiting = setTimeout(search, 180);

@@ -273,6 +273,17 @@ def test_a_query_may_come_by_stdin(made: Project, monkeypatch: pytest.MonkeyPatc
     assert made.json("sql", "-", "--format", "json") == [{"days": 6}]
     monkeypatch.setattr("sys.stdin", io.StringIO("  -- nothing but this"))
     assert_refused(made.digest("sql", "-"), 2, "there is no query")
+    for errors in ("strict", "surrogateescape"):
+        wrong = io.TextIOWrapper(io.BytesIO(b"SELECT '\xff'"), encoding="utf-8", errors=errors)
+        monkeypatch.setattr("sys.stdin", wrong)
+        assert_refused(made.digest("sql", "-"), 2, "not UTF-8")
+    monkeypatch.setattr("sys.stdin", io.StringIO("\ufeffSELECT 1 AS one"))
+    assert made.json("sql", "-", "--format", "json") == [{"one": 1}]
+
+
+def test_a_named_question_waits_for_no_stdin(made: Project) -> None:
+    # What a test reads from stdin raises.
+    assert_refused(made.digest("sql", "-", "--query", "search"), 2, "one query")
 
 
 def test_a_parameter_is_given_once(made: Project) -> None:
