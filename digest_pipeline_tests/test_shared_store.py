@@ -33,6 +33,18 @@ def asked(project: Project) -> list[dict[str, object]]:
     return json.loads(ran.out)  # type: ignore[no-any-return]
 
 
+def asked_with_wrong_keys(project: Project) -> list[Ran]:
+    """A bucket's refusal is the history's fault; an address that a query names is the query's."""
+    assert project.digest("sql", "SELECT count(*) FROM reads").code == 0, "these wait in the catalog"
+    runs: list[Ran] = []
+    for question in (("SELECT max(analysis) FROM analyses",), ("--query", "search", "--param", "words=part")):
+        runs.append(project.digest("sql", *question))
+        assert (runs[-1].code, "refuses the keys; look at" in runs[-1].err) == (1, True), runs[-1].said
+    runs.append(project.digest("sql", "FROM read_csv('http://127.0.0.1:9/mine.csv')"))
+    assert (runs[-1].code, "the query cannot be answered" in runs[-1].err) == (2, True), runs[-1].said
+    return runs
+
+
 def test_a_run_on_one_machine_is_read_on_another_and_carried_home_without_a_secret_on_the_way(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -67,6 +79,7 @@ def test_a_run_on_one_machine_is_read_on_another_and_carried_home_without_a_secr
     monkeypatch.setenv("STORE_SECRET", WRONG)
     runs.append(one.digest("run", "--day", "2026-01-05", "--verbose"))
     assert "refuses the keys; look at the variables that key_env and secret_env" in runs[-1].err
+    runs += asked_with_wrong_keys(other)
     monkeypatch.setenv("STORE_SECRET", s3.SECRET)
 
     # Home, and from there nowhere else: the settings no longer say where.

@@ -17,10 +17,12 @@ import sys
 import warnings
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import apprise
 
+from digest_pipeline.domain.retry_after import SECONDS_OF_A_DAY, seconds_of
 from digest_pipeline.errors import AlarmError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -141,9 +143,9 @@ def _listened(answer: requests.Response) -> requests.Response:
 
 
 def _listen(heard: _Heard, answer: requests.Response) -> None:
-    after = answer.headers.get("Retry-After", "").strip()
     if not answer.ok:
-        heard.retry_after = float(after) if after.isdecimal() else None
+        after = seconds_of(answer.headers.get("Retry-After"), now=datetime.now(UTC))
+        heard.retry_after = None if after is None else min(after, SECONDS_OF_A_DAY)
         return
     try:
         said = answer.json()

@@ -13,14 +13,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, assert_never
 from urllib.parse import quote
 
-from digest_pipeline.analysts.rate_headers import (
-    SECONDS_OF_A_YEAR,
-    number,
-    seconds_to_wait,
-    seconds_until_more,
-)
+from digest_pipeline.analysts.rate_headers import seconds_to_wait, seconds_until_more
 from digest_pipeline.domain.analysis import Usage
 from digest_pipeline.domain.healing import WAITS, wait_after
+from digest_pipeline.domain.retry_after import SECONDS_OF_A_YEAR, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

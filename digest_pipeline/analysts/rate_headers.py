@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+
+from digest_pipeline.domain.retry_after import SECONDS_OF_A_YEAR, number, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +29,6 @@ _TOKENS = (
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h|d))+")
 _PART = re.compile(r"([\d.]+)(ms|s|m|h|d)")
-_PLAIN = re.compile(r"\d{1,15}(?:\.\d{1,9})?")
-SECONDS_OF_A_YEAR = 366 * 86400.0
 _MILLISECONDS_SINCE = 1e11
 """A number above is a time in milliseconds since 1970; one above a year of seconds is in seconds."""
 
@@ -53,22 +52,7 @@ def seconds_to_wait(headers: Mapping[str, str], *, now: datetime) -> float | Non
     """What `Retry-After` asks for, in seconds, or its kin in milliseconds; None where neither can be read."""
     if (milliseconds := number(headers.get("retry-after-ms"))) is not None:
         return min(milliseconds / 1000, SECONDS_OF_A_YEAR)
-    named = headers.get("retry-after")
-    seconds = number(named)
-    if seconds is None and named:
-        try:
-            moment = parsedate_to_datetime(named)
-        except (ValueError, OverflowError):
-            return None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        seconds = max((moment - now).total_seconds(), 0.0)
-    return None if seconds is None else min(seconds, SECONDS_OF_A_YEAR)
-
-
-def number(text: str | None) -> float | None:
-    """A finite, non-negative decimal number; None for anything else."""
-    text = (text or "").strip()
-    return float(text) if _PLAIN.fullmatch(text) else None
+    return seconds_of(headers.get("retry-after"), now=now)
 
 
 def _seconds(text: str | None, now: datetime) -> float:

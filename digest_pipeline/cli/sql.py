@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import re
 import sys
 from datetime import date, datetime
 from decimal import Decimal
@@ -23,22 +22,12 @@ if TYPE_CHECKING:
     import duckdb
 
     from digest_pipeline.domain.question import Question
+    from digest_pipeline.errors import StoreError
     from digest_pipeline.settings import Settings
+    from digest_pipeline.store.place import Place
 
 _NARROWEST = 12
 """Where a terminal leaves a column less, on average, rows are written one value below the other."""
-
-_PARAMETER = re.compile(r"\$([A-Za-z_]\w*)")
-_NO_CODE = re.compile(
-    r"--[^\n\r]*|/\*.*?\*/|(?<!\w)[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|(?<![\w$])\$((?:[A-Za-z_]\w*)?)\$.*?\$\1\$",
-    re.DOTALL,
-)
-_EXPLAIN = re.compile(r"(?i)\s*EXPLAIN\s+(?:ANALYZE\s+|\([^)]*\)\s*)?")
-_UPKEEP = re.compile(
-    r"(?i)\b(?:ducklake_)?(?:add_data_files|cleanup_old_files|delete_orphaned_files|expire_snapshots|"
-    r"flush_inlined_data|merge_adjacent_files|rewrite_data_files|set_commit_message|set_option)\"?\s*\("
-)
-"""Functions of DuckLake that write, also where they are read FROM: a few of them even over a read-only catalog."""
 
 
 class Format(StrEnum):
@@ -101,13 +90,14 @@ def sql(
 
 def _by_stdin() -> str:
     try:
-        text = sys.stdin.read()
-        text.encode()  # in some locales Python reads any byte
+        # In UTF-8 whatever the locale; without the mark that some editors put before it.
+        return sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeError:
         raise UsageError(
             "what came by stdin is not UTF-8: save the query as UTF-8 and give it again"
         ) from None
-    return text.removeprefix("\ufeff")
+    except AttributeError:  # sys.stdin is None where it was closed
+        raise UsageError("there is no stdin to read the query from") from None
 
 
 def _limit(asked: Question, given: dict[str, str]) -> int | None:
@@ -122,14 +112,12 @@ def _ask(
     import duckdb
 
     from digest_pipeline.compose import open_place
-    from digest_pipeline.errors import StoreDamaged, StoreUnavailable
+    from digest_pipeline.store.complaints import redacted
     from digest_pipeline.store.connection import interruptible, translate
     from digest_pipeline.store.history import must_be_up_to_date, open_history
     from digest_pipeline.store.left import notice
     from digest_pipeline.store.questions import answer
 
-    text = asked if isinstance(asked, str) else asked.sql
-    _must_only_read(text)
     place = open_place(settings)
     with open_history(place, settings.timezone) as connection:
         if told := notice(place):
@@ -138,68 +126,35 @@ def _ask(
             with interruptible(connection):
                 if not isinstance(asked, str):
                     return answer(connection, asked, given)
-                cursor = connection.execute(text, given)
+                cursor = connection.execute(asked, given)
                 return [column[0] for column in cursor.description or ()], cursor.fetchall()
         except duckdb.Error as error:
-            damage = translate(error, place)
-            # A file that the query itself names is the asker's; one of the history's is not.
-            ours = (str(place.folder) if place.shared is None else place.data_path) in str(error)
-            if isinstance(damage, StoreDamaged) and (ours or isinstance(error, duckdb.FatalException)):
-                raise damage from None
-            if isinstance(damage, StoreUnavailable):
-                raise damage from None
-            if not isinstance(asked, str):
+            meant = translate(error, place)
+            is_named = not isinstance(asked, str)
+            if _is_of_history(error, meant, place, is_named=is_named):
+                raise meant from None
+            if is_named:
                 must_be_up_to_date(connection, place)
-            raise UsageError(f"the query cannot be answered: {' '.join(str(error).split())}") from None
+            raise UsageError(f"the query cannot be answered: {redacted(str(error), place)}") from None
 
 
-def _must_only_read(text: str) -> None:
+def _is_of_history(error: duckdb.Error, meant: StoreError, place: Place, *, is_named: bool) -> bool:
+    """Whether it is the history that fails, and not the query, whose own are the files and addresses that it names."""
     import duckdb
 
-    reading = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
-    try:
-        statements: list[duckdb.Statement] = duckdb.extract_statements(text)
-    except duckdb.Error as error:
-        raise UsageError(f"the query is not SQL: {' '.join(str(error).split())}") from None
-    code = _code_of(text)
-    if not statements:
-        raise UsageError("there is no query in what was given")
-    # A PIVOT without its values asks for them first, into a type of its own: DuckDB's parts of it have no text.
-    if len(statements) > 1 and (any(map(_text_of, statements)) or ";" in code.strip().removesuffix(";")):
-        raise UsageError(f"one query at a time, not {len(statements)}")
-    if statements[-1].type == duckdb.StatementType.EXPLAIN:
-        # EXPLAIN ANALYZE carries out what it explains.
-        explained = _EXPLAIN.sub("", code, count=1)
-        parts = duckdb.extract_statements(explained)
-        is_reading = bool(parts) and all(statement.type in reading for statement in parts)
-    else:
-        *before, last = (statement.type for statement in statements)
-        is_reading = last in reading and all(kind == duckdb.StatementType.CREATE for kind in before)
-    if not is_reading or _UPKEEP.search(code):
-        raise UsageError(
-            "the history is open for reading only; a query begins with "
-            "SELECT, FROM, WITH, DESCRIBE, SUMMARIZE or EXPLAIN"
-        )
+    from digest_pipeline.errors import StoreDamaged, StoreUnavailable
 
-
-def _text_of(statement: duckdb.Statement) -> str:
-    try:
-        return str(statement.query)
-    except IndexError:  # of one that has none, and is not the first
-        return ""
-
-
-def _code_of(text: str) -> str:
-    """The query without its comments, with nothing inside its strings, and in quotes only names that are words."""
-    empty = {"-": " ", "/": " ", "'": "''", "$": "''", "e": "''", "E": "''"}
-
-    def bare(match: re.Match[str]) -> str:
-        if match[0].startswith("/*") and "/*" in match[0][2:]:
-            raise UsageError("a comment within a comment is not taken")  # whose end would be another one
-        other = match[0] if re.fullmatch(r'"\w+"', match[0]) else '"x"'
-        return empty.get(match[0][0], other)
-
-    return _NO_CODE.sub(bare, text)
+    where = [str(place.folder)] if place.shared is None else [place.data_path]
+    if place.shared is not None and place.shared.bucket is not None:
+        where.append(place.shared.bucket_name)  # a server is asked for https://…, not s3://…
+    is_ours = is_named or any(one in str(error) for one in where)
+    if isinstance(error, duckdb.FatalException):
+        return isinstance(meant, StoreDamaged | StoreUnavailable)
+    if isinstance(error, duckdb.IOException | duckdb.HTTPException) and "HTTP" in str(error):
+        return is_ours
+    if isinstance(meant, StoreUnavailable):
+        return True
+    return is_ours and isinstance(meant, StoreDamaged)
 
 
 def _listed() -> list[str]:
@@ -237,7 +192,9 @@ def _given(items: Sequence[str]) -> dict[str, str]:
 
 
 def _must_be_those_of(text: str, given: dict[str, str]) -> None:
-    wanted = list(dict.fromkeys(_PARAMETER.findall(_code_of(text))))
+    from digest_pipeline.store.query import parameters_of
+
+    wanted = parameters_of(text)
     unknown = [key for key in given if key not in wanted]
     missing = [key for key in wanted if key not in given]
     if unknown or missing:

@@ -24,7 +24,9 @@ def worker(
     ] = 2,
     name: Annotated[
         str | None,
-        typer.Option("--name", help="What the UI calls this worker; else digest-PID. No two may share one."),
+        typer.Option(
+            "--name", help="What the UI calls this worker; else digest-PID. Two of one name count as one."
+        ),
     ] = None,
     config: Config = None,
     quiet: Quiet = False,

@@ -164,7 +164,7 @@ class Delivery:
             error_class=error_class,
             error=error,
             failed_at=now,
-            retry_at=self.retry_at
+            retry_at=_later(self.retry_at, now, retry_after)
             if is_before_its_time and self.tried == revision
             else retry_at(attempts, now=now, retry_after=retry_after),
             claimed_at=None,
@@ -243,6 +243,11 @@ def _may_be_tried(one: Due, now: datetime) -> bool:
     if before.status == "failed" and before.tried == one.made.revision:
         return before.retry_at is not None and before.retry_at <= now
     return True
+
+
+def _later(at: datetime | None, now: datetime, retry_after: float | None) -> datetime | None:
+    """The time that stands, or what the service asks for now, where that is later."""
+    return max(at, now + timedelta(seconds=retry_after or 0)) if at is not None else None
 
 
 def retry_at(attempts: int, *, now: datetime, retry_after: float | None) -> datetime | None:

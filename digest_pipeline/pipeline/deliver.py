@@ -141,15 +141,16 @@ def _deliver(bench: Workbench, one: Due, shelves: dict[date, Shelf]) -> Delivere
         day = one.made.day
         parcel, page_revision = _parcel(bench, one, shelves.setdefault(day, Shelf(bench, [day])))
     except StoreError as error:
-        return _failed(bench, one, claimed, "unavailable", error)
+        return _failed(bench, one, claimed, one.made.revision, "unavailable", error)
     try:
         # A StoreError in here goes on: whether the page was sent is not known, and the claim keeps it from a second go.
         return _brought(bench, one, claimed, parcel, page_revision)
     except DeliveryError as error:
         is_passing = isinstance(error, DeliveryUnavailable)
-        return _failed(bench, one, claimed, "unavailable" if is_passing else "rejected", error)
+        kind: FailureClass = "unavailable" if is_passing else "rejected"
+        return _failed(bench, one, claimed, page_revision, kind, error)
     except ConfigurationError as error:
-        return _failed(bench, one, claimed, "configuration", error)
+        return _failed(bench, one, claimed, page_revision, "configuration", error)
 
 
 def _brought(bench: Workbench, one: Due, claimed: Delivery, parcel: Parcel, page_revision: str) -> Delivered:
@@ -171,13 +172,18 @@ def _brought(bench: Workbench, one: Due, claimed: Delivery, parcel: Parcel, page
 
 
 def _failed(
-    bench: Workbench, one: Due, claimed: Delivery, error_class: FailureClass, error: DigestError
+    bench: Workbench,
+    one: Due,
+    claimed: Delivery,
+    revision: str,
+    error_class: FailureClass,
+    error: DigestError,
 ) -> Delivered:
     remote, after = None, None
     if isinstance(error, DeliveryError):
         remote, after = error.remote, error.retry_after
     missed = claimed.missed(
-        one.made.revision, error_class, str(error), remote=remote, now=bench.now(), retry_after=after
+        revision, error_class, str(error), remote=remote, now=bench.now(), retry_after=after
     )
     _write(bench, missed)
     return Delivered(one, "failed", error=str(error))

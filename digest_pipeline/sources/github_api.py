@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import httpx
 from pydantic import SecretStr, ValidationError
 
+from digest_pipeline.domain.retry_after import SECONDS_OF_A_DAY, seconds_of
 from digest_pipeline.errors import ConfigurationError, SourceRejected, SourceUnavailable
 from digest_pipeline.sources.github_answers import Complaint
 from digest_pipeline.sources.network import CA_VARIABLES, ca_bundle
@@ -32,7 +33,6 @@ WRITE_EVERY_SECONDS = 1.0
 SECONDARY_WAIT_SECONDS = 60.0
 """GitHub's advice for a secondary limit that names no time: a minute, then longer each time."""
 
-_DAY_SECONDS = 86400.0
 _TIMEOUT = httpx.Timeout(60.0, connect=15.0)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LIMIT_TEXT = re.compile(rb"(?i)rate limit|abuse detection")
@@ -225,7 +225,7 @@ def limit_wait(response: httpx.Response, *, now: float, earlier: int) -> float |
     named = _retry_after(response, now=now)
     reset = response.headers.get("x-ratelimit-reset", "")
     if named is None and response.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
-        named = min(float(reset) - now, _DAY_SECONDS)
+        named = min(float(reset) - now, SECONDS_OF_A_DAY)
     if named is not None:
         return max(named, 2.0**earlier)
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS or _LIMIT_TEXT.search(response.content):
@@ -239,13 +239,9 @@ def says_no_diff(response: httpx.Response) -> bool:
 
 
 def _retry_after(response: httpx.Response, *, now: float) -> float | None:
-    """The header in seconds, a day at most: both of its forms, since proxies send dates."""
-    value = response.headers.get("retry-after", "").strip()
-    try:
-        seconds = float(value) if value.isdecimal() else parsedate_to_datetime(value).timestamp() - now
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(seconds, 0.0), _DAY_SECONDS)
+    """The header in seconds, a day at most."""
+    seconds = seconds_of(response.headers.get("retry-after"), now=datetime.fromtimestamp(now, UTC))
+    return None if seconds is None else min(seconds, SECONDS_OF_A_DAY)
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

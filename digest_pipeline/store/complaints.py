@@ -181,10 +181,6 @@ def _full(text: str, place: Place) -> str:
 
 
 def lost(place: Place, reason: str) -> StoreError:
-    """The error where rows of a shared history are not where its catalog has them; of a bucket, what it says."""
-    if place.shared is not None and place.shared.bucket is not None:
-        told = complaint(reason, place)
-        if any(one.pattern.search(reason) for one in _OF_BUCKETS):
-            return told
+    """The error where rows of a shared history are not where its catalog has them."""
     error = complaint("no such file", place)
     return StoreDamaged(str(error).replace("(no such file)", f"({reason})"))

@@ -627,17 +627,25 @@ def _must_not_split(place: Place, read: Read) -> None:
     alone = replace(place, shared=None)
     if place.shared is None or not alone.catalog_path.exists() or read("pipeline/any_read", {}):
         return
+    carried = None
     try:
-        # A move that was killed right before its end leaves the mark, and nothing there.
-        if carried_to(alone) not in {None, str(place)} or not read_once(alone, "pipeline/any_read", {}):
+        carried = carried_to(alone)
+        if not read_once(alone, "pipeline/any_read", {}):
             return
     except (StoreError, OSError):
         _log.debug("%s cannot be read", alone, exc_info=True)
     if read("pipeline/any_read", {}):  # it has come meanwhile
         return
+    begin = f"to begin anew move {alone.folder} away"
+    if carried is None:
+        raise StoreError(
+            f"{alone.folder} holds a history, and {place} holds none yet: to go on with it run digest store move --to "
+            f"shared, {begin}"
+        )
     raise StoreError(
-        f"{alone.folder} holds a history, and {place} holds none yet: to go on with it run digest store move --to "
-        f"shared, to begin anew move {alone.folder} away"
+        f"{alone.folder} holds a history that was carried to {carried} by digest store move, and {place} holds none: "
+        "name in [store] where it is now; where it was lost, digest store restore brings back a backup, and digest "
+        f"store move --to shared what was carried; {begin}"
     )
 
 

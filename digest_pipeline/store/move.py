@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
-from digest_pipeline.errors import StoreError, UsageError
+from digest_pipeline.errors import StoreError, StoreUnavailable, UsageError
 from digest_pipeline.store import left
 from digest_pipeline.store.acting import steadily, under_lock
-from digest_pipeline.store.connection import attach, load_statements, prepare, told
+from digest_pipeline.store.connection import attach, load_statements, prepare, told, translate
 from digest_pipeline.store.content import RECORD, content, order_of, portions, tables_of
 from digest_pipeline.store.history import History, has_history
 from digest_pipeline.store.lock import writers_lock
@@ -51,22 +52,35 @@ def move(
     if not has_history(source):
         raise StoreError(f"there is no history in {source} to move; digest run makes one")
     History(source, timezone, even_if_left=True).close()  # an older one is brought up to date first
-    with _coming(source, target):
+    outcome = _Outcome()
+    with _marks_taken_back(source, target, outcome):
+        if not has_history(target) and target.shared is None:
+            left.mark(target, source)  # before there is anything to write to
         History(target, timezone, even_if_left=True).close()
-        return steadily(lambda: _move(source, target, timezone, said), sleep=sleep)
+        return steadily(lambda: _move(source, target, timezone, said, outcome), sleep=sleep)
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """Whether the rows may be in the target: the end was asked for, and what became of it is known or not."""
+
+    may_have_come: bool = False
 
 
 @contextmanager
-def _coming(source: Place, target: Place) -> Iterator[None]:
-    """A target that is new is marked as the source's until all has come: no run fills what a move was killed over."""
-    is_new = not has_history(target)
-    if is_new and target.shared is None:
-        left.mark(target, source)
+def _marks_taken_back(source: Place, target: Place, outcome: _Outcome) -> Iterator[None]:
+    """Where it fails the marks are as before, so that the source can be written.
+
+    Not where the rows may have come: both stay marked then, and the next move tells by what is there. The target is
+    marked as the source's until all has come: no run fills what a move was killed over.
+    """
+    unmarked = [place for place in (source, target) if left.carried_to(place) is None]
     try:
         yield
     except BaseException:
-        if is_new and target.shared is None:
-            left.unmark(target)
+        for place in unmarked if not outcome.may_have_come else ():
+            with suppress(StoreError, OSError):  # what went wrong first is what is told
+                left.unmark(place)
         raise
 
 
@@ -89,15 +103,18 @@ def _is_taken(source: Place, target: Place) -> UsageError:
     )
 
 
-def _move(source: Place, target: Place, timezone: ZoneInfo, said: Say) -> dict[str, Content]:
+def _move(
+    source: Place, target: Place, timezone: ZoneInfo, said: Say, outcome: _Outcome
+) -> dict[str, Content]:
     with _both(source, target, timezone) as connection:
 
         def arrive(wanted: dict[str, Content], is_source_held: Held, is_target_held: Held) -> None:
             found = content(connection, _TARGET)
+            outcome.may_have_come = found == wanted
             if found != wanted:
                 if any(table.rows for table in found.values()):
                     raise _is_taken(source, target)
-                was_left = left.carried_to(source) is not None
+                left.mark(target, source)
                 connection.execute("BEGIN")
                 try:
                     _copy(connection, said)
@@ -106,12 +123,14 @@ def _move(source: Place, target: Place, timezone: ZoneInfo, said: Say) -> dict[s
                     is_target_held()
                     # Before the end, so that there is no moment at which both may be written.
                     left.mark(source, target)
+                    outcome.may_have_come = True
                     connection.execute("COMMIT")
-                except BaseException:
+                except BaseException as error:
+                    if isinstance(error, duckdb.Error):
+                        # Of COMMIT: an answer that never came may have been yes.
+                        outcome.may_have_come &= isinstance(translate(error, target), StoreUnavailable)
                     with suppress(duckdb.Error):
                         connection.execute("ROLLBACK")
-                    if not was_left:  # the mark of an earlier move stays
-                        left.unmark(source)
                     raise
             left.mark(source, target)
             left.unmark(target)

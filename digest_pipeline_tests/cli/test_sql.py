@@ -154,6 +154,13 @@ def test_text_that_looks_like_markup_is_no_error(made: Project) -> None:
         "EXPLAIN (FORMAT json) SELECT 'delete_it(1)'",
         "FROM ducklake_snapshots('history')",
         "SELECT 1;",
+        "EXPLAIN(SELECT 1)",
+        "-- why?\nEXPLAIN /* this */ ANALYZE SELECT 1 AS cost$usd",
+        'EXPLAIN FROM reads SELECT * EXCLUDE ("day", "error")',
+        "SELECT 'ducklake_expire_snapshots(''history'')' AS said -- query(",
+        "SELECT 1 /* a comment /* within */ a comment */",
+        "SELECT day AS query FROM reads",
+        "PIVOT commits ON repo IN ('ada/engine') USING count(*) GROUP BY day",
         "-- a comment; with a semicolon\nSELECT ';' -- and another;",
     ],
 )
@@ -234,6 +241,19 @@ WRITES = [
     "SELECT E'\\'' AS a, * FROM ducklake_flush_inlined_data('history') WHERE '' = ''",
     "SELECT 1 AS x$$, f.* FROM ducklake_expire_snapshots('history') f, (SELECT 2 AS y$$)",
     "CREATE PERSISTENT SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b') --\r; SELECT 1",
+    "EXPLAIN(ANALYZE) COPY (SELECT 1) TO 'out.csv'",
+    "EXPLAIN\u200bANALYZE COPY (SELECT 1) TO 'out.csv'",
+    "/* /* */ EXPLAIN SELECT 1 -- */ */ EXPLAIN ANALYZE COPY (SELECT 1) TO 'out.csv'",
+    "FROM query('FROM ducklake_cleanup_old_files(''history'', cleanup_all => true)')",
+    "EXPLAIN ANALYZE FROM query('FROM ducklake_cleanup_old_files(''history'', cleanup_all => true)')",
+    "FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
+    "SELECT * FROM ducklake_expire_snapshots\u200b('history', older_than => now())",
+    "SELECT E'a'\n'\\'' AS a, * FROM ducklake_flush_inlined_data('history') WHERE '' = ''",
+    "SELECT 1 AS $é$'$é$, * FROM ducklake_flush_inlined_data('history')",
+    "SELECT 1 AS 🐛$$, f.* FROM ducklake_flush_inlined_data('history') f, (SELECT 2 AS y$$)",
+    "FROM sqlite_query('__ducklake_metadata_history', 'DELETE FROM ducklake_snapshot')",
+    "FROM enable_logging('QueryLog', storage => 'file', storage_path => 'out.log')",
+    "PIVOT (FROM query('FROM ducklake_flush_inlined_data(''history'')')) ON table_name USING count(*)",
 ]
 
 
@@ -242,8 +262,13 @@ def test_a_write_is_refused_and_leaves_nothing(made: Project) -> None:
         return files_below(made.data / "store" / "files"), made.rows("SELECT * FROM reads ORDER BY ALL")
 
     before = stored()
+    refusal = re.compile(
+        r"open for reading only|one query at a time|there is no query|is not SQL|give one query"
+    )
     for query in WRITES:
-        assert_refused(made.digest("sql", "--", query), 2, most_lines=1)
+        refused = made.digest("sql", "--", query)
+        assert_refused(refused, 2, most_lines=1)
+        assert refusal.search(refused.err), (query, refused.err)
     assert stored() == before
     assert not list(made.folder.glob("out*"))
     assert not list(made.folder.glob("other*"))
@@ -254,6 +279,7 @@ def test_a_pivot_that_asks_for_its_values_by_itself_is_one_query(made: Project) 
     rows = made.json("sql", pivot, "--format", "json")
     assert [row["ada/engine"] for row in rows] == [2, 2, 2]
     assert made.json("sql", f"FROM ({pivot}) LIMIT 1", "--format", "json") == rows[:1]
+    assert made.json("sql", "--format", "json", "--", f"-- by day\n{pivot};\n") == rows
     for refused in (
         f"CREATE TABLE other AS {pivot}",
         f"COPY ({pivot}) TO 'out.csv'",
@@ -269,16 +295,19 @@ def test_a_pivot_that_asks_for_its_values_by_itself_is_one_query(made: Project) 
 
 
 def test_a_query_may_come_by_stdin(made: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("-- how many?\nSELECT count(*) AS days FROM reads"))
+    def given(text: bytes) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text), encoding="latin-1"))
+
+    given(b"-- how many?\nSELECT count(*) AS days FROM reads;\n")
     assert made.json("sql", "-", "--format", "json") == [{"days": 6}]
-    monkeypatch.setattr("sys.stdin", io.StringIO("  -- nothing but this"))
+    given(b"  -- nothing but this")
     assert_refused(made.digest("sql", "-"), 2, "there is no query")
-    for errors in ("strict", "surrogateescape"):
-        wrong = io.TextIOWrapper(io.BytesIO(b"SELECT '\xff'"), encoding="utf-8", errors=errors)
-        monkeypatch.setattr("sys.stdin", wrong)
-        assert_refused(made.digest("sql", "-"), 2, "not UTF-8")
-    monkeypatch.setattr("sys.stdin", io.StringIO("\ufeffSELECT 1 AS one"))
-    assert made.json("sql", "-", "--format", "json") == [{"one": 1}]
+    given(b"SELECT '\xff'")
+    assert_refused(made.digest("sql", "-"), 2, "stdin is not UTF-8")
+    given("\ufeffSELECT '中' AS one".encode())
+    assert made.json("sql", "-", "--format", "json") == [{"one": "中"}]
+    monkeypatch.setattr("sys.stdin", None)
+    assert_refused(made.digest("sql", "-"), 2, "no stdin")
 
 
 def test_a_named_question_waits_for_no_stdin(made: Project) -> None:

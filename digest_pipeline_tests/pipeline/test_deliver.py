@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -190,13 +191,35 @@ def test_tries_by_hand_before_its_time_use_up_no_tries(
     shop: Workshop, pipeline: Pipeline, listener: Listener
 ) -> None:
     listener.status = 503
-    columns = "channel, status, attempts, epoch(retry_at - failed_at)::INT"
+    columns = "channel, status, attempts, retry_at"
+    first = shop.now + WAITS[0]
     for _ in range(3):
         pipeline.deliver([LAST])
-        assert ("team", "failed", 1, WAITS[0].seconds) in rows(shop, columns)
-    shop.now += WAITS[0]
+        assert ("team", "failed", 1, first) in rows(shop, columns)
+        shop.now += timedelta(minutes=1)
+    shop.now = first
     pipeline.deliver()
-    assert ("team", "failed", 2, WAITS[1].seconds) in rows(shop, columns)
+    assert ("team", "failed", 2, first + WAITS[1]) in rows(shop, columns)
+    # What a service asks for counts, also where a person was before its time; for a day at most.
+    for asked, later in (("7200", timedelta(hours=2)), ("999999999999", timedelta(days=1))):
+        shop.now += timedelta(minutes=1)
+        listener.headers = {"Retry-After": asked}
+        pipeline.deliver([LAST])
+        assert ("team", "failed", 2, shop.now + later) in rows(shop, columns)
+
+
+def test_a_page_that_was_made_anew_after_the_look_is_tried_as_the_one_that_was_sent(
+    pipeline: Pipeline, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked_before(*given: Any) -> list[Due]:  # noqa: ANN401 - what look takes
+        return [replace(one, made=replace(one.made, revision="of before")) for one in look(*given)]
+
+    listener.status = 503
+    with monkeypatch.context() as patch:
+        patch.setattr("digest_pipeline.pipeline.deliver.look", looked_before)
+        assert ("team", "", "failed") in told(pipeline.deliver())
+    # At once it would be a second go, and who has it already would get it again.
+    assert "team" not in [channel for channel, _, _ in told(pipeline.deliver())]
 
 
 def test_a_failure_that_stays_is_told_once_and_its_end_too(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import pickle
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -24,13 +26,14 @@ from digest_pipeline.store.move import move
 from digest_pipeline.store.place import Place
 from digest_pipeline.store.postgres import AdvisoryLock
 from digest_pipeline.store.upkeep import keep
+from digest_pipeline_tests.fakes.deaf import Deaf
 from digest_pipeline_tests.fakes.project import days_from
 from digest_pipeline_tests.fakes.team import wait_until
 from digest_pipeline_tests.store.bounds import written_twice, wrong_bounds
 from digest_pipeline_tests.store.rows import REPO, analysis, partition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     Machines = Callable[[str], Place]
@@ -205,22 +208,82 @@ def test_a_move_that_stops_between_its_marks_is_finished_by_the_next(
     export(source, UTC, data_dir / "copy.duckdb")  # it can be read
 
 
-def test_no_run_fills_what_a_killed_move_left(data_dir: Path, tmp_path: Path) -> None:
-    source, target = Place(data_dir), Place(tmp_path / "target")
+@pytest.mark.parametrize("last", ["target", "source"])
+def test_no_run_fills_what_a_killed_move_left(
+    data_dir: Path, shared_place: Machines, tmp_path: Path, last: str
+) -> None:
+    """Killed right after the mark on one of the two; nothing has come."""
+    embedded, shared = Place(data_dir), shared_place("here")
+    with History(embedded, UTC) as history:
+        history.replace(*partition(DAY, 3))
+    for source, target, elsewhere in (
+        (embedded, shared, shared_place("there")),
+        (shared, Place(tmp_path / "back"), Place(tmp_path / "back")),
+    ):
+        _killed_at_mark(source, target, last)
+        with pytest.raises(StoreLeft, match=r"If that move was cut short, run it again"):
+            History(elsewhere, UTC)
+        move(source, target, UTC)
+        History(elsewhere, UTC).close()
+        assert everything(target) == everything(source)
+
+
+_KILLED = """
+import os, pickle, sys
+from zoneinfo import ZoneInfo
+from digest_pipeline.store import left
+from digest_pipeline.store.move import move
+
+source, target, last = pickle.load(sys.stdin.buffer)
+real = left.mark
+
+def marked(place, other):
+    real(place, other)
+    if place == last:
+        os._exit(9)
+
+left.mark = marked
+move(source, target, ZoneInfo("UTC"))
+"""
+
+
+def _killed_at_mark(source: Place, target: Place, last: str) -> None:
+    given = pickle.dumps((source, target, source if last == "source" else target))
+    assert subprocess.run([sys.executable, "-c", _KILLED], input=given, check=False).returncode == 9
+
+
+def test_a_move_whose_end_was_not_answered_leaves_nothing_to_write_to_until_it_is_known(
+    data_dir: Path, shared_place: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, shared = Place(data_dir), shared_place("here")
     with History(source, UTC) as history:
         history.replace(*partition(DAY, 3))
-    program = (
-        "import os, sys; from pathlib import Path; from zoneinfo import ZoneInfo\n"
-        "from digest_pipeline.store.move import move; from digest_pipeline.store.place import Place\n"
-        "move(Place(Path(sys.argv[1])), Place(Path(sys.argv[2])), ZoneInfo('UTC'), said=lambda *_: os._exit(9))"
-    )
-    command = [sys.executable, "-c", program, str(data_dir), str(target.data_dir)]
-    assert subprocess.run(command, check=False).returncode == 9
-    with pytest.raises(StoreLeft, match=r"If that move was cut short, run it again"):
-        History(target, UTC)
-    move(source, target, UTC)
-    History(target, UTC).close()
-    assert everything(target) == everything(source)
+    real = importlib.import_module("digest_pipeline.store.move")._both
+
+    @contextmanager
+    def deaf(*places: Any) -> Iterator[Deaf]:  # noqa: ANN401 - what it was given
+        with real(*places) as connection:
+            yield Deaf(connection)
+
+    waits: list[bool] = []
+
+    def sleep(_: float) -> None:
+        with pytest.raises(StoreLeft):
+            History(source, UTC)
+        waits.append(True)
+        if len(waits) == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("digest_pipeline.store.move._both", deaf)
+        with pytest.raises(KeyboardInterrupt):
+            move(source, shared, UTC, sleep=sleep)
+    with pytest.raises(StoreLeft):
+        History(source, UTC)
+    move(source, shared, UTC, sleep=sleep)
+    assert len(waits) == 1
+    History(shared, UTC).close()
+    assert everything(shared) == everything(source)
 
 
 def is_waited_for(place: Place) -> bool:

@@ -11,7 +11,6 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import duckdb
 import pytest
 
 from digest_pipeline.errors import ConfigurationError, StoreDamaged, StoreError, StoreUnavailable
@@ -20,6 +19,7 @@ from digest_pipeline.store.move import move
 from digest_pipeline.store.place import Bucket, Place, Shared
 from digest_pipeline.store.postgres import read_address
 from digest_pipeline_tests.fakes import s3
+from digest_pipeline_tests.fakes.deaf import Deaf
 from digest_pipeline_tests.fakes.postgres import PASSWORD
 from digest_pipeline_tests.store.rows import REPO, partition
 
@@ -91,6 +91,10 @@ def test_nobody_begins_anew_beside_a_history_of_this_machine(
     move(Place(data_dir), place, UTC)
     with History(place, UTC) as history:
         assert counted(history) == 3
+    # The same one by another name, or one that was lost.
+    other = Shared(read_address(postgres_server.create_database()), str(tmp_path / "other"))
+    with pytest.raises(StoreError, match=r"carried to postgresql://.*, and .* holds none: name in \[store\]"):
+        History(Place(data_dir, other), UTC)
 
 
 def test_a_history_of_this_machine_keeps_nobody_out_where_it_is_empty_or_the_shared_one_is_not(
@@ -127,22 +131,6 @@ def test_a_server_that_restarts_between_and_in_transactions_loses_and_doubles_no
         history.replace(attempt(1), *partition(NEXT, 20))
         assert (counted(history), counted(history, "SELECT count(*) FROM attempts")) == (40, 1)
         assert 1.0 in waits
-
-
-class Deaf:
-    """A connection that commits and does not hear that it did."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self.connection = connection
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it has
-        return getattr(self.connection, name)
-
-    def execute(self, query: str, *parameters: Any) -> Any:  # noqa: ANN401 - as above
-        done = self.connection.execute(query, *parameters)
-        if query == "COMMIT":
-            raise duckdb.IOException("server closed the connection unexpectedly")
-        return done
 
 
 ATTEMPTS = "SELECT count(*), count(DISTINCT sha) FROM attempts"
