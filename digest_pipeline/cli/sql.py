@@ -126,6 +126,10 @@ def _ask(
             with interruptible(connection):
                 if not isinstance(asked, str):
                     return answer(connection, asked, given)
+                # A function that DuckDB lacks is none that it fetches from elsewhere, and runs.
+                connection.execute(
+                    "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false"
+                )
                 cursor = connection.execute(asked, given)
                 return [column[0] for column in cursor.description or ()], cursor.fetchall()
         except duckdb.Error as error:

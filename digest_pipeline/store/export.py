@@ -121,7 +121,7 @@ def put(made: Place, place: Place, timezone: ZoneInfo) -> None:
         History(place, timezone).close()  # it leaves the file with which any shell opens it
         return
     must_be_free(place)
-    move(made, place, timezone)
+    move(made, place, timezone, leaves=False)  # nothing of it stays
 
 
 def _moment(place: Place, timezone: ZoneInfo) -> int:

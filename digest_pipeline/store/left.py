@@ -28,10 +28,15 @@ def carried_to(place: Place) -> str | None:
     return file.read_text(encoding="utf-8", errors="replace").strip() if file.exists() else None
 
 
+def name_of(target: Place) -> str:
+    """How a mark names where a history was carried."""
+    # The path of a data folder says something on its own machine alone.
+    return str(target) if target.shared is not None else f"{target} on {socket.gethostname()}"
+
+
 def mark(place: Place, target: Place) -> None:
     """Mark that the history of `place` was carried to `target`. Raises StoreError."""
-    # The path of a data folder says something on its own machine alone.
-    named = str(target) if target.shared is not None else f"{target} on {socket.gethostname()}"
+    named = name_of(target)
     if place.shared is not None:
         from digest_pipeline.store.postgres import leave_for  # noqa: PLC0415 - as above
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
@@ -39,49 +39,68 @@ def move(
     target: Place,
     timezone: ZoneInfo,
     *,
+    leaves: bool = True,
     said: Say = lambda *_: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Content]:
     """Copy the history in `source` to `target`, where there is none; what each table holds there now.
 
     No writer comes between: `source` is held meanwhile. Its rows stay as they are, and from then on no writer is let in
-    there: see `store.left`. The rows arrive in one transaction, which ends after both sides were compared. Whatever it
-    was stopped at, it is begun again; what is there already and holds the same is not copied again. Raises UsageError
-    where another history is there, StoreError.
+    there: see `store.left`; but for a source of which nothing stays (`leaves`). The rows arrive in one transaction,
+    which ends after both sides were compared. Whatever it was stopped at, it is begun again; what is there already and
+    holds the same is not copied again. Raises UsageError where another history is there, StoreError.
     """
     if not has_history(source):
         raise StoreError(f"there is no history in {source} to move; digest run makes one")
     History(source, timezone, even_if_left=True).close()  # an older one is brought up to date first
-    outcome = _Outcome()
-    with _marks_taken_back(source, target, outcome):
+    marks = _Marks(source, target, leaves=leaves)
+    try:
         if not has_history(target) and target.shared is None:
-            left.mark(target, source)  # before there is anything to write to
+            marks.make(target, source)  # before there is anything to write to
         History(target, timezone, even_if_left=True).close()
-        return steadily(lambda: _move(source, target, timezone, said, outcome), sleep=sleep)
+        return steadily(lambda: _move(marks, timezone, said), sleep=sleep)
+    except BaseException:
+        marks.take_back()
+        raise
 
 
 @dataclass(slots=True)
-class _Outcome:
-    """Whether the rows may be in the target: the end was asked for, and what became of it is known or not."""
+class _Marks:
+    """The marks that a move makes, and takes back where it fails, so that the source can be written.
 
-    may_have_come: bool = False
-
-
-@contextmanager
-def _marks_taken_back(source: Place, target: Place, outcome: _Outcome) -> Iterator[None]:
-    """Where it fails the marks are as before, so that the source can be written.
-
-    Not where the rows may have come: both stay marked then, and the next move tells by what is there. The target is
-    marked as the source's until all has come: no run fills what a move was killed over.
+    The target is marked as the source's until all has come: no run fills what a move was killed over. Where the rows
+    may have come both stay marked, and the next move tells by what is there.
     """
-    unmarked = [place for place in (source, target) if left.carried_to(place) is None]
-    try:
-        yield
-    except BaseException:
-        for place in unmarked if not outcome.may_have_come else ():
-            with suppress(StoreError, OSError):  # what went wrong first is what is told
+
+    source: Place
+    target: Place
+    leaves: bool
+    may_have_come: bool = False
+    _made: list[Place] = field(default_factory=list)
+
+    def make(self, place: Place, other: Place) -> None:
+        """Mark `place` as carried to `other`; under its lock, for a mark that another move made is not ours."""
+        if self.leaves:
+            if left.carried_to(place) is None:
+                self._made.append(place)
+            left.mark(place, other)
+
+    def take_back(self) -> None:
+        """Take those away that this move made, while it has the locks; never an error, which would hide the first."""
+        if self.may_have_come:
+            return
+        with suppress(StoreError, OSError):
+            # The source first: while it sends its writers to the target, the target keeps them out.
+            for place in sorted(self._made, key=lambda one: one != self.source):
                 left.unmark(place)
-        raise
+                self._made.remove(place)
+
+    def settle(self) -> None:
+        """All has come: the source is marked, and the target is not."""
+        self.may_have_come = True
+        self.make(self.source, self.target)
+        if self.leaves:
+            left.unmark(self.target)
 
 
 def _is_taken(source: Place, target: Place) -> UsageError:
@@ -103,18 +122,32 @@ def _is_taken(source: Place, target: Place) -> UsageError:
     )
 
 
-def _move(
-    source: Place, target: Place, timezone: ZoneInfo, said: Say, outcome: _Outcome
-) -> dict[str, Content]:
+def _must_not_be_left_for_another(source: Place, target: Place) -> None:
+    """Raise UsageError where the source was carried to a third place: it would go on in two."""
+    carried = left.carried_to(source)
+    if carried not in {None, left.name_of(target)}:
+        mark = source.folder / left.MARK_FILE if source.shared is None else "the comment on ducklake_metadata"
+        raise UsageError(
+            f"the history in {source} was carried to {carried} by digest store move: carry it on from there, or, where "
+            f"that one is lost, take {mark} away, and run again"
+        )
+
+
+def _move(marks: _Marks, timezone: ZoneInfo, said: Say) -> dict[str, Content]:
+    source, target = marks.source, marks.target
     with _both(source, target, timezone) as connection:
+
+        def reserve(_: Held) -> None:
+            _must_not_be_left_for_another(source, target)
+            if _is_empty(connection):
+                marks.make(target, source)
 
         def arrive(wanted: dict[str, Content], is_source_held: Held, is_target_held: Held) -> None:
             found = content(connection, _TARGET)
-            outcome.may_have_come = found == wanted
+            marks.may_have_come = found == wanted
             if found != wanted:
                 if any(table.rows for table in found.values()):
                     raise _is_taken(source, target)
-                left.mark(target, source)
                 connection.execute("BEGIN")
                 try:
                     _copy(connection, said)
@@ -122,35 +155,70 @@ def _move(
                     is_source_held()
                     is_target_held()
                     # Before the end, so that there is no moment at which both may be written.
-                    left.mark(source, target)
-                    outcome.may_have_come = True
-                    connection.execute("COMMIT")
-                except BaseException as error:
-                    if isinstance(error, duckdb.Error):
-                        # Of COMMIT: an answer that never came may have been yes.
-                        outcome.may_have_come &= isinstance(translate(error, target), StoreUnavailable)
+                    marks.make(source, target)
+                    marks.may_have_come = True
+                    with _told_of(_shared(source, target), marks):
+                        connection.execute("COMMIT")
+                except BaseException:
                     with suppress(duckdb.Error):
                         connection.execute("ROLLBACK")
+                    marks.take_back()
                     raise
-            left.mark(source, target)
-            left.unmark(target)
+            marks.settle()
 
         def leave(is_source_held: Held) -> dict[str, Content]:
+            held_by(target, reserve)
             wanted = content(connection, _SOURCE)
             held_by(target, lambda is_target_held: arrive(wanted, is_source_held, is_target_held))
             return wanted
 
         def held_by(place: Place, act: Callable[[Held], T]) -> T:
+            def steady(held: Held) -> T:
+                with _told_of(_shared(source, target)):
+                    return act(held)
+
             lock = writers_lock(place, even_if_left=True)
-            return under_lock(place, lock, act, connection=lambda: connection)
+            return under_lock(place, lock, steady, connection=lambda: connection)
 
         return held_by(source, leave)
+
+
+def _shared(source: Place, target: Place) -> Place:
+    """The one of the two that machines share, or any where neither is."""
+    return source if source.shared is not None else target
+
+
+@contextmanager
+def _told_of(shared: Place, marks: _Marks | None = None) -> Iterator[None]:
+    """A database or bucket that does not answer is told as that, whichever side is acted on, and so tried again.
+
+    Of the COMMIT within it `marks` are told: one that failed has brought nothing, but where its answer was lost.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        meant = translate(error, shared)
+        is_away = isinstance(meant, StoreUnavailable)
+        if marks is not None and not isinstance(error, duckdb.InterruptException):
+            marks.may_have_come = is_away
+        if is_away:
+            raise meant from None
+        raise
+
+
+def _is_empty(connection: duckdb.DuckDBPyConnection) -> bool:
+    tables = [table for table in tables_of(connection, _TARGET) if table != RECORD]
+    return not any(
+        connection.execute(f"SELECT 1 FROM {_TARGET}.{table} LIMIT 1").fetchone()  # noqa: S608 - our own names
+        for table in tables
+    )
 
 
 @contextmanager
 def _both(source: Place, target: Place, timezone: ZoneInfo) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection in which both are attached, each under a name of its own."""
-    shared, other = (source, target) if source.shared is not None else (target, source)
+    shared = _shared(source, target)
+    other = target if shared is source else source
     with prepare(shared, timezone=timezone, memory=_MEMORY, threads=1) as connection:
         with told(other):
             for line in load_statements(other):

@@ -15,13 +15,13 @@ import duckdb
 from digest_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 # Plain blanks and comments alone. After others the rest would be no SELECT, and is refused: nothing is guessed.
 _BLANKS = r"(?:[ \t\n\r\f\v]|--[^\n\r]*(?:[\n\r]|$)|/\*(?:(?!/\*|\*/).)*\*/)"
 _EXPLAINS = (
-    re.compile(rf"(?is){_BLANKS}*EXPLAIN(?:{_BLANKS}+(?:ANALYZE\b)?|(?=\())"),
-    re.compile(rf"(?is){_BLANKS}*EXPLAIN{_BLANKS}*\([^()'\"$/-]*\)"),
+    re.compile(rf"(?is){_BLANKS}*EXPLAIN(?:{_BLANKS}+(?:ANALY[SZ]E\b)?|(?=\())"),
+    re.compile(rf"(?is){_BLANKS}*EXPLAIN{_BLANKS}*\((?:[\w\s,]|'\w*'|\"\w*\")*\)"),
 )
 _READS_OF_DUCKLAKE = (
     "current_snapshot|last_committed_snapshot|list_files|options|settings|snapshots|"
@@ -30,7 +30,7 @@ _READS_OF_DUCKLAKE = (
 _WRITES = re.compile(
     rf"(?i)ducklake_(?!(?:{_READS_OF_DUCKLAKE})$)\w*"
     # DuckLake's, as functions of the history itself.
-    "|add_data_files|cleanup_old_files|commit|delete_orphaned_files|expire_snapshots|flush_inlined_data"
+    "|add_data_files|cleanup_old_files|delete_orphaned_files|expire_snapshots|flush_inlined_data"
     "|merge_adjacent_files|rewrite_data_files|set_commit_message|set_option"
     # What they are given is run, whatever it is.
     "|query|json_execute_serialized_sql|(?:mysql|postgres|sqlite)_(?:attach|execute|query)"
@@ -58,13 +58,17 @@ def parameters_of(text: str) -> list[str]:
         raise UsageError(f"the query is not SQL: {' '.join(str(error).split())}") from None
     if not statements:
         raise UsageError("there is no query in what was given")
-    if not _is_pivot(statements):
-        if len(statements) > 1:
-            raise UsageError(f"one query at a time, not {len(statements)}")
-        called = _called(text, statements[0].type)
-    else:  # which cannot be taken apart: a name anywhere in it counts
-        called = re.findall(r"\w+", text)
-    if writing := [name for name in called if _WRITES.fullmatch(name)]:
+    if _is_pivot(statements):
+        # It cannot be taken apart: a name anywhere in it counts.
+        if writing := [word for word in re.findall(r"\w+", text) if _WRITES.fullmatch(word)]:
+            raise UsageError(
+                f'no PIVOT with the word "{writing[0]}" is taken without its values: write PIVOT … ON … IN (…)'
+            )
+    elif any(one.type == duckdb.StatementType.EXPLAIN for one in statements) and len(statements) > 1:
+        raise UsageError("EXPLAIN takes one query, and a PIVOT with its values: write PIVOT … ON … IN (…)")
+    elif len(statements) > 1:
+        raise UsageError(f"one query at a time, not {len(statements)}")
+    elif writing := [name for name in _called(text, statements[0].type) if _WRITES.fullmatch(name)]:
         raise UsageError(f"{_REFUSED}, and calls no {writing[0]}")
     return sorted({name for one in statements for name in one.named_parameters})
 
@@ -86,7 +90,7 @@ def _text_of(statement: duckdb.Statement) -> str:
         return ""
 
 
-def _called(text: str, kind: duckdb.StatementType) -> Iterable[str]:
+def _called(text: str, kind: duckdb.StatementType) -> list[str]:
     """The names of the functions that one query calls. Raises UsageError where it is none that reads."""
     texts = [text]
     if kind == duckdb.StatementType.EXPLAIN:
@@ -95,18 +99,22 @@ def _called(text: str, kind: duckdb.StatementType) -> Iterable[str]:
     with duckdb.connect() as parser:
         for one in texts:
             answer = parser.execute("SELECT json_serialize_sql($text)", {"text": one}).fetchone()
-            tree: dict[str, Any] = json.loads(answer[0]) if answer else {"error": True}
+            try:
+                tree: dict[str, Any] = json.loads(answer[0]) if answer else {"error": True}
+            except RecursionError:
+                raise UsageError("the query is nested too deeply: write it in parts, WITH … AS") from None
             if not tree["error"] and len(tree["statements"]) == 1:
-                return _names(tree)
+                return list(_names(tree))
     raise UsageError(_REFUSED)
 
 
 def _names(tree: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
-    if isinstance(tree, dict):
-        if "function_name" in tree:
-            yield tree["function_name"]
-        tree = tree.values()
-    elif not isinstance(tree, list):
-        return
-    for branch in tree:
-        yield from _names(branch)
+    left = [tree]
+    while left:
+        branch = left.pop()
+        if isinstance(branch, dict):
+            if "function_name" in branch:
+                yield branch["function_name"]
+            left += branch.values()
+        elif isinstance(branch, list):
+            left += branch

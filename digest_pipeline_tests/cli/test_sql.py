@@ -155,6 +155,10 @@ def test_text_that_looks_like_markup_is_no_error(made: Project) -> None:
         "FROM ducklake_snapshots('history')",
         "SELECT 1;",
         "EXPLAIN(SELECT 1)",
+        "EXPLAIN (FORMAT 'json', ANALYZE) SELECT 1",
+        "EXPLAIN ANALYSE SELECT 1",
+        "EXPLAIN PIVOT commits ON repo IN ('ada/engine') USING count(*) GROUP BY day",
+        "SELECT " + "1 + " * 450 + "1",
         "-- why?\nEXPLAIN /* this */ ANALYZE SELECT 1 AS cost$usd",
         'EXPLAIN FROM reads SELECT * EXCLUDE ("day", "error")',
         "SELECT 'ducklake_expire_snapshots(''history'')' AS said -- query(",
@@ -236,6 +240,7 @@ WRITES = [
     "EXPLAIN (ANALYZE) COPY (SELECT 1) TO 'out.csv'",
     "EXPLAIN ANALYZE /* a */ COPY (SELECT 1) TO 'out.csv'",
     "EXPLAIN ANALYZE --\rCOPY (SELECT 1) TO 'out.csv'",
+    "EXPLAIN ANALYZE /* /* */ SELECT 1 -- */ COPY (SELECT 1) TO 'out.csv'",
     "EXPLAIN ANALYZE /* /* */ SELECT 1 -- */ */ COPY (SELECT 1) TO 'out.csv'",
     "SELECT * --\rFROM ducklake_flush_inlined_data('history')",
     "SELECT E'\\'' AS a, * FROM ducklake_flush_inlined_data('history') WHERE '' = ''",
@@ -243,6 +248,7 @@ WRITES = [
     "CREATE PERSISTENT SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b') --\r; SELECT 1",
     "EXPLAIN(ANALYZE) COPY (SELECT 1) TO 'out.csv'",
     "EXPLAIN\u200bANALYZE COPY (SELECT 1) TO 'out.csv'",
+    "/* /* */ EXPLAIN SELECT 1 -- */ EXPLAIN ANALYZE COPY (SELECT 1) TO 'out.csv'",
     "/* /* */ EXPLAIN SELECT 1 -- */ */ EXPLAIN ANALYZE COPY (SELECT 1) TO 'out.csv'",
     "FROM query('FROM ducklake_cleanup_old_files(''history'', cleanup_all => true)')",
     "EXPLAIN ANALYZE FROM query('FROM ducklake_cleanup_old_files(''history'', cleanup_all => true)')",
@@ -253,7 +259,6 @@ WRITES = [
     "SELECT 1 AS 🐛$$, f.* FROM ducklake_flush_inlined_data('history') f, (SELECT 2 AS y$$)",
     "FROM sqlite_query('__ducklake_metadata_history', 'DELETE FROM ducklake_snapshot')",
     "FROM enable_logging('QueryLog', storage => 'file', storage_path => 'out.log')",
-    "PIVOT (FROM query('FROM ducklake_flush_inlined_data(''history'')')) ON table_name USING count(*)",
 ]
 
 
@@ -274,11 +279,25 @@ def test_a_write_is_refused_and_leaves_nothing(made: Project) -> None:
     assert not list(made.folder.glob("other*"))
 
 
+def test_a_function_that_duckdb_lacks_is_fetched_from_nowhere(made: Project) -> None:
+    ran = made.digest("sql", "FROM dbgen(sf => 1)")
+    assert_refused(ran, 2, "the query cannot be answered", "tpch", most_lines=1)
+    assert "automatically" not in ran.err or "auto-loading is disabled" in ran.err, ran.err
+
+
+def test_a_query_may_be_as_long_as_it_likes(made: Project) -> None:
+    assert_refused(made.digest("sql", "SELECT " + "1 + " * 900 + "1"), 2, "nested too deeply")
+
+
 def test_a_pivot_that_asks_for_its_values_by_itself_is_one_query(made: Project) -> None:
     pivot = "PIVOT commits ON repo USING count(*) GROUP BY day ORDER BY day"
     rows = made.json("sql", pivot, "--format", "json")
     assert [row["ada/engine"] for row in rows] == [2, 2, 2]
     assert made.json("sql", f"FROM ({pivot}) LIMIT 1", "--format", "json") == rows[:1]
+    assert_refused(made.digest("sql", f"EXPLAIN {pivot}"), 2, "ON … IN (…)", most_lines=1)
+    flush = "FROM query('FROM ducklake_flush_inlined_data(''history'')')"
+    assert_refused(made.digest("sql", f"PIVOT ({flush}) ON a USING count(*)"), 2, "ON … IN (…)", most_lines=1)
+    assert made.digest("sql", f"{pivot} -- by commit").code == 0
     assert made.json("sql", "--format", "json", "--", f"-- by day\n{pivot};\n") == rows
     for refused in (
         f"CREATE TABLE other AS {pivot}",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Request
 
 pytestmark = pytest.mark.browser
 
@@ -96,6 +96,10 @@ class Tab:
     said: list[str] = field(default_factory=list)
     asked: list[tuple[str, int]] = field(default_factory=list)
 
+    def failed(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # what was under way when the page was left
+            self.said.append(f"failed: {request.url}: {request.failure}")
+
     def quiet(self, address: str) -> None:
         """Nothing was said, and nobody but the site's own server was asked."""
         assert self.said == []
@@ -108,7 +112,7 @@ def opened(browser: Browser, *, width: int = 1280, scheme: Literal["light", "dar
     tab.page.on("console", lambda message: tab.said.append(f"{message.type}: {message.text}"))
     tab.page.on("pageerror", lambda error: tab.said.append(f"{error}"))
     tab.page.on("dialog", lambda dialog: tab.said.append(f"dialog: {dialog.message}"))
-    tab.page.on("requestfailed", lambda request: tab.said.append(f"failed: {request.url}"))
+    tab.page.on("requestfailed", tab.failed)
     tab.page.on(
         "requestfinished",
         lambda request: tab.asked.append((request.url, request.sizes()["responseBodySize"])),

@@ -31,13 +31,15 @@ def wrong_bounds(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]
     """The columns of which min() and max() are others than those of the rows: with both."""
     wrong = []
     for table in tables(connection):
-        for column in bounded_columns(connection, table):
-            asked = f"SELECT min({column}), max({column}) FROM {table}"
-            answer = connection.execute(asked).fetchall()
-            # What is compared as another text is read from the rows.
-            by_rows = connection.execute(f"{asked} WHERE {column}::VARCHAR || 'x' <> ''").fetchall()
-            if answer != by_rows:
-                wrong.append((table, column, answer, by_rows))
+        columns = bounded_columns(connection, table)
+        # Each by itself, so that DuckDB may answer each from its statistics; by what changes no row it has to read.
+        asked = ", ".join(f"(SELECT (min({one}), max({one})) FROM {table})" for one in columns)
+        read = ", ".join(f"(min({one}), max({one}))" for one in columns)
+        [answers] = connection.execute(f"SELECT {asked}").fetchall()
+        [by_rows] = connection.execute(f"SELECT {read} FROM {table} WHERE random() >= 0").fetchall()
+        wrong += [
+            (table, *found) for found in zip(columns, answers, by_rows, strict=True) if found[1] != found[2]
+        ]
     return wrong
 
 

@@ -10,6 +10,7 @@ import threading
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,7 @@ import pytest
 
 from digest_pipeline.errors import StoreError, StoreLeft, UsageError
 from digest_pipeline.store import left
-from digest_pipeline.store.backup import backup
+from digest_pipeline.store.backup import backup, restore
 from digest_pipeline.store.export import export
 from digest_pipeline.store.history import History, Replacement, check_files, open_history, read_once
 from digest_pipeline.store.lock import Patience
@@ -183,21 +184,26 @@ def test_a_move_that_stops_between_its_marks_is_finished_by_the_next(
     source, shared = Place(data_dir), shared_place("here")
     with History(source, UTC) as history:
         history.replace(*partition(DAY, 3))
-    left.mark(shared, source)  # of a move before: nothing was written there since it was made
     real = getattr(left, stop)
 
-    def killed(place: Place, *more: Place) -> None:
+    def stopped(place: Place, *more: Place) -> None:
         if stop == "mark":
             real(place, *more)
+            if place != source:
+                return
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(left, stop, killed)
+        patch.setattr(left, stop, stopped)
         with pytest.raises(KeyboardInterrupt):
             move(source, shared, UTC)
     if stop == "unmark":  # it had arrived
         with pytest.raises(StoreLeft, match=r"If that move was cut short, run it again"):
             History(source, UTC)
+    else:
+        History(source, UTC).close()
+        History(shared, UTC).close()
+    left.mark(shared, source)  # of a move before: nothing was written there since it was made
     move(source, shared, UTC)
     History(shared, UTC).close()
     with pytest.raises(StoreLeft):
@@ -206,6 +212,46 @@ def test_a_move_that_stops_between_its_marks_is_finished_by_the_next(
         keep(source)
     assert everything(shared) == everything(source)
     export(source, UTC, data_dir / "copy.duckdb")  # it can be read
+
+
+def test_a_move_takes_back_no_mark_that_another_one_made(
+    data_dir: Path, shared_place: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, shared = Place(data_dir), shared_place("here")
+    with History(source, UTC) as history:
+        history.replace(*partition(DAY, 3))
+    module = importlib.import_module("digest_pipeline.store.move")
+
+    def another_was_faster(*given: Any) -> dict[str, Any]:  # noqa: ANN401 - what it takes
+        monkeypatch.undo()
+        move(source, shared, UTC)
+        with History(shared, UTC) as history:
+            history.replace(*partition(DAY, 4))
+        return module._move(*given)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(module, "_move", another_was_faster)
+    with pytest.raises(UsageError, match="was written there since"):
+        move(source, shared, UTC)
+    with pytest.raises(StoreLeft):
+        History(source, UTC)
+    History(shared, UTC).close()
+
+
+def test_a_history_that_left_goes_to_no_third_place(
+    data_dir: Path, shared_place: Machines, tmp_path: Path
+) -> None:
+    source, shared, third = Place(data_dir), shared_place("here"), Place(tmp_path / "third")
+    with History(source, UTC) as history:
+        history.replace(*partition(DAY, 3))
+    move(source, shared, UTC)
+    with pytest.raises(
+        UsageError, match=r"was carried to postgresql://.*: carry it on from there, .*carried-to"
+    ):
+        move(source, third, UTC)
+    History(third, UTC).close()
+    move(shared, Place(tmp_path / "back"), UTC)
+    with pytest.raises(UsageError, match=r"was carried to .*back on .*the comment on ducklake_metadata"):
+        move(shared, third, UTC)
 
 
 @pytest.mark.parametrize("last", ["target", "source"])
@@ -252,36 +298,83 @@ def _killed_at_mark(source: Place, target: Place, last: str) -> None:
     assert subprocess.run([sys.executable, "-c", _KILLED], input=given, check=False).returncode == 9
 
 
+def deaf(monkeypatch: pytest.MonkeyPatch, **how: Any) -> None:  # noqa: ANN401 - what Deaf takes
+    """Let each move hear of its COMMIT as `Deaf` does."""
+    real = importlib.import_module("digest_pipeline.store.move")._both
+
+    @contextmanager
+    def both(*places: Any) -> Iterator[Deaf]:  # noqa: ANN401 - what it takes
+        with real(*places) as connection:
+            yield Deaf(connection, **how)
+
+    monkeypatch.setattr("digest_pipeline.store.move._both", both)
+
+
+@pytest.mark.parametrize("commits", [True, False])
 def test_a_move_whose_end_was_not_answered_leaves_nothing_to_write_to_until_it_is_known(
+    data_dir: Path, shared_place: Machines, monkeypatch: pytest.MonkeyPatch, commits: bool
+) -> None:
+    source, shared = Place(data_dir), shared_place("here")
+    with History(source, UTC) as history:
+        history.replace(*partition(DAY, 3))
+    waits: list[bool] = []
+
+    def assert_closed() -> None:
+        for place in (source, shared):
+            with pytest.raises(StoreLeft, match="If that move was cut short, run it again"):
+                History(place, UTC)
+
+    def sleep(_: float) -> None:
+        assert_closed()
+        waits.append(True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        deaf(patch, commits=commits)
+        with pytest.raises(KeyboardInterrupt):
+            move(source, shared, UTC, sleep=sleep)
+    assert_closed()
+    move(source, shared, UTC, sleep=sleep)
+    assert len(waits) == 1
+    History(shared, UTC).close()
+    assert everything(shared) == everything(source)
+    with pytest.raises(StoreLeft):
+        History(source, UTC)
+
+
+def test_a_move_whose_end_failed_for_certain_leaves_the_source_to_be_written(
     data_dir: Path, shared_place: Machines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, shared = Place(data_dir), shared_place("here")
     with History(source, UTC) as history:
         history.replace(*partition(DAY, 3))
-    real = importlib.import_module("digest_pipeline.store.move")._both
+    with monkeypatch.context() as patch:
+        deaf(patch, commits=False, says="could not extend file: No space left on device")
+        with pytest.raises(StoreError, match="is full; free some space"):
+            move(source, shared, UTC)
+    with History(source, UTC) as history:
+        history.replace(*partition(DAY, 4))
+    History(shared, UTC).close()
+    move(source, shared, UTC)
+    assert everything(shared) == everything(source)
 
-    @contextmanager
-    def deaf(*places: Any) -> Iterator[Deaf]:  # noqa: ANN401 - what it was given
-        with real(*places) as connection:
-            yield Deaf(connection)
 
-    waits: list[bool] = []
+def test_a_backup_that_came_back_though_its_end_was_not_answered_is_no_history_that_left(
+    data_dir: Path, shared_place: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, shared = Place(data_dir), shared_place("here")
+    with History(source, UTC) as history:
+        history.replace(*partition(DAY, 3))
+    backup(source, UTC, tmp_path / "backup", now=datetime.now(UTC))
 
-    def sleep(_: float) -> None:
-        with pytest.raises(StoreLeft):
-            History(source, UTC)
-        waits.append(True)
-        if len(waits) == 1:
-            raise KeyboardInterrupt
+    def ends(_: float) -> None:
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("digest_pipeline.store.move._both", deaf)
+        deaf(patch)
+        patch.setattr("digest_pipeline.store.export.move", partial(move, sleep=ends))
         with pytest.raises(KeyboardInterrupt):
-            move(source, shared, UTC, sleep=sleep)
-    with pytest.raises(StoreLeft):
-        History(source, UTC)
-    move(source, shared, UTC, sleep=sleep)
-    assert len(waits) == 1
+            restore(shared, UTC, tmp_path / "backup")
     History(shared, UTC).close()
     assert everything(shared) == everything(source)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from digest_pipeline.errors import StoreUnavailable, UsageError
+from digest_pipeline.store import left
 from digest_pipeline.store.backup import backup, restore
 from digest_pipeline.store.check import check
 from digest_pipeline.store.content import Content, content
@@ -76,7 +77,7 @@ def test_a_restored_history_may_be_a_shared_one(
 
 
 def test_upkeep_and_a_move_wait_for_a_database_that_restarts_and_say_so_where_it_stays_away(
-    shared_place: Callable[[str], Place], postgres_server: PostgresServer, filled: Place
+    shared_place: Callable[[str], Place], postgres_server: PostgresServer, filled: Place, tmp_path: Path
 ) -> None:
     place = shared_place("here")
     waits: list[float] = []
@@ -95,6 +96,11 @@ def test_upkeep_and_a_move_wait_for_a_database_that_restarts_and_say_so_where_it
 
     move(filled, place, UTC, said=stop_at(5), sleep=restart)
     assert (waits[0], of(place)) == (1.0, of(filled))
+    waits.clear()
+    back = Place(tmp_path / "back")
+    move(place, back, UTC, said=stop_at(5), sleep=restart)
+    assert (waits[0], of(back)) == (1.0, of(filled))
+    left.unmark(place)
     waits.clear()
     keep(place, said=stop_at(3), sleep=restart)
     assert (waits[0], of(place)) == (1.0, of(filled))
