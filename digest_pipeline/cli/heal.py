@@ -19,9 +19,10 @@ def heal(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make the days that are missing, ask again about commits without an analysis, bring digests up to date.
+    """Make the days that are missing or that the branch has changed, ask again about commits without an analysis.
 
-    So are weeks and months that ended in these days. Prints the paths of the pages that were made.
+    Digests are brought up to date, and so are weeks and months that ended in these days. Prints the paths of the
+    pages that were made.
     """
     del quiet, verbose
     from digest_pipeline.cli.run import chosen_days, progress_bar, report

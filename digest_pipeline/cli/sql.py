@@ -71,7 +71,8 @@ def sql(
         query = _by_stdin()
     if (not (query or "").strip()) == (name is None):
         raise UsageError(
-            'give one query, as digest sql "SELECT …", or the name of one with --query (--list names them)'
+            'give one query, as digest sql "SELECT …", or - to read it from stdin, or the name of one with --query '
+            "(--list names them)"
         )
     from digest_pipeline.store.questions import checked, question
 

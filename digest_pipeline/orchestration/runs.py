@@ -15,6 +15,7 @@ from digest_pipeline.domain.healing import missing_days
 from digest_pipeline.domain.importance import TIERS
 from digest_pipeline.domain.period import Kind, Period
 from digest_pipeline.domain.state import consecutive, counted, spans
+from digest_pipeline.errors import SourceError
 from digest_pipeline.orchestration.build import build_defs
 from digest_pipeline.orchestration.checks import ROLLUPS
 from digest_pipeline.orchestration.failures import alarming, is_interrupt, reasons
@@ -121,7 +122,8 @@ def run_days(
 def heal(pipeline: Pipeline, first: date, last: date) -> RunOutcome:
     """Do now, in this process, what the sensors would ask for: missing days, analyses that wait, stale pages.
 
-    Those of weeks and months too that ended in these days.
+    Those of weeks and months too that ended in these days. And days that the branch has changed since, also those
+    further back than a run compares.
     Analyses that only a person can bring on are asked for too: a person is asking. What other runs are at is left
     to them, and each commit is asked about in one run.
     """
@@ -143,6 +145,8 @@ def heal(pipeline: Pipeline, first: date, last: date) -> RunOutcome:
             chosen = list(days_between(request.first, request.last))
             made |= session.repo_days(request.repos, chosen)
             tried |= {(repo, day) for repo in request.repos for day in chosen}
+        for repo in names if settings.recheck_days else ():
+            made |= session.differing(repo, [day for day in days if (repo, day) not in tried])
         # What was asked about just now, in vain, is not asked about a second time.
         tried |= {(repo, day) for repo, touched in by_repo(made).items() for day in touched}
         waiting = {(row["repo"], row["day"]) for row in history.read("pipeline/waiting", where)} - tried
@@ -204,6 +208,20 @@ class _Session:
     def repo_days(self, repos: Sequence[str], days: Sequence[date]) -> set[str]:
         """All four assets; the partitions that have a page now."""
         return self._over_repos(REPO_DAYS, repos, days)
+
+    def differing(self, repo: str, days: Sequence[date]) -> set[str]:
+        """All four assets of those of `days` that the branch has changed; the partitions that have a page now."""
+        try:
+            changed = self.pipeline.differing_days(repo, days)
+        except SourceError as error:
+            self.outcome.notes.append(f"not compared with its branch: {error}")
+            return set()
+        made: set[str] = set()
+        for first, last in spans(changed):
+            made |= self.repo_days([repo], list(days_between(first, last)))
+        if changed:
+            self.outcome.changed[repo] = changed
+        return made
 
     def reanalyse(self, repo: str, days: Sequence[date]) -> set[str]:
         """The analyses and pages of a repo's days; the partitions that have a page now."""

@@ -94,6 +94,10 @@ class Pipeline:
         """
         return recheck.recheck(self._workbench, repo, days)
 
+    def differing_days(self, repo: str, days: Sequence[date]) -> list[date]:
+        """Those of `days` that are stored with other commits than the branch has by now. Raises SourceError."""
+        return recheck.differing(self._workbench, repo, days)
+
     def begin(self, what: str, days: Sequence[date]) -> None:
         """So many days of a repo (or of `EVERY_REPO`) are to come: what progress is told of."""
         self._workbench.progress.begin(what, len(days))

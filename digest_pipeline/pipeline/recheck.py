@@ -36,21 +36,32 @@ def recheck(bench: Workbench, repo: str, days: Sequence[date]) -> list[date]:
     return changed
 
 
-def _changed(bench: Workbench, repo: str, asked: Sequence[date]) -> list[date]:
-    settings = bench.settings
-    collected = bench.collected(repo, asked)
-    stored: dict[date, list[str]] = {day: [] for day in asked if day in collected}
+def differing(bench: Workbench, repo: str, days: Sequence[date]) -> list[date]:
+    """Those of `days` that are stored with other commits than the branch has by now, oldest first.
+
+    The source is asked once, and not at all where none of them is stored. Raises SourceError.
+    """
+    collected = bench.collected(repo, days) if days else set()
+    stored: dict[date, list[str]] = {day: [] for day in days if day in collected}
     if not stored:
         return []
     for row in bench.rows("shas_of_days", repo, list(stored)):
         stored[row["day"]].append(row["sha"])
+    timezone = bench.settings.timezone
     source, head = bench.source(repo)
     found: dict[date, list[str]] = {day: [] for day in stored}
-    for commit in source.commits(head, span_window(stored, settings.timezone)):
-        day = day_of(commit.committed_at, settings.timezone)
+    for commit in source.commits(head, span_window(stored, timezone)):
+        day = day_of(commit.committed_at, timezone)
         if day in found:
             found[day].append(commit.sha)
-    where = {**span(list(stored)), "language": settings.language}
+    return changed_days(stored, found)
+
+
+def _changed(bench: Workbench, repo: str, asked: Sequence[date]) -> list[date]:
+    stored = bench.collected(repo, asked)
+    if not stored:
+        return []
+    where = {**span(sorted(stored)), "language": bench.settings.language}
     unfinished = [
         row["day"]
         for row in bench.history.read("pipeline/asked_days", where)
@@ -59,7 +70,7 @@ def _changed(bench: Workbench, repo: str, asked: Sequence[date]) -> list[date]:
         and row["is_unfinished"]
         and (row["has_page"] or row["tried_at"] <= bench.now() - TRY_AGAIN)
     ]
-    return sorted({*changed_days(stored, found), *unfinished})
+    return sorted({*differing(bench, repo, asked), *unfinished})
 
 
 def _tell_of_what_came_too_late(bench: Workbench, repo: str, days: Sequence[date]) -> None:
@@ -88,7 +99,7 @@ def _tell_of_what_came_too_late(bench: Workbench, repo: str, days: Sequence[date
     if lost:
         _log.warning(
             "%s: %s came to %s later than recheck_days = %d looks back: %s; "
-            "digest run --repo %s over them makes them again",
+            "digest heal, or digest run --repo %s over them, makes them again",
             repo,
             counted(sum(map(len, lost.values())), "commit"),
             counted(len(lost), "day"),

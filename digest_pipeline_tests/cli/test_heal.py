@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from digest_pipeline.orchestration.partitions import range_tags
 from digest_pipeline_tests.fakes import openai_server
 from digest_pipeline_tests.fakes.openai_server import OpenAIServer
 from digest_pipeline_tests.fakes.project import FIRST_DAY, days_from, local
+from digest_pipeline_tests.fakes.repositories import RepositoryBuilder
 from digest_pipeline_tests.fakes.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -81,6 +83,31 @@ def test_weeks_and_months_that_are_over_get_their_pages_once(
     ]
     assert "monthly" not in ran.out
     assert "nothing to heal" in shop.digest("heal").err
+
+
+def test_days_that_the_branch_has_changed_are_made_again_however_far_back(
+    shop: Workshop, engine: Path, server: OpenAIServer, tmp_path: Path
+) -> None:
+    mine = shutil.copytree(engine, tmp_path / "mine")
+    shop.configure(
+        local(ENGINE, mine),
+        llm={"base_url": server.url, "model": "fake-1", "attempts": 1},
+        recheck_days=1,
+    )
+    assert shop.digest("heal").code == 0
+    late = RepositoryBuilder(mine)
+    late.clock = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    late.write("src/late.py", "late = True\n")
+    late.commit("feat: come late (#9)")
+    ran = shop.digest("heal", "--to", str(DAYS[1]))
+    assert (ran.code, [line.rpartition("/")[2] for line in ran.lines]) == (0, [f"{DAYS[0]}.md"] * 2), ran.said
+    assert "come late" in shop.page(ENGINE, DAYS[0])
+    assert len(server.analyses) == 7
+    assert "nothing to heal" in shop.digest("heal").err
+    # Who cannot be asked is told, and costs nothing else.
+    mine.rename(mine.with_name("away"))
+    ran = shop.digest("heal")
+    assert (ran.code, "not compared with its branch" in ran.err) == (0, True), ran.said
 
 
 def test_what_a_run_is_at_is_left_to_it(shop: Workshop, server: OpenAIServer) -> None:

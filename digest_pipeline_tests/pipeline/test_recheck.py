@@ -227,7 +227,7 @@ def test_what_came_lately_to_days_further_back_is_told_until_they_are_made_again
     late(engine, 10)
     warned = (
         f"{NAME}: 2 commits came to 1 day later than recheck_days = 1 looks back: {DAYS[0]}; "
-        f"digest run --repo {NAME} over them makes them again"
+        f"digest heal, or digest run --repo {NAME} over them, makes them again"
     )
     assert told() == [warned]
     workshop.make(DAYS[2:])

@@ -434,7 +434,7 @@ def test_the_points_behind_a_tier_can_be_shown_or_not() -> None:
     hidden = MarkdownRenderer("en", ZONE, show_reasons=False)
     one = entry(reasons=(Reason("title", 8, "feat"), Reason("size", 2, "185"), Reason("kind", 0, "doc 1/1")))
 
-    assert "> 📐 Score 10: type feat +8 · lines 185 +2 · mostly doc 1/1 +0" in page(one)
+    assert "> 📐 Score 10: type feat +8 · lines 185 +2 · kind doc 1/1 +0" in page(one)
     assert "📐" not in hidden.page(RepoPage("a/b", DAY, day_window(DAY, ZONE), (one,)))
 
 
