@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from digest_pipeline.domain.commit import FileChange
     from digest_pipeline.domain.composed import Given
 
-OFFLINE_VERSION = "offline-4"
+OFFLINE_VERSION = "offline-5"
 
 _TITLE = re.compile(r"^(?P<type>[a-zA-Z]+)(\((?P<area>[^)]*)\))?!?:\s*(?P<rest>.+)$")
 _NUMBER = re.compile(r"\s*\(#\d+\)\s*$")

@@ -93,3 +93,38 @@ def test_an_attribute_that_silences_a_warning_deprecates_nothing() -> None:
     assert cues(("src/lib.rs", '+#[deprecated(note = "use open")]')) == [
         ("breaking", "src/lib.rs", '+#[deprecated(note = "use open")]')
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("pkg/api.go", "\t//nolint:staticcheck // SA1019: checking a deprecated field on purpose"),
+        ("engine/api.py", '    warnings.filterwarnings("ignore", category=DeprecationWarning)'),
+        ("engine/api.py", "    # vLLM deprecation warnings at its start"),
+        ("engine/api.py", "    # A third-party deprecation must not decide"),
+        ("src/lib.rs", "    // ALLOW: function_call is deprecated"),
+        ("engine/tests/test_api.py", "    with pytest.warns(DeprecationWarning):"),
+        ("pkg/api_test.go", '\tname: "deprecated mode is valid",'),
+        ("docs/site/Panel.tsx", '  badge: "Deprecated",'),
+    ],
+)
+def test_who_speaks_of_a_deprecation_deprecates_nothing(path: str, line: str) -> None:
+    assert cues((path, f"+{line}")) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("pkg/api.go", "\t// Deprecated: Identity is ignored by automatic checkpoints."),
+        ("engine/args.py", '    "--enforce-disagg is deprecated and ignored; "'),
+        ("engine/args.py", '    warnings.warn("use open()", DeprecationWarning, stacklevel=2)'),
+        ("engine/args.py", '    raise ValueError("--advisory is no longer supported")'),
+    ],
+)
+def test_who_deprecates_is_heard(path: str, line: str) -> None:
+    assert cues((path, f"+{line}")) == [("breaking", path, f"+{line}")]
+
+
+def test_what_a_generator_wrote_has_no_public_names() -> None:
+    for path in ("api/zz_generated.deepcopy.go", "api/engine.pb.go", "api/engine_pb2.py"):
+        assert cues((path, "-func (in *Engine) DeepCopy() {\n-class Engine:")) == []

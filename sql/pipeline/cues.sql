@@ -12,23 +12,23 @@ code AS (
     -- Tests and prose define and mention names too, but nobody depends on them.
     FROM patches
     WHERE regexp_matches(path, '\.(py|pyi|rs|go|ts|tsx|js|java|kt|swift|c|cc|cpp|h|hpp)$')
-      AND NOT regexp_matches(path, '(^|/)(tests?|testing|examples?|bench(?:es|marks?)?|cmd|internal|scripts?|tools?|hack|ci|\.github)/|(^|/)test_[^/]*$|_test\.[a-z]+$|(^|/)(conftest|__main__)\.py$')
+      AND NOT regexp_matches(path, '(^|/)(tests?|testing|examples?|bench(?:es|marks?)?|cmd|internal|scripts?|tools?|hack|ci|\.github)/|(^|/)test_[^/]*$|_test\.[a-z]+$|(^|/)(conftest|__main__)\.py$|(^|/|_)(zz_)?generated[._][^/]*$|\.pb\.go$|_pb2(_grpc)?\.pyi?$')
 ),
 breaking AS (
     SELECT sha, position, path, 'breaking' AS category,
         regexp_extract_all(patch, '(?i)\n(\+[^\n]*(?:\bbreaking[ -]change|\bdeprecat|\bno longer supported|backwards?[ -]incompatib)[^\n]*)', 1)[:12] AS lines
     FROM patches
-    -- Prose mentions breaking changes without making them.
-    WHERE NOT regexp_matches(path, '(?i)\.(md|mdx|rst|txt|adoc|j2|toml|json|ya?ml)$')
+    -- Prose and tests mention breaking changes without making them.
+    WHERE NOT regexp_matches(path, '(?i)\.(md|mdx|rst|txt|adoc|j2|toml|json|ya?ml|xml)$|(^|/)(docs?|tests?|testing|bench(es|marks?)?|examples?)/|(^|/)test_[^/]*$|_test\.[a-z]+$')
       AND regexp_matches(patch, '(?i)breaking[ -]change|deprecat|no longer supported|incompatib')
 ),
 security AS (
     SELECT sha, position, path, 'security' AS category,
-        regexp_extract_all(patch, '(?i)\n(\+[^\n]*(?:\bCVE-\d|\bGHSA-|vulnerabilit|verify ?= ?False|shell ?= ?True|InsecureSkipVerify|\bpickle\.loads?\(|\byaml\.load\(|trust_remote_code ?= ?True|privileged: ?true|\bunsafe (?:\{|fn |impl ))[^\n]*)', 1)[:12] AS lines
+        regexp_extract_all(patch, '(?i)\n(\+[^\n]*(?:\bCVE-\d|\bGHSA-|vulnerabilit|verify ?= ?False|shell ?= ?True|InsecureSkipVerify|\bpickle\.loads?\(|\byaml\.load\(|trust_remote_code ?= ?True|privileged: ?true|\bunsafe (?:fn |impl ))[^\n]*)', 1)[:12] AS lines
     FROM patches
     -- Prose speaks of security without changing it.
     WHERE NOT regexp_matches(path, '(?i)\.(md|mdx|rst|txt|adoc)$|(^|/)(tests?|testing|bench(es|marks?)?|examples?)/|(^|/)test_[^/]*$|_test\.[a-z]+$')
-      AND regexp_matches(patch, '(?i)CVE-\d|GHSA-|vulnerabilit|verify ?= ?False|shell ?= ?True|InsecureSkipVerify|pickle\.load|yaml\.load\(|trust_remote_code ?= ?True|privileged: ?true|unsafe (\{|fn |impl )')
+      AND regexp_matches(patch, '(?i)CVE-\d|GHSA-|vulnerabilit|verify ?= ?False|shell ?= ?True|InsecureSkipVerify|pickle\.load|yaml\.load\(|trust_remote_code ?= ?True|privileged: ?true|unsafe (fn |impl )')
 ),
 tests AS (
     -- Tests that stand in a file of code, as Rust has them.
@@ -70,6 +70,10 @@ FROM (
     SELECT sha, position, path, category, unnest(lines) AS line, unnest(range(len(lines))) AS number
     FROM (FROM breaking UNION ALL FROM security UNION ALL FROM tests UNION ALL FROM removed)
 )
--- An attribute that silences a warning deprecates nothing.
-WHERE NOT (category = 'breaking' AND contains(line, 'allow(deprecated)'))
+-- What silences or speaks of a deprecation deprecates nothing.
+WHERE NOT (category = 'breaking' AND regexp_matches(line,
+    '(?i)\bnolint\b|\bnoqa\b|\bSA1019\b|\ballow ?\(deprecated|\bALLOW:|filterwarnings|simplefilter|catch_warnings'
+    || '|\b(?:ignore|ignoring|suppress\w*|silenc\w*|filter\w*|tolerat\w*)\b.{0,80}deprecat|deprecat\w*.{0,60}\b(?:suppress|silenc|polic)'
+    || '|\b(?:third[ -]party|upstream).{0,40}deprecat|\bdeprecat\w* warnings?\b'
+))
 ORDER BY sha, category, position, number;
