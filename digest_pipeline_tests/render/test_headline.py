@@ -37,13 +37,13 @@ def test_the_headline_says_how_much_what_leads_what_matters_and_who_is_new() -> 
     assert english is not None
     assert chinese is not None
     assert sentences(english.text) == [
-        "4 commits, 2 of high importance, 1,234 changed lines: more than usual, the median of the last 7 days is 2.5.",
+        "4 commits, 2 of high importance, 1,234 changed lines: more commits than usual, the median of the last 7 days is 2.5.",
         'In front: “an axle” (#2), “x: a wheel” (#1) and “Revert "a horse"” (#3).',
         "Breaking, deprecated or removed: #2; security: ddddddd; reverted: “a horse” (by #3).",
         "New here: Ada, Bo, Cy and 2 more.",
     ]
     assert sentences(chinese.text) == [
-        "4 个提交，高重要度 2 个，改动 1,234 行；比平时多，近 7 日的中位数是 2.5 个。",
+        "4 个提交，高重要度 2 个，改动 1,234 行；提交数比平时多，近 7 日的中位数是 2.5 个。",
         '最值得看的是“an axle”（#2）、“x: a wheel”（#1）、“Revert "a horse"”（#3）。',
         "不兼容、弃用或移除：#2；安全相关：ddddddd；回退：“a horse”（#3）。",
         "首次露面：Ada、Bo、Cy、另外 2 个。",
