@@ -225,7 +225,10 @@ def test_a_page_tells_of_the_days_around_it_and_is_no_update_when_these_become_o
     assert "more commits than usual, the median of the last 7 days is 1." in page
     assert "- **New here**: Grace" in page
     assert [part.topic for part in told.parts] == ["breaking"]
-    assert "4 commits, 3 changed lines: more commits than usual" in shop.daily(LAST).partition("## ada/engine")[0]
+    assert (
+        "4 commits, 3 changed lines: more commits than usual"
+        in shop.daily(LAST).partition("## ada/engine")[0]
+    )
 
     # And made once more, it is the same to the byte.
     before = files_below(shop.data / "reports")
