@@ -37,8 +37,10 @@ def test_the_headline_says_how_much_what_leads_what_matters_and_who_is_new() -> 
     assert english is not None
     assert chinese is not None
     assert sentences(english.text) == [
-        "4 commits, 2 of high importance, 1,234 changed lines: "
-        "more commits than usual, the median of the last 7 days is 2.5.",
+        (
+            "4 commits, 2 of high importance, 1,234 changed lines: "
+            "more commits than usual, the median of the last 7 days is 2.5."
+        ),
         'In front: “an axle” (#2), “x: a wheel” (#1) and “Revert "a horse"” (#3).',
         "Breaking, deprecated or removed: #2; security: ddddddd; reverted: “a horse” (by #3).",
         "New here: Ada, Bo, Cy and 2 more.",
