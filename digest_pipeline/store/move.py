@@ -99,8 +99,7 @@ class _Marks:
         """All has come: the source is marked, and the target is not."""
         self.may_have_come = True
         self.make(self.source, self.target)
-        if self.leaves:
-            left.unmark(self.target)
+        left.unmark(self.target)  # also of a move before that was cut short
 
 
 def _is_taken(source: Place, target: Place) -> UsageError:
@@ -147,15 +146,18 @@ def _move(marks: _Marks, timezone: ZoneInfo, said: Say) -> dict[str, Content]:
             marks.may_have_come = found == wanted
             if found != wanted:
                 if any(table.rows for table in found.values()):
+                    marks.may_have_come = True  # by another move, whose marks stand
                     raise _is_taken(source, target)
+                marks.make(target, source)  # again, where a try before has taken it back
                 connection.execute("BEGIN")
                 try:
                     _copy(connection, said)
                     _compare(wanted, content(connection, _TARGET), source, target)
+                    # Before the end, so that there is no moment at which both may be written; and before it is seen
+                    # that nobody was in between.
+                    marks.make(source, target)
                     is_source_held()
                     is_target_held()
-                    # Before the end, so that there is no moment at which both may be written.
-                    marks.make(source, target)
                     marks.may_have_come = True
                     with _told_of(_shared(source, target), marks):
                         connection.execute("COMMIT")

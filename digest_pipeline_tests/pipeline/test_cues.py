@@ -118,7 +118,9 @@ def test_who_speaks_of_a_deprecation_deprecates_nothing(path: str, line: str) ->
         ("pkg/api.go", "\t// Deprecated: Identity is ignored by automatic checkpoints."),
         ("engine/args.py", '    "--enforce-disagg is deprecated and ignored; "'),
         ("engine/args.py", '    warnings.warn("use open()", DeprecationWarning, stacklevel=2)'),
-        ("engine/args.py", '    raise ValueError("--advisory is no longer supported")'),
+        ("engine/args.py", '    raise ValueError("--advisory is no longer supported")  # noqa: TRY003'),
+        ("pkg/api.go", "// FilterPods is deprecated: use SelectPods"),
+        ("engine/args.py", '    "--upstream is deprecated; use --backend"'),
     ],
 )
 def test_who_deprecates_is_heard(path: str, line: str) -> None:

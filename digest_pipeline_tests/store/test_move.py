@@ -359,6 +359,19 @@ def test_a_move_whose_end_failed_for_certain_leaves_the_source_to_be_written(
     assert everything(shared) == everything(source)
 
 
+def test_a_backup_comes_back_to_where_a_move_was_killed(
+    data_dir: Path, shared_place: Machines, tmp_path: Path
+) -> None:
+    source, shared = Place(data_dir), shared_place("here")
+    with History(source, UTC) as history:
+        history.replace(*partition(DAY, 3))
+    backup(source, UTC, tmp_path / "backup", now=datetime.now(UTC))
+    left.mark(shared, source)
+    restore(shared, UTC, tmp_path / "backup")
+    History(shared, UTC).close()
+    assert everything(shared) == everything(source)
+
+
 def test_a_backup_that_came_back_though_its_end_was_not_answered_is_no_history_that_left(
     data_dir: Path, shared_place: Machines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,8 +72,8 @@ FROM (
 )
 -- What silences or speaks of a deprecation deprecates nothing.
 WHERE NOT (category = 'breaking' AND regexp_matches(line,
-    '(?i)\bnolint\b|\bnoqa\b|\bSA1019\b|\ballow ?\(deprecated|\bALLOW:|filterwarnings|simplefilter|catch_warnings'
-    || '|\b(?:ignore|ignoring|suppress\w*|silenc\w*|filter\w*|tolerat\w*)\b.{0,80}deprecat|deprecat\w*.{0,60}\b(?:suppress|silenc|polic)'
-    || '|\b(?:third[ -]party|upstream).{0,40}deprecat|\bdeprecat\w* warnings?\b'
+    '(?i)\bSA1019\b|\ballow ?\(deprecated|\bALLOW:|filterwarnings|simplefilter|catch_warnings'
+    || '|\b(?:ignore|ignoring|suppress\w*|silenc\w*|tolerat\w*)\b.{0,80}deprecat|deprecat\w*.{0,60}\b(?:suppress|silenc|polic)'
+    || '|\bthird[ -]party.{0,40}deprecat|\bdeprecat\w* warnings?\b'
 ))
 ORDER BY sha, category, position, number;
