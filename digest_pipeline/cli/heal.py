@@ -40,7 +40,7 @@ def heal(
 
         outcome = heal_days(opened.result(), days[0], days[-1])
     report(outcome)
-    if not outcome.paths and not outcome.failures:
+    if not outcome.paths and not outcome.failures and not outcome.notes:  # a note says what was not looked at
         say("nothing to heal")
     if outcome.failures:
         raise typer.Exit(1)

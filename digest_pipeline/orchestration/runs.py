@@ -219,8 +219,8 @@ class _Session:
         made: set[str] = set()
         for first, last in spans(changed):
             made |= self.repo_days([repo], list(days_between(first, last)))
-        if changed:
-            self.outcome.changed[repo] = changed
+        if again := by_repo(made).get(repo):
+            self.outcome.changed[repo] = again
         return made
 
     def reanalyse(self, repo: str, days: Sequence[date]) -> set[str]:

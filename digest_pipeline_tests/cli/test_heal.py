@@ -108,6 +108,7 @@ def test_days_that_the_branch_has_changed_are_made_again_however_far_back(
     mine.rename(mine.with_name("away"))
     ran = shop.digest("heal")
     assert (ran.code, "not compared with its branch" in ran.err) == (0, True), ran.said
+    assert "nothing to heal" not in ran.err, "what could not be looked at may be there"
 
 
 def test_what_a_run_is_at_is_left_to_it(shop: Workshop, server: OpenAIServer) -> None:
